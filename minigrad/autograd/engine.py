@@ -1,0 +1,405 @@
+"""The engine: every computation passes :func:`apply`, every gradient :func:`run`.
+
+The graph is made of :class:`Node` objects, one per operation that a gradient may flow through. A
+node's edges point at what made its inputs: another node, a leaf tensor that collects a gradient,
+or nothing. Backward visits nodes from the newest to the oldest (an operation is always newer than
+what made its inputs, so this is a topological order, found without recursion and the same every
+time), hands each the sum of what its readers sent, and passes on what its rule returns.
+
+The engine knows no operation by name. What it asks of one is the interface :class:`Operation`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from minigrad.autograd.modes import current
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+__all__ = ["Node", "Operation", "Slot", "apply", "run"]
+
+Array = np.ndarray[Any, Any]
+ndarray = np.ndarray
+
+
+class Operation(Protocol):
+    """What the engine needs of an operation; `ops.declare` makes such objects."""
+
+    name: str
+    #: Whether a gradient can flow (comparisons and rounding to integers say no).
+    differentiable: bool
+    #: Whether the result shares the memory of the first input.
+    view: bool
+    #: Whether the derivative reads the result.
+    reads_output: bool
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
+        """The result; or a tuple of results followed by what backward wants kept."""
+
+    def keep(self, inputs: tuple[Tensor, ...], need: int) -> tuple[Tensor | None, ...]:
+        """The inputs that the derivatives of the inputs in the bit set `need` read."""
+
+    def backward(self, node: Node, g: Any) -> Sequence[Array | None]:
+        """The gradients of the inputs, computed on arrays."""
+
+    def vjp(self, node: Node, g: Any) -> Sequence[Tensor | None]:
+        """The gradients of the inputs, computed on tensors, so that they have a graph."""
+
+
+class _Calculus(Protocol):
+    """Adding gradients and summing broadcasts away: on arrays, or on tensors."""
+
+    def add(self, a: Any, b: Any) -> Any: ...
+    def sum_to(self, g: Any, shape: tuple[int, ...]) -> Any: ...
+
+
+#: Set by `ops`: how gradients are added on arrays and on tensors.
+calculus: dict[bool, _Calculus] = {}
+#: Set by `tensor`: the class of results.
+tensor_class: Any = None
+_sequence = count().__next__
+
+
+class Counter:
+    """How often some memory was written in place; shared by a tensor and its views.
+
+    Attributes
+    ----------
+    count : int
+        The number of writes.
+    writer : str or None
+        Where the last one happened, in anomaly mode.
+    views : list of weakref
+        The views of the memory, in the order of their making.
+    """
+
+    __slots__ = ("_limit", "_views", "count", "writer")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.writer: str | None = None
+        self._views: list[weakref.ref[Any]] = []
+        self._limit = 16
+
+    def add_view(self, t: Any) -> None:
+        """Remember a view, weakly; now and then forget those that are gone."""
+        if len(self._views) >= self._limit:
+            self._views = [r for r in self._views if r() is not None]
+            self._limit = max(16, 2 * len(self._views))
+        self._views.append(weakref.ref(t))
+
+    def views(self) -> list[Any]:
+        """The views that are alive, oldest first."""
+        return [t for r in self._views if (t := r()) is not None]
+
+
+class _NodeDefaults:
+    """What few nodes set: read from here, stored on the instance."""
+
+    out: Array | None = None
+    counter: Counter | None = None
+    versions: tuple[int, ...] | None = None
+    residuals: tuple[Any, ...] = ()
+    hooks: dict[int, Callable[[Any], Any]] | None = None
+    outputs: tuple[tuple[tuple[int, ...], Any], ...] = ()
+    where: str | None = None
+
+
+class Node(_NodeDefaults):
+    """One recorded operation.
+
+    Attributes
+    ----------
+    op : Operation
+        What was computed.
+    params : tuple
+        Its numbers and shapes.
+    edges : tuple of Node, Tensor or None
+        Where the gradient of each input goes.
+    saved : tuple of Tensor or None
+        The inputs that the derivative reads.
+    shape, dtype
+        Those of the (first) result.
+    seq : int
+        Nodes are numbered in the order of their making.
+    out, residuals
+        The result and other arrays, where the derivative reads them.
+    hooks : dict
+        Functions that see, and may replace, the gradient of the result.
+    """
+
+    __slots__ = ("dtype", "edges", "op", "params", "saved", "seq", "shape")
+
+    def __init__(
+        self,
+        op: Any,
+        params: tuple[Any, ...],
+        edges: tuple[Any, ...],
+        saved: tuple[Any, ...] | None,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self.op = op
+        self.params = params
+        self.edges = edges
+        self.saved = saved
+        self.shape = shape
+        self.dtype = dtype
+        self.seq = _sequence()
+
+    def name(self) -> str:
+        """The name PyTorch's users know, such as ``MulBackward``."""
+        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Where the gradient goes on to: ``(node or leaf, index of its output)`` pairs."""
+        return tuple((e.node, e.index) if isinstance(e, Slot) else (e, 0) for e in self.edges)
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Any:
+        """Call ``hook(gradient of the result)`` in each backward pass; it may return another."""
+        from minigrad.autograd.hooks import add_hook
+
+        return add_hook(self, hook)
+
+    def free(self) -> None:
+        """Drop what the derivative would read; the edges stay, so the graph can still be drawn."""
+        if self.saved or self.out is not None or self.residuals:
+            self.saved = None
+            self.out = None
+            self.residuals = ()
+
+    def check(self) -> None:
+        """Refuse to run twice, or over memory that was written since."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"Trying to backward through the graph a second time (in {self.name()}): the values "
+                "saved for the derivative were freed by the first backward. Call the first one with "
+                "retain_graph=True, or run the forward pass again."
+            )
+        if self.counter is not None and self.counter.count:
+            self._refuse("its result", self.shape, self.dtype, self.counter)
+        for i, t in enumerate(self.saved):
+            if t is not None and t._counter is not None:
+                if t._counter.count != (self.versions[i] if self.versions else 0):
+                    self._refuse(f"its input {i}", t.array.shape, t.array.dtype, t._counter)
+
+    def _refuse(self, what: str, shape: tuple[int, ...], dtype: Any, counter: Counter) -> None:
+        by = f" The last write was at {counter.writer}." if counter.writer else ""
+        at = f" (recorded at {self.where})" if self.where else ""
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: {self.name()}{at} saved {what}, {dtype} of shape {list(shape)}, and it was "
+            f"written since.{by} Use the out-of-place form, or clone() before writing."
+        )
+
+
+class Slot(Node):
+    """One result of an operation with several: collects a gradient for its place in the node's."""
+
+    __slots__ = ("index", "node")
+
+    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: Any) -> None:
+        super().__init__(node.op, node.params, (node,), (), shape, dtype)
+        self.node = node
+        self.index = index
+
+    def free(self) -> None:
+        """Nothing is saved here."""
+
+
+def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> Any:
+    """Compute, record, tell: the one place every operation passes.
+
+    Runs the kernel on the arrays of `inputs`; if a gradient may be wanted, records a node; tells
+    the listeners, if there are any. Returns a tensor, or a tuple of tensors.
+    """
+    out = op.forward([t.array for t in inputs], params)
+    mode = current.get()
+    residuals = None
+    if out.__class__ is not ndarray:
+        if out.__class__ is tuple:
+            if op.results > 1:
+                return _apply_many(op, inputs, params, out, mode)
+            residuals, out = out[1:], out[0]
+        if out.__class__ is not ndarray:  # numpy turns 0-dim results into scalars
+            out = np.asarray(out)
+    y = _new(tensor_class)
+    y.array = out
+    y.node = None
+    y._requires_grad = False
+    if mode.grad and op.differentiable:
+        need, bit, edges = 0, 1, []
+        for t in inputs:
+            if t._requires_grad:
+                need |= bit
+                edges.append(t.node or t)
+            else:
+                edges.append(None)
+            bit += bit
+        if need:
+            saved = op.keep(inputs, need)
+            node = Node(op, params, tuple(edges), saved, out.shape, out.dtype)
+            for t in saved:
+                if t is not None and t._counter is not None:
+                    node.versions = tuple([_version(t) for t in saved])
+                    break
+            if op.reads_output:
+                node.out = out
+                node.counter = y._counter = Counter()
+            if residuals is not None:
+                node.residuals = residuals
+            y.node = node
+            y._requires_grad = True
+    if op.view:
+        y._view_of(inputs[0], op, params)
+    if mode.listeners:
+        for listener in mode.listeners:
+            listener(op, inputs, params, (y,))
+    return y
+
+
+_new = object.__new__
+
+
+def _version(t: Any) -> int:
+    return 0 if t is None or t._counter is None else t._counter.count  # type: ignore[no-any-return]
+
+
+def _apply_many(
+    op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: tuple[Any, ...], mode: Any
+) -> tuple[Any, ...]:
+    """The same for operations with several results; each floating one gets a :class:`Slot`."""
+    arrays, residuals = out[: op.results], out[op.results :]
+    node = None
+    if mode.grad and op.differentiable and any(t._requires_grad for t in inputs):
+        need = sum(1 << i for i, t in enumerate(inputs) if t._requires_grad)
+        edges = tuple((t.node or t) if t._requires_grad else None for t in inputs)
+        node = Node(op, params, edges, op.keep(inputs, need), arrays[0].shape, arrays[0].dtype)
+        node.versions = tuple([_version(t) for t in node.saved])
+        node.outputs = tuple((a.shape, a.dtype) for a in arrays)
+        node.residuals = residuals
+        if op.reads_output:
+            node.out = arrays
+    results = []
+    for i, a in enumerate(arrays):
+        y = tensor_class(a)
+        if node is not None and a.dtype.kind == "f":
+            y.node, y._requires_grad = Slot(node, i, a.shape, a.dtype), True
+        results.append(y)
+    for listener in mode.listeners:
+        listener(op, inputs, params, tuple(results))
+    return tuple(results)
+
+
+def run(
+    roots: Sequence[tuple[Node | Tensor, Any]],
+    *,
+    graph: bool,
+    retain: bool,
+    only: set[int] | None = None,
+    capture: dict[int, Any] | None = None,
+) -> dict[int, tuple[Any, Any]]:
+    """The backward pass: from the newest node to the oldest, each hands on what its rule returns.
+
+    Parameters
+    ----------
+    roots : sequence of (node or leaf, gradient)
+        Where to start. Gradients are arrays, or tensors if `graph`.
+    graph : bool
+        Compute on tensors, so that the gradients have a graph of their own.
+    retain : bool
+        Keep what the nodes saved, for another backward pass.
+    only : set of int, optional
+        ``id`` of the nodes and leaves worth visiting; others are cut off.
+    capture : dict, optional
+        ``id`` of nodes whose gradient is wanted as a result; filled with those gradients.
+
+    Returns
+    -------
+    dict
+        ``id(leaf) -> (leaf, gradient)`` for the leaves reached, in the order they were reached.
+    """
+    rules = calculus[graph]
+    grads: dict[int, Any] = {}  # popped as they are used: memory falls during the pass
+    owned: set[int] = set()  # gradients this pass made by an addition, free to be added to in place
+    leaves: dict[int, Any] = {}
+    heap: list[tuple[int, Node]] = []
+
+    def send(target: Any, g: Any) -> None:
+        key = id(target)
+        if only is not None and key not in only:
+            return
+        if g.shape != target.shape:  # the operation broadcast this input
+            g = rules.sum_to(g, target.shape)
+        known = grads.get(key)
+        if known is None:
+            grads[key] = g
+            if isinstance(target, Node):
+                heappush(heap, (-target.seq, target))
+            else:
+                leaves[key] = target
+        elif key in owned:
+            grads[key] = np.add(known, g, out=known)
+        else:
+            grads[key] = rules.add(known, g)
+            if not graph and known.ndim:
+                owned.add(key)
+
+    for target, g in roots:
+        send(target, g)
+    while heap:
+        node = heappop(heap)[1]
+        key = id(node)
+        g = grads.pop(key)
+        owned.discard(key)
+        if node.hooks is not None:
+            g = _call_hooks(node.hooks, g, graph)
+        if capture is not None and key in capture:
+            capture[key] = g
+        if node.__class__ is Slot:
+            _send_part(node, g, grads, heap)  # type: ignore[arg-type]
+            continue
+        node.check()
+        edges = node.edges
+        parts = node.op.vjp(node, g) if graph else node.op.backward(node, g)
+        if not retain:
+            node.free()
+        del g
+        for target, part in zip(edges, parts, strict=True):
+            if target is not None and part is not None:
+                send(target, part)
+    return {key: (leaf, grads[key]) for key, leaf in leaves.items()}
+
+
+def _send_part(slot: Slot, g: Any, grads: dict[int, Any], heap: list[tuple[int, Node]]) -> None:
+    """Put the gradient of one of several results in its place."""
+    node = slot.node
+    parts = grads.get(id(node))
+    if parts is None:
+        parts = grads[id(node)] = [None] * len(node.outputs)
+        heappush(heap, (-node.seq, node))
+    parts[slot.index] = g
+
+
+def _call_hooks(hooks: dict[int, Callable[[Any], Any]], g: Any, graph: bool) -> Any:
+    """Hooks see a tensor; one that returns something replaces the gradient."""
+    for hook in list(hooks.values()):
+        seen = g if graph else tensor_class(g)
+        replaced = hook(seen)
+        if replaced is not None:
+            if replaced.shape != g.shape:
+                raise RuntimeError(
+                    f"a hook changed the shape of a gradient from {tuple(g.shape)} to "
+                    f"{tuple(replaced.shape)}; it must return a gradient of the same shape, or None"
+                )
+            g = replaced if graph else replaced.array
+    return g

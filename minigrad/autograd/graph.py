@@ -1,0 +1,241 @@
+"""Asking for gradients: ``backward`` adds them to leaves, ``grad`` returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd import engine
+from minigrad.autograd.engine import Node
+from minigrad.autograd.modes import enable_grad, no_grad
+from minigrad.kernels.quiet import quiet, restore
+from minigrad.tensor import Tensor
+
+__all__ = ["backward", "grad"]
+
+Tensors = Tensor | Sequence[Tensor]
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _starting_gradient(root: Tensor, g: Tensor | None, create_graph: bool) -> Any:
+    """What flows into the graph at `root`: as an array, or a tensor if a graph is wanted."""
+    if not root._requires_grad:
+        raise RuntimeError(
+            "element 0 of tensors does not require grad and does not have a grad_fn: nothing it was "
+            "computed from has requires_grad=True, or it was computed under no_grad()"
+        )
+    x = root.array
+    if g is None:
+        if x.size != 1:
+            raise RuntimeError(
+                f"grad can be implicitly created only for scalar outputs; this one has shape "
+                f"{list(x.shape)}: reduce it first, by .sum() or .mean(), or pass its gradient"
+            )
+        g = Tensor(np.ones(x.shape, x.dtype))
+    if not isinstance(g, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if g.array.shape != x.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output has a shape of {list(g.array.shape)} and output has a "
+            f"shape of {list(x.shape)}."
+        )
+    if g.array.dtype != x.dtype:
+        g = g.to(root.dtype)  # type: ignore[attr-defined]
+    return g if create_graph else g.array
+
+
+def _ancestors(roots: Sequence[Node | Tensor], wanted: set[int]) -> set[int]:
+    """The nodes and leaves on some path from `roots` to `wanted`, found without recursion."""
+    useful: set[int] = set()
+    order: list[Any] = []
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        order.append(node)
+        if isinstance(node, Node):
+            stack.extend(node.edges)
+    order.sort(key=lambda n: n.seq if isinstance(n, Node) else -1)
+    for node in order:  # oldest first: whether its inputs are useful is known
+        if id(node) in wanted or (
+            isinstance(node, Node) and any(id(e) in useful for e in node.edges)
+        ):
+            useful.add(id(node))
+    return useful
+
+
+def _run(
+    roots: list[tuple[Any, Any]],
+    retain_graph: bool | None,
+    create_graph: bool,
+    wanted: set[int] | None = None,
+    capture: dict[int, Any] | None = None,
+) -> dict[int, tuple[Any, Any]]:
+    retain = create_graph if retain_graph is None else retain_graph
+    only = None if wanted is None else _ancestors([target for target, _ in roots], wanted)
+    token = quiet()
+    try:
+        with enable_grad() if create_graph else no_grad():
+            return engine.run(roots, graph=create_graph, retain=retain, only=only, capture=capture)
+    finally:
+        restore(token)
+
+
+def backward(
+    tensors: Tensors,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    inputs: Tensors | None = None,
+) -> None:
+    """Add the gradients of `tensors` to ``grad`` of the leaves they were computed from.
+
+    Parameters
+    ----------
+    tensors : Tensor or sequence of Tensor
+        What is differentiated.
+    grad_tensors : Tensor or sequence of Tensor or None, optional
+        What flows in, for each; 1 for tensors of one element.
+    retain_graph : bool, optional
+        Keep what the graph saved; by default only if `create_graph`.
+    create_graph : bool
+        Record the pass, so that the gradients can be differentiated.
+    inputs : Tensor or sequence of Tensor, optional
+        The tensors that collect a gradient; by default all leaves.
+    """
+    outputs = _as_tuple(tensors)
+    grads = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
+    if len(grads) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
+    roots = [
+        (t.node or t, _starting_gradient(t, g, create_graph))
+        for t, g in zip(outputs, grads, strict=True)
+    ]
+    wanted, capture, targets = None, None, ()
+    if inputs is not None:
+        targets = _as_tuple(inputs)
+        if not targets:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        wanted = {id(t.node or t) for t in targets}
+        capture = {id(t.node): None for t in targets if t.node is not None}
+    leaves = _run(roots, retain_graph, create_graph, wanted, capture)
+    for leaf, g in leaves.values():
+        _accumulate(leaf, g, create_graph)
+    for t in targets:
+        if t.node is not None and capture is not None and capture[id(t.node)] is not None:
+            _accumulate(t, capture[id(t.node)], create_graph)
+
+
+def _accumulate(leaf: Tensor, g: Any, create_graph: bool) -> None:
+    """Add what arrived at a leaf to its ``grad``, after its hooks have seen it."""
+    if leaf._hooks is not None:
+        g = engine._call_hooks(leaf._hooks, g, create_graph)
+    known = leaf._grad
+    if create_graph:
+        leaf._grad = g if known is None else known + g  # type: ignore[operator]
+    elif known is None:
+        leaf._grad = Tensor(_own(g))
+    else:
+        np.add(known.array, g, out=known.array)
+    if leaf._after_hooks is not None:
+        for hook in list(leaf._after_hooks.values()):
+            hook(leaf)
+
+
+def _own(g: Any) -> Any:
+    """An array nobody else holds: a gradient may be the very array that another leaf received."""
+    from sys import getrefcount
+
+    # Here: the engine's result, the loop variable, two arguments, and getrefcount's own.
+    if g.base is None and g.flags.c_contiguous and g.flags.writeable and getrefcount(g) <= 5:
+        return g
+    return g.copy()
+
+
+def grad(
+    outputs: Tensors,
+    inputs: Tensors,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`; ``grad`` of no tensor changes.
+
+    Parameters
+    ----------
+    outputs : Tensor or sequence of Tensor
+        What is differentiated; several are summed.
+    inputs : Tensor or sequence of Tensor
+        What with respect to, leaves or not.
+    grad_outputs : optional
+        What flows in at each output.
+    retain_graph : bool, optional
+        Keep what the graph saved; by default only if `create_graph`.
+    create_graph : bool
+        Record the pass: the gradients can be differentiated in turn, to any order.
+    allow_unused : bool, optional
+        Give None for an input that `outputs` do not depend on, instead of an error.
+    materialize_grads : bool
+        Give zeros instead of None.
+
+    Returns
+    -------
+    tuple of Tensor or None
+
+    Examples
+    --------
+    The third derivative of ``x ** 4``:
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor(2.0, requires_grad=True)
+    >>> y = x ** 4
+    >>> for _ in range(3):
+    ...     (y,) = mg.autograd.grad(y, x, create_graph=True)
+    >>> y.item()
+    48.0
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
+    outs, ins = _as_tuple(outputs), _as_tuple(inputs)
+    flows = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outs)
+    if len(flows) != len(outs):
+        raise RuntimeError(f"got {len(outs)} outputs and {len(flows)} grad_outputs")
+    for x in ins:
+        if not x._requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    roots = [
+        (t.node or t, _starting_gradient(t, g, create_graph)) for t, g in zip(outs, flows, strict=True)
+    ]
+    capture: dict[int, Any] = {id(x.node): None for x in ins if x.node is not None}
+    leaves = _run(roots, retain_graph, create_graph, {id(x.node or x) for x in ins}, capture)
+    results: list[Tensor | None] = []
+    for i, x in enumerate(ins):
+        g = capture[id(x.node)] if x.node is not None else leaves.get(id(x), (None, None))[1]
+        if g is not None and x.node is None and x._hooks is not None:
+            g = engine._call_hooks(x._hooks, g, create_graph)
+        if g is not None:
+            results.append(g if create_graph else Tensor(np.array(g)))
+        elif materialize_grads:
+            results.append(Tensor(np.zeros(x.array.shape, x.array.dtype)))
+        elif allow_unused:
+            results.append(None)
+        else:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                f"allow_unused=True if this is the desired behavior. (It is inputs[{i}], of shape "
+                f"{list(x.array.shape)}.)"
+            )
+    return tuple(results)
+
+

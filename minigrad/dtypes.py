@@ -1,0 +1,216 @@
+"""Element types, and the one table that says what two of them make together.
+
+The names and the promotion rules are PyTorch's: an operand with dimensions decides, a 0-dim tensor
+or a Python number only matters where its *category* (bool < integer < float) is higher.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+__all__ = [
+    "bool_",
+    "can_cast",
+    "dtype",
+    "finfo",
+    "float16",
+    "float32",
+    "float64",
+    "from_numpy",
+    "get_default_dtype",
+    "iinfo",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "promote_types",
+    "set_default_dtype",
+    "uint8",
+]
+
+
+class dtype:
+    """An element type, such as ``minigrad.float32``.
+
+    Attributes
+    ----------
+    name : str
+        ``"float32"``, ``"int64"``, ...
+    numpy : numpy.dtype
+        The numpy type that holds such elements.
+    is_floating_point : bool
+        Whether gradients can flow through tensors of this type.
+    category : int
+        0 for bool, 1 for integers, 2 for floats; promotion compares these first.
+    """
+
+    __slots__ = ("category", "is_floating_point", "is_signed", "itemsize", "name", "numpy")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.numpy: Final = np.dtype(name)
+        self.itemsize: Final[int] = self.numpy.itemsize
+        self.is_floating_point: Final[bool] = self.numpy.kind == "f"
+        self.is_signed: Final[bool] = self.numpy.kind in "if"
+        self.category: Final[int] = {"b": 0, "i": 1, "u": 1, "f": 2}[self.numpy.kind]
+
+    is_complex = False
+
+    def __repr__(self) -> str:
+        return f"minigrad.{self.name}"
+
+    def __reduce__(self) -> str:
+        return "bool_" if self.name == "bool" else self.name  # pickles as a reference to the name
+
+
+float16 = dtype("float16")
+float32 = dtype("float32")
+float64 = dtype("float64")
+int8 = dtype("int8")
+int16 = dtype("int16")
+int32 = dtype("int32")
+int64 = dtype("int64")
+uint8 = dtype("uint8")
+bool_ = dtype("bool")
+
+ALL: Final = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
+FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.numpy: d for d in ALL}
+_BY_NAME: Final[dict[str, dtype]] = {d.name: d for d in ALL}
+
+_default = float32
+
+
+def from_numpy(kind: Any) -> dtype:
+    """The minigrad dtype of a numpy dtype.
+
+    Raises
+    ------
+    TypeError
+        For element types that tensors do not hold (complex, strings, objects, dates).
+    """
+    try:
+        return FROM_NUMPY[np.dtype(kind).newbyteorder("=")]
+    except (KeyError, TypeError):
+        raise TypeError(
+            f"minigrad tensors hold {', '.join(d.name for d in ALL)}; got elements of type {kind}"
+        ) from None
+
+
+def as_dtype(kind: Any) -> dtype:
+    """Whatever names an element type (a minigrad dtype, a Python type, a numpy dtype) as a dtype.
+
+    >>> as_dtype(float), as_dtype("int32"), as_dtype(np.float64)
+    (minigrad.float32, minigrad.int32, minigrad.float64)
+    """
+    if kind.__class__ is dtype:
+        return kind  # type: ignore[no-any-return]
+    if kind is float:
+        return _default
+    if kind is int:
+        return int64
+    if kind is bool:
+        return bool_
+    if isinstance(kind, str) and kind in _BY_NAME:
+        return _BY_NAME[kind]
+    return from_numpy(kind)
+
+
+def set_default_dtype(d: Any) -> None:
+    """Set the type that floats get where none is named (``float32`` at the start).
+
+    Raises
+    ------
+    TypeError
+        If `d` is not a floating point type.
+    """
+    global _default
+    d = as_dtype(d)
+    if not d.is_floating_point:
+        raise TypeError(f"only floating-point types can be the default type; got {d}")
+    _default = d
+
+
+def get_default_dtype() -> dtype:
+    """The type that floats get where none is named.
+
+    >>> get_default_dtype()
+    minigrad.float32
+    """
+    return _default
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The smallest type that both can turn into without changing category.
+
+    An integer with a float gives that float, whatever their widths.
+
+    >>> promote_types(int64, float16), promote_types(uint8, int8), promote_types(bool_, uint8)
+    (minigrad.float16, minigrad.int16, minigrad.uint8)
+    """
+    if type1 is type2:
+        return type1
+    if type1.category != type2.category:
+        return type1 if type1.category > type2.category else type2
+    return FROM_NUMPY[np.promote_types(type1.numpy, type2.numpy)]
+
+
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether a result of type `from_` may be written to `to`: the category must not fall.
+
+    >>> can_cast(float64, float32), can_cast(float32, int64), can_cast(int64, uint8)
+    (True, False, True)
+    """
+    if from_.category > to.category:
+        return False
+    return not (from_.is_signed and from_.category == to.category and not to.is_signed) or (
+        from_.category == 1 and to.category == 1
+    )
+
+
+class finfo:
+    """The limits of a floating point type: ``eps``, ``max``, ``min``, ``tiny``, ``bits``.
+
+    >>> finfo(float32).eps
+    1.1920928955078125e-07
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = _default if type is None else type
+        if not kind.is_floating_point:
+            raise TypeError(f"finfo() takes a floating point type, got {kind}; use iinfo()")
+        info = np.finfo(kind.numpy)
+        self.bits = int(info.bits)
+        self.eps = float(info.eps)
+        self.max = float(info.max)
+        self.min = float(info.min)
+        self.tiny = self.smallest_normal = float(info.tiny)
+        self.resolution = float(info.resolution)
+        self.dtype = kind.name
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """The limits of an integer type: ``min``, ``max``, ``bits``.
+
+    >>> iinfo(uint8).max
+    255
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if type.category != 1:
+            raise TypeError(f"iinfo() takes an integer type, got {type}; use finfo()")
+        info = np.iinfo(type.numpy)
+        self.bits = int(info.bits)
+        self.max = int(info.max)
+        self.min = int(info.min)
+        self.dtype = type.name
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

@@ -1,0 +1,11 @@
+"""What can be computed: one declaration per operation, in files by family.
+
+Importing this package fills the registry of operations, puts the methods on tensors, and gives the
+engine what it needs to add gradients.
+"""
+
+from minigrad.ops import arithmetic, creation, elementwise, reduce, shape
+from minigrad.ops.declare import REGISTRY
+from minigrad.ops.functions import PUBLIC
+
+__all__ = ["PUBLIC", "REGISTRY", "arithmetic", "creation", "elementwise", "reduce", "shape"]

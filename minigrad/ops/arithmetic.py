@@ -1,0 +1,330 @@
+"""The operators of tensors, and elementwise functions with more arguments than a formula has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.autograd.engine import calculus
+from minigrad.kernels import reduce as kernels
+from minigrad.ops import elementwise as e
+from minigrad.ops.declare import elementwise
+from minigrad.ops.functions import PUBLIC, as_operand, cast, method, promote, public, result_type
+from minigrad.ops.inplace import write
+from minigrad.ops.samples import pair, span
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+_plus, _minus, _over = e._add, e._sub, e._div
+_NUMBERS = (Tensor, bool, int, float, np.ndarray, np.generic)
+
+
+def _scaled(other: Any, alpha: Any) -> Any:
+    return other if alpha == 1 else e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
+@public(inplace=True)
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """Element by element, ``input + alpha * other``."""
+    return _plus(input, other if alpha == 1 else _scaled(other, alpha))
+
+
+@public(inplace=True)
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """Element by element, ``input - alpha * other``."""
+    if _is_bool(input) and _is_bool(other):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
+    return _minus(input, _scaled(other, alpha))
+
+
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, bool) or (isinstance(x, Tensor) and x.array.dtype.kind == "b")
+
+
+@public(inplace=True)
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Element by element, ``input / other``; rounded towards 0 (``"trunc"``) or down (``"floor"``)."""
+    if rounding_mode is None:
+        return _over(input, other)
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
+    a, b = promote(_floor_divide.op, (input, other))
+    if a.array.dtype.kind == "f":
+        quotient = _over(a, b)
+        return e.trunc(quotient) if rounding_mode == "trunc" else _floor_divide(a, b)
+    if not b.array.all():
+        raise RuntimeError("ZeroDivisionError")
+    if rounding_mode == "floor":
+        return _floor_divide(a, b)
+    quotient_ = np.floor_divide(a.array, b.array)
+    towards = (quotient_ < 0) & (quotient_ * b.array != a.array)
+    return Tensor((quotient_ + towards).astype(a.array.dtype, copy=False))
+
+
+_floor_divide = elementwise(
+    "floor_divide", lambda a, b: e.fx.floor(a / b), vjp=(lambda g: 0 * g, lambda g, b: 0 * g * b),
+    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.floor_divide,
+    public=False, method=False,
+)  # fmt: skip
+
+
+@public(inplace=True)
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """Element by element, the quotient rounded down."""
+    return div(input, other, rounding_mode="floor")
+
+
+def _nonzero_divisor(a: Tensor, b: Tensor) -> None:
+    if a.array.dtype.kind != "f" and not b.array.all():
+        raise RuntimeError("ZeroDivisionError")
+
+
+@public(inplace=True)
+def remainder(input: Any, other: Any) -> Tensor:
+    """Element by element, Python's ``input % other``: the sign is that of `other`."""
+    a, b = promote(e._remainder.op, (input, other))
+    _nonzero_divisor(a, b)
+    return e._remainder(a, b)
+
+
+@public(inplace=True)
+def fmod(input: Any, other: Any) -> Tensor:
+    """Element by element, C's ``fmod``: the sign is that of `input`."""
+    a, b = promote(e._fmod.op, (input, other))
+    _nonzero_divisor(a, b)
+    return e._fmod(a, b)
+
+
+@public(inplace=True)
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """To the nearest whole number, halves to even; or to so many decimals."""
+    if decimals == 0:
+        return e._round(input)
+    scale = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return _over(e._round(e.mul(input, scale)), scale)
+    return e.mul(e._round(_over(input, scale)), scale)
+
+
+for _alias, _function in {
+    "true_divide": div, "multiply": e.mul, "divide": div, "subtract": sub, "negative": e.neg,
+    "absolute": e.abs, "fix": e.trunc, "greater": e.gt, "greater_equal": e.ge, "less": e.lt,
+    "less_equal": e.le, "not_equal": e.ne,
+}.items():  # fmt: skip
+    public(_function, name=_alias)
+
+
+@public(method=False)
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """Elements of `input` where `condition` holds, of `other` elsewhere.
+
+    With `condition` alone, the indices where it holds, one tensor per dimension.
+    """
+    if input is None and other is None:
+        return tuple(Tensor(i) for i in np.nonzero(as_operand(condition, "where", 0).array))
+    return e._where(condition, input, other)
+
+
+@method(name="where")
+def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    return e._where(condition, self, other)
+
+
+# -- clamping ------------------------------------------------------------------------------------
+
+_clamp = elementwise(
+    "clamp_both", lambda x, low=-math.inf, high=math.inf: e.fx.minimum(e.fx.maximum(x, low), high),
+    vjp=lambda g, x, low, high: e.fx.where((x >= low) & (x <= high), g, 0),
+    sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), kind="promote", public=False, method=False,
+)  # fmt: skip
+
+
+@public(inplace=True)
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Elements no lower than `min`, no higher than `max`; numbers, or tensors that broadcast."""
+    if min is None and max is None:
+        raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        y = input if min is None else e.maximum(input, min)
+        return y if max is None else e.minimum(y, max)
+    dtype = result_type(input, *[b for b in (min, max) if b is not None])
+    x = cast(input, dtype.numpy)
+    if dtype.is_floating_point:
+        low = -math.inf if min is None else float(min)
+        high = math.inf if max is None else float(max)
+    else:
+        info = dtypes.iinfo(dtype) if dtype.category else None
+        low = (info.min if info else 0) if min is None else int(min)
+        high = (info.max if info else 1) if max is None else int(max)
+    return _clamp(x, low, high)
+
+
+public(clamp, name="clip", inplace=True)
+
+
+@public(inplace=True)
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """Elements no lower than `min`."""
+    return clamp(input, min=min)
+
+
+@public(inplace=True)
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """Elements no higher than `max`."""
+    return clamp(input, max=max)
+
+
+# -- logic ---------------------------------------------------------------------------------------
+
+
+def _logical(name: str, ufunc: Any, text: str) -> Any:
+    def function(input: Tensor, other: Any) -> Tensor:
+        a, b = as_operand(input, name, 0).array, as_operand(other, name, 1).array
+        return Tensor(np.asarray(ufunc(a, b)))
+
+    function.__name__ = name
+    function.__doc__ = f"Element by element, whether {text} nonzero."
+    return public(function, inplace=True)
+
+
+logical_and = _logical("logical_and", np.logical_and, "both are")
+logical_or = _logical("logical_or", np.logical_or, "at least one is")
+logical_xor = _logical("logical_xor", np.logical_xor, "exactly one is")
+
+
+@public(inplace=True)
+def logical_not(input: Tensor) -> Tensor:
+    """Element by element, whether it is zero."""
+    return Tensor(np.asarray(np.logical_not(input.array)))
+
+
+def _bitwise(name: str, ufunc: Any) -> Any:
+    def function(input: Any, other: Any) -> Tensor:
+        kind = result_type(input, other)
+        if kind.is_floating_point:
+            raise RuntimeError(f'"{name}" is not implemented for floating point tensors, got {kind}')
+        a, b = (x.array if isinstance(x, Tensor) else x for x in (input, other))
+        return Tensor(np.asarray(ufunc(a, b)).astype(kind.numpy, copy=False))
+
+    function.__name__ = name
+    function.__doc__ = f"Bit by bit, ``{name.removeprefix('bitwise_')}`` of integers or booleans."
+    return public(function, inplace=True)
+
+
+bitwise_and = _bitwise("bitwise_and", np.bitwise_and)
+bitwise_or = _bitwise("bitwise_or", np.bitwise_or)
+bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor)
+
+
+@public(inplace=True)
+def bitwise_not(input: Tensor) -> Tensor:
+    """Bit by bit, the complement of integers; the negation of booleans."""
+    if input.array.dtype.kind == "f":
+        raise RuntimeError('"bitwise_not" is not implemented for floating point tensors')
+    return Tensor(np.asarray(np.invert(input.array)))
+
+
+# -- operators -----------------------------------------------------------------------------------
+
+
+def _operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any:
+    """A binary operator method; for what is no tensor, array or number, Python asks the other."""
+
+    def forward(self: Tensor, other: Any) -> Any:
+        if isinstance(other, _NUMBERS):
+            return function(self, other)
+        return NotImplemented
+
+    def backward(self: Tensor, other: Any) -> Any:
+        if isinstance(other, _NUMBERS):
+            return function(other, self)
+        return NotImplemented
+
+    return backward if swap else forward
+
+
+def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
+    def operator(self: Tensor, other: Any) -> Any:
+        if isinstance(other, _NUMBERS):
+            return write(self, lambda x: function(x, other), name)
+        return NotImplemented
+
+    return operator
+
+
+for _name, _function in {
+    "add": _plus, "sub": sub, "mul": e.mul, "truediv": _over, "floordiv": floor_divide,
+    "mod": remainder, "pow": e.pow, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_name}__", _operator(_function))
+    setattr(Tensor, f"__r{_name}__", _operator(_function, swap=True))
+    setattr(Tensor, f"__i{_name}__", _in_place(_function, f"__i{_name}__"))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Tensor, f"__{_name}__", _operator(getattr(e, _name)))
+for _name, _function in {"neg": e.neg, "abs": e.abs, "invert": bitwise_not}.items():
+    setattr(Tensor, f"__{_name}__", _function)
+setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010
+#: numpy leaves ``ndarray + Tensor`` to the tensor.
+setattr(Tensor, "__array_ufunc__", None)  # noqa: B010
+
+#: How formulas read on tensors: the functions of `expr` under its names.
+setattr(  # noqa: B010
+    Tensor,
+    "__formulas__",
+    {
+        "abs": e.abs, "sign": e.sign, "sqrt": e.sqrt, "rsqrt": e.rsqrt, "exp": e.exp,
+        "expm1": e.expm1, "log": e.log, "log1p": e.log1p, "sin": e.sin, "cos": e.cos,
+        "tan": e.tan, "tanh": e.tanh, "sigmoid": e.sigmoid, "erf": e.erf, "floor": e.floor,
+        "ceil": e.ceil, "round": e._round, "trunc": e.trunc, "maximum": e.maximum,
+        "minimum": e.minimum, "where": e._where, "isnan": e.isnan,
+    },
+)  # fmt: skip
+
+
+# -- what the engine needs -----------------------------------------------------------------------
+
+
+def _axes_to_sum(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+    new = len(shape) - len(target)
+    return tuple(
+        i for i, n in enumerate(shape) if i < new or (target[i - new] == 1 and n != 1)
+    )
+
+
+class _OnArrays:
+    """Adding gradients, and summing a broadcast away."""
+
+    @staticmethod
+    def add(a: Array, b: Array) -> Array:
+        return np.asarray(np.add(a, b))
+
+    @staticmethod
+    def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
+        return np.asarray(kernels.sum(g, _axes_to_sum(g.shape, shape))).reshape(shape)
+
+
+class _OnTensors:
+    """The same, recorded."""
+
+    @staticmethod
+    def add(a: Tensor, b: Tensor) -> Tensor:
+        return _plus(a, b)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def sum_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
+        axes = _axes_to_sum(g.array.shape, shape)
+        summed = PUBLIC["sum"](g, axes) if axes else g
+        return PUBLIC["reshape"](summed, tuple(shape))  # type: ignore[no-any-return]
+
+
+calculus[False] = _OnArrays
+calculus[True] = _OnTensors

@@ -1,0 +1,326 @@
+"""Tensors made from data, from a rule, or like another tensor."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.ops.functions import as_operand, cast, method, public
+from minigrad.ops.shape import as_sizes
+from minigrad.tensor import Tensor, device as _device
+
+Array = np.ndarray[Any, Any]
+
+
+def finish(array: Array, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A new leaf."""
+    if device is not None:
+        _device(device)
+    t = Tensor(array)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
+    return (get_default_dtype() if dtype is None else as_dtype(dtype)).numpy
+
+
+def _plain(data: Any) -> Any:
+    """Nested sequences with tensors inside, as nested sequences of arrays."""
+    if isinstance(data, Tensor):
+        return data.array
+    if isinstance(data, (list, tuple)):
+        return [_plain(d) for d in data]
+    return data
+
+
+def _from_data(data: Any, dtype: Any) -> Array:
+    """An array of what PyTorch would infer: Python floats are of the default type."""
+    plain = _plain(data)
+    try:
+        array = np.array(plain)
+    except ValueError as error:
+        raise ValueError(f"tensor(): expected sequences of equal length at every depth ({error})") from None
+    if dtype is not None:
+        return array.astype(as_dtype(dtype).numpy)
+    if array.dtype.kind == "f" and not _has_typed(data):
+        return array.astype(get_default_dtype().numpy)
+    if array.dtype.kind in "iu" and not _has_typed(data):
+        return array.astype(np.int64)
+    if array.dtype.kind == "O" or array.dtype.kind in "US":
+        raise TypeError(f"tensor(): cannot make a tensor of {type(data).__name__} of {array.dtype}")
+    if array.size == 0 and not _has_typed(data):
+        return array.astype(get_default_dtype().numpy)
+    dtypes.from_numpy(array.dtype)
+    return array
+
+
+def _has_typed(data: Any) -> bool:
+    """Whether elements carry a type of their own (arrays, tensors, numpy numbers)."""
+    while isinstance(data, (list, tuple)):
+        if not data:
+            return False
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic, Tensor))
+
+
+@public(method=False)
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`.
+
+    Parameters
+    ----------
+    data : array_like
+        Numbers, nested sequences, a numpy array.
+    dtype : dtype, optional
+        By default that of an array, the default floating point type for Python floats, int64 for
+        integers, bool for booleans.
+    device : optional
+        ``"cpu"``; there is nothing else.
+    requires_grad : bool
+        Whether backward passes compute a gradient for it.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return finish(_from_data(data, dtype), requires_grad, device)
+
+
+@public(method=False)
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor of `data`, without a copy where that is possible."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else cast(data, as_dtype(dtype).numpy)
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_dtype(dtype).numpy):
+        dtypes.from_numpy(data.dtype)
+        return finish(data, False, device)
+    return finish(_from_data(data, dtype), False, device)
+
+
+@public(method=False)
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """As :func:`as_tensor`, with a choice to copy."""
+    t = as_tensor(obj, dtype, device)
+    t = t.clone() if copy else t  # type: ignore[attr-defined]
+    return t.requires_grad_() if requires_grad else t
+
+
+@public(method=False)
+def from_numpy(ndarray: Array) -> Tensor:
+    """A tensor that shares the memory of a numpy array."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    dtypes.from_numpy(ndarray.dtype)
+    return Tensor(ndarray)
+
+
+def _filled(name: str, fill: Any, text: str) -> Any:
+    def function(
+        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kwargs: Any
+    ) -> Tensor:
+        if "size" in kwargs:
+            size = (kwargs.pop("size"),)
+        if kwargs:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+        shape = as_sizes(size, name)
+        if any(s < 0 for s in shape):
+            raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {list(shape)}")
+        return finish(fill(shape, _numpy_dtype(dtype)), requires_grad, device)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"A tensor of the given sizes {text}."
+    return public(function, method=False)
+
+
+zeros = _filled("zeros", np.zeros, "filled with 0")
+ones = _filled("ones", np.ones, "filled with 1")
+empty = _filled("empty", np.empty, "with whatever the memory held")
+
+
+def _full_array(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
+    if isinstance(value, Tensor):
+        value = value.item()
+    if dtype is None:
+        dtype = {bool: dtypes.bool_, int: dtypes.int64}.get(type(value))
+    return np.full(shape, value, _numpy_dtype(dtype))
+
+
+@public(method=False)
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the given sizes filled with one value, whose type decides by default."""
+    return finish(_full_array(as_sizes((size,), "full"), fill_value, dtype), requires_grad, device)
+
+
+def _like(name: str, fill: Any, text: str) -> Any:
+    def like(
+        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+    ) -> Tensor:
+        x = as_operand(input, f"{name}_like", 0).array
+        kind = x.dtype if dtype is None else as_dtype(dtype).numpy
+        return finish(fill(x.shape, kind), requires_grad, device)
+
+    def new(
+        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        kind = self.array.dtype if dtype is None else as_dtype(dtype).numpy
+        return finish(fill(as_sizes(size, f"new_{name}"), kind), requires_grad, device)
+
+    like.__name__ = like.__qualname__ = f"{name}_like"
+    new.__name__ = new.__qualname__ = f"new_{name}"
+    like.__doc__ = f"A tensor of the sizes and type of `input` {text}."
+    new.__doc__ = f"A tensor of the given sizes and the type of this one {text}."
+    method(new)
+    return public(like, method=False)
+
+
+zeros_like = _like("zeros", np.zeros, "filled with 0")
+ones_like = _like("ones", np.ones, "filled with 1")
+empty_like = _like("empty", np.empty, "with whatever the memory held")
+
+
+@public(method=False)
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the sizes and type of `input` filled with one value."""
+    kind = input.array.dtype if dtype is None else as_dtype(dtype).numpy
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return finish(np.full(input.array.shape, value, kind), requires_grad, device)
+
+
+@method
+def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the given sizes and the type of this one filled with one value."""
+    kind = self.array.dtype if dtype is None else as_dtype(dtype).numpy
+    return finish(np.full(as_sizes((size,), "new_full"), fill_value, kind), requires_grad, device)
+
+
+@method
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of `data` and the type of this one."""
+    return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+
+
+@public(method=False)
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A matrix with ones on the diagonal."""
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"n and m must be greater or equal to 0, got n={n}, m={m}")
+    return finish(np.eye(n, m, dtype=_numpy_dtype(dtype)), requires_grad, device)
+
+
+def _number(x: Any) -> Any:
+    return x.item() if isinstance(x, Tensor) else x
+
+
+@public(method=False)
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``start, start + step, ...`` up to, and without, `end`."""
+    start, end, step = _number(start), _number(end), _number(step)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) / step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is None:
+        whole = all(isinstance(v, int) for v in (start, end, step))
+        dtype = dtypes.int64 if whole else get_default_dtype()
+    count = math.ceil((end - start) / step)
+    kind = as_dtype(dtype).numpy
+    values = start + step * np.arange(count, dtype=np.float64 if kind.kind == "f" else np.int64)
+    return finish(np.asarray(values).astype(kind), requires_grad, device)
+
+
+@public(method=False)
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` values from `start` to `end`, both included."""
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return finish(
+        np.linspace(_number(start), _number(end), int(steps)).astype(_numpy_dtype(dtype)), requires_grad, device
+    )
+
+
+# -- conversion ----------------------------------------------------------------------------------
+
+
+@method
+def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
+    """This tensor as another dtype (``to(dtype)``, ``to(other)``, ``to("cpu")``), in the graph."""
+    kind = kwargs.pop("dtype", None)
+    if kwargs.pop("device", None) is not None or kwargs:
+        kwargs.pop("non_blocking", None)
+        kwargs.pop("memory_format", None)
+    if kwargs:
+        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    for a in args:
+        if isinstance(a, Tensor):
+            kind = a.dtype
+        elif isinstance(a, dtypes.dtype) or a in (float, int, bool):
+            kind = a
+        elif isinstance(a, (str, _device)):
+            _device(a)
+        elif not isinstance(a, bool):
+            raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(a).__name__}")
+    result = self if kind is None else cast(self, as_dtype(kind).numpy)
+    return result.clone() if copy and result is self else result  # type: ignore[attr-defined, no-any-return]
+
+
+for _name, _dtype in {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "int": dtypes.int32,
+    "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
+    "bool": dtypes.bool_,
+}.items():  # fmt: skip
+
+    def _convert(self: Tensor, dtype: dtypes.dtype = _dtype) -> Tensor:
+        return cast(self, dtype.numpy)
+
+    _convert.__name__ = _convert.__qualname__ = _name
+    _convert.__doc__ = f"This tensor as {_dtype.name}."
+    method(_convert)
+
+
+@method(name="type")
+def as_type(self: Tensor, dtype: Any = None) -> Any:
+    """This tensor as another dtype; without one, the name of its type."""
+    if dtype is None:
+        return f"minigrad.{self.dtype.name}"
+    return cast(self, as_dtype(dtype).numpy)
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor as the dtype of `other`."""
+    return cast(self, other.array.dtype)
+
+
+@method
+def cpu(self: Tensor) -> Tensor:
+    """Itself: it is there already."""
+    return self
+
+
+@public(method=False)
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+@public(method=False)
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are of a floating point type."""
+    return input.array.dtype.kind == "f"
+
+
+@public(method=False)
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.array.size
+
+

@@ -1,0 +1,282 @@
+"""Operations that compute element by element: a formula sheet.
+
+Policy at the points where a derivative does not exist (all tested): ``relu'(0) = abs'(0) = 0``;
+``sqrt'(0) = inf``; where the two operands of ``maximum`` or ``minimum`` are equal, each gets half;
+rounding has the derivative 0 everywhere. NaN in, NaN out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad import expr as fx
+from minigrad.ops.declare import elementwise
+from minigrad.ops.samples import pair, span, spans
+
+SQRT_HALF = math.sqrt(0.5)
+RSQRT_2PI = 1 / math.sqrt(2 * math.pi)
+
+# -- arithmetic ----------------------------------------------------------------------------------
+
+_add = elementwise(
+    "add", lambda a, b: a + b, vjp=(lambda g: g, lambda g: g),
+    sample=pair(), kind="promote", ufunc=np.add, public=False, method=False,
+)  # fmt: skip
+_sub = elementwise(
+    "sub", lambda a, b: a - b, vjp=(lambda g: g, lambda g: -g),
+    sample=pair(), kind="promote", ufunc=np.subtract, public=False, method=False,
+)  # fmt: skip
+mul = elementwise(
+    "mul", lambda a, b: a * b, vjp=(lambda g, b: g * b, lambda g, a: g * a),
+    sample=pair(), kind="promote", ufunc=np.multiply,
+)  # fmt: skip
+_div = elementwise(
+    "div", lambda a, b: a / b, vjp=(lambda g, b: g / b, lambda g, a, b: -g * a / (b * b)),
+    sample=pair(second=(0.5, 3)), ufunc=np.true_divide, public=False, method=False,
+)  # fmt: skip
+pow = elementwise(
+    "pow", lambda a, b: a**b,
+    vjp=(
+        lambda g, a, b: fx.where(b == 0, 0, g * b * a ** (b - 1)),
+        lambda g, a, b, y: fx.where((a == 0) & (b >= 0), 0, g * y * fx.log(a)),
+    ),
+    sample=pair(first=(0.3, 3)), kind="promote", ufunc=np.power,
+    doc="The derivative in the exponent is taken as 0 where the base is 0.",
+)  # fmt: skip
+maximum = elementwise(
+    "maximum", lambda a, b: fx.maximum(a, b),
+    vjp=(
+        lambda g, a, b: fx.where(a == b, g / 2, fx.where(a > b, g, 0)),
+        lambda g, a, b: fx.where(a == b, g / 2, fx.where(b > a, g, 0)),
+    ),
+    sample=pair(apart=0.1), kind="promote", ufunc=np.maximum,
+    doc="NaN in either operand gives NaN; where both are equal each gets half of the gradient.",
+)  # fmt: skip
+minimum = elementwise(
+    "minimum", lambda a, b: fx.minimum(a, b),
+    vjp=(
+        lambda g, a, b: fx.where(a == b, g / 2, fx.where(a < b, g, 0)),
+        lambda g, a, b: fx.where(a == b, g / 2, fx.where(b < a, g, 0)),
+    ),
+    sample=pair(apart=0.1), kind="promote", ufunc=np.minimum,
+    doc="NaN in either operand gives NaN; where both are equal each gets half of the gradient.",
+)  # fmt: skip
+_where = elementwise(
+    "where", lambda c, a, b: fx.where(c, a, b),
+    vjp=(None, lambda g, c: fx.where(c, g, 0), lambda g, c: fx.where(c, 0, g)),
+    sample=spans((-3, 3), (-3, 3), flags=1), kind="promote", ufunc=np.where, flags=1,
+    public=False, method=False,
+)  # fmt: skip
+lerp = elementwise(
+    "lerp", lambda a, b, w: a + w * (b - a),
+    vjp=(lambda g, w: g * (1 - w), lambda g, w: g * w, lambda g, a, b: g * (b - a)),
+    sample=spans((-3, 3), (-3, 3), (0, 1)),
+    doc="Linear interpolation from `a` (w = 0) to `b` (w = 1).",
+)  # fmt: skip
+
+neg = elementwise(
+    "neg", lambda x: -x, vjp=lambda g: -g, sample=span(-3, 3), kind="promote", ufunc=np.negative
+)
+abs = elementwise(
+    "abs", lambda x: fx.abs(x), vjp=lambda g, x: g * fx.sign(x),
+    sample=span(-3, 3, avoid=(0,)), kind="promote", ufunc=np.abs,
+)  # fmt: skip
+square = elementwise(
+    "square", lambda x: x * x, vjp=lambda g, x: g * 2 * x, sample=span(-3, 3), kind="promote"
+)
+reciprocal = elementwise(
+    "reciprocal", lambda x: 1 / x, vjp=lambda g, y: -g * y * y, sample=span(0.3, 3)
+)
+sqrt = elementwise(
+    "sqrt", lambda x: fx.sqrt(x), vjp=lambda g, y: g / (2 * y), sample=span(0.3, 4), ufunc=np.sqrt
+)
+rsqrt = elementwise(
+    "rsqrt", lambda x: 1 / fx.sqrt(x), vjp=lambda g, y: -0.5 * g * y * y * y, sample=span(0.3, 4)
+)
+
+# -- exponential and trigonometric ---------------------------------------------------------------
+
+exp = elementwise(
+    "exp", lambda x: fx.exp(x), vjp=lambda g, y: g * y, sample=span(-3, 3), ufunc=np.exp
+)
+expm1 = elementwise(
+    "expm1", lambda x: fx.expm1(x), vjp=lambda g, y: g * (y + 1), sample=span(-3, 3), ufunc=np.expm1
+)
+log = elementwise(
+    "log", lambda x: fx.log(x), vjp=lambda g, x: g / x, sample=span(0.3, 4), ufunc=np.log
+)
+log1p = elementwise(
+    "log1p", lambda x: fx.log1p(x), vjp=lambda g, x: g / (1 + x), sample=span(-0.7, 3), ufunc=np.log1p
+)
+sin = elementwise(
+    "sin", lambda x: fx.sin(x), vjp=lambda g, x: g * fx.cos(x), sample=span(-4, 4), ufunc=np.sin
+)
+cos = elementwise(
+    "cos", lambda x: fx.cos(x), vjp=lambda g, x: -g * fx.sin(x), sample=span(-4, 4), ufunc=np.cos
+)
+tan = elementwise(
+    "tan", lambda x: fx.tan(x), vjp=lambda g, y: g * (1 + y * y), sample=span(-1, 1), ufunc=np.tan
+)
+tanh = elementwise(
+    "tanh", lambda x: fx.tanh(x), vjp=lambda g, y: g * (1 - y * y), sample=span(-3, 3), ufunc=np.tanh
+)
+sigmoid = elementwise(
+    "sigmoid", lambda x: fx.sigmoid(x), vjp=lambda g, y: g * y * (1 - y), sample=span(-4, 4),
+    doc="The logistic function ``1 / (1 + exp(-x))``, without overflow.",
+)  # fmt: skip
+erf = elementwise(
+    "erf", lambda x: fx.erf(x), vjp=lambda g, x: g * (2 / math.sqrt(math.pi)) * fx.exp(-x * x),
+    sample=span(-3, 3),
+)  # fmt: skip
+
+# -- rounding: piecewise constant, derivative 0 --------------------------------------------------
+
+sign = elementwise(
+    "sign", lambda x: fx.sign(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(0,)),
+    kind="promote", ufunc=np.sign,
+)  # fmt: skip
+floor = elementwise(
+    "floor", lambda x: fx.floor(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),
+    kind="promote", ufunc=np.floor,
+)  # fmt: skip
+ceil = elementwise(
+    "ceil", lambda x: fx.ceil(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),
+    kind="promote", ufunc=np.ceil,
+)  # fmt: skip
+trunc = elementwise(
+    "trunc", lambda x: fx.trunc(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),
+    kind="promote", ufunc=np.trunc,
+)  # fmt: skip
+_round = elementwise(
+    "round", lambda x: fx.round(x), vjp=lambda g: 0 * g,
+    sample=span(-3, 3, avoid=(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)), kind="promote", ufunc=np.rint,
+    public=False, method=False,
+)  # fmt: skip
+_remainder = elementwise(
+    "remainder", lambda a, b: a - b * fx.floor(a / b), vjp=(lambda g: g, lambda g, a, b: -g * fx.floor(a / b)),
+    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.remainder,
+    public=False, method=False, doc="The sign is that of the divisor, as for Python's ``%``.",
+)  # fmt: skip
+_fmod = elementwise(
+    "fmod", lambda a, b: a - b * fx.trunc(a / b), vjp=(lambda g: g, lambda g, a, b: -g * fx.trunc(a / b)),
+    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.fmod,
+    public=False, method=False, doc="The sign is that of the dividend, as in C.",
+)  # fmt: skip
+
+# -- activations ---------------------------------------------------------------------------------
+
+relu = elementwise(
+    "relu", lambda x: fx.maximum(x, 0), vjp=lambda g, y: fx.where(y > 0, g, 0),
+    sample=span(-3, 3, avoid=(0,)), kind="promote",
+    doc="Nair and Hinton 2010; the derivative at 0 is 0.",
+)  # fmt: skip
+leaky_relu = elementwise(
+    "leaky_relu", lambda x, negative_slope=0.01: fx.where(x > 0, x, negative_slope * x),
+    vjp=lambda g, x, negative_slope: fx.where(x > 0, g, negative_slope * g),
+    sample=span(-3, 3, avoid=(0,), params=(0.1,)), public=False, method=False,
+    doc="Maas, Hannun and Ng 2013.",
+)  # fmt: skip
+elu = elementwise(
+    "elu", lambda x, alpha=1.0: fx.where(x > 0, x, alpha * fx.expm1(x)),
+    vjp=lambda g, x, alpha: fx.where(x > 0, g, g * alpha * fx.exp(fx.minimum(x, 0))),
+    sample=span(-3, 3, avoid=(0,), params=(1.3,)), public=False, method=False,
+    doc="Clevert, Unterthiner and Hochreiter 2016.",
+)  # fmt: skip
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+selu = elementwise(
+    "selu", lambda x: SELU_SCALE * fx.where(x > 0, x, SELU_ALPHA * fx.expm1(x)),
+    vjp=lambda g, x: g * SELU_SCALE * fx.where(x > 0, 1, SELU_ALPHA * fx.exp(fx.minimum(x, 0))),
+    sample=span(-3, 3, avoid=(0,)), doc="Klambauer et al. 2017: with LeCun initialization it keeps mean 0 and variance 1.",
+)  # fmt: skip
+celu = elementwise(
+    "celu", lambda x, alpha=1.0: fx.where(x > 0, x, alpha * fx.expm1(x / alpha)),
+    vjp=lambda g, x, alpha: fx.where(x > 0, g, g * fx.exp(fx.minimum(x, 0) / alpha)),
+    sample=span(-3, 3, avoid=(0,), params=(1.3,)), doc="Barron 2017.",
+)  # fmt: skip
+gelu = elementwise(
+    "gelu", lambda x: 0.5 * x * (1 + fx.erf(x * SQRT_HALF)),
+    vjp=lambda g, x: g * (0.5 * (1 + fx.erf(x * SQRT_HALF)) + x * RSQRT_2PI * fx.exp(-0.5 * x * x)),
+    sample=span(-3, 3), public=False, method=False, doc="Hendrycks and Gimpel 2016.",
+)  # fmt: skip
+_GELU_A, _GELU_B = math.sqrt(2 / math.pi), 0.044715
+gelu_tanh = elementwise(
+    "gelu_tanh", lambda x: 0.5 * x * (1 + fx.tanh(_GELU_A * (x + _GELU_B * x * x * x))),
+    vjp=lambda g, x: g * 0.5 * (
+        (t := fx.tanh(_GELU_A * (x + _GELU_B * x * x * x))) + 1
+        + x * (1 - t * t) * (_GELU_A * (1 + 3 * _GELU_B * x * x))
+    ),
+    sample=span(-3, 3), public=False, method=False,
+    doc="The tanh approximation of gelu (Hendrycks and Gimpel 2016).",
+)  # fmt: skip
+silu = elementwise(
+    "silu", lambda x: x * fx.sigmoid(x),
+    vjp=lambda g, x: g * fx.sigmoid(x) * (1 + x * (1 - fx.sigmoid(x))),
+    sample=span(-4, 4), public=False, method=False, doc="Elfwing et al. 2017; also called swish.",
+)  # fmt: skip
+softplus = elementwise(
+    "softplus",
+    lambda x, beta=1.0, threshold=20.0: fx.where(
+        beta * x > threshold, x, (fx.maximum(beta * x, 0) + fx.log1p(fx.exp(-fx.abs(beta * x)))) / beta
+    ),
+    vjp=lambda g, x, beta, threshold: fx.where(beta * x > threshold, g, g * fx.sigmoid(beta * x)),
+    sample=span(-4, 4, params=(1.5, 20.0)), public=False, method=False,
+    doc="A smooth relu, ``log(1 + exp(beta x)) / beta``; linear above `threshold`.",
+)  # fmt: skip
+logsigmoid = elementwise(
+    "logsigmoid", lambda x: fx.minimum(x, 0) - fx.log1p(fx.exp(-fx.abs(x))),
+    vjp=lambda g, x: g * fx.sigmoid(-x), sample=span(-4, 4), public=False, method=False,
+)  # fmt: skip
+hardtanh = elementwise(
+    "hardtanh", lambda x, min_val=-1.0, max_val=1.0: fx.minimum(fx.maximum(x, min_val), max_val),
+    vjp=lambda g, x, min_val, max_val: fx.where((x > min_val) & (x < max_val), g, 0),
+    sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), public=False, method=False,
+)  # fmt: skip
+relu6 = elementwise(
+    "relu6", lambda x: fx.minimum(fx.maximum(x, 0), 6),
+    vjp=lambda g, x: fx.where((x > 0) & (x < 6), g, 0),
+    sample=span(-3, 9, avoid=(0, 6)), public=False, method=False, doc="Howard et al. 2017.",
+)  # fmt: skip
+softsign = elementwise(
+    "softsign", lambda x: x / (1 + fx.abs(x)),
+    vjp=lambda g, x: g / (1 + fx.abs(x)) ** 2, sample=span(-3, 3), public=False, method=False,
+)  # fmt: skip
+prelu = elementwise(
+    "prelu_kernel", lambda x, w: fx.where(x > 0, x, w * x),
+    vjp=(lambda g, x, w: fx.where(x > 0, g, w * g), lambda g, x: fx.where(x > 0, 0, g * x)),
+    sample=pair(first=(0.2, 2), second=(0.1, 0.5)), public=False, method=False, doc="He et al. 2015.",
+)  # fmt: skip
+xent_with_logits = elementwise(
+    "bce_with_logits",
+    lambda x, t: fx.maximum(x, 0) - x * t + fx.log1p(fx.exp(-fx.abs(x))),
+    vjp=(lambda g, x, t: g * (fx.sigmoid(x) - t), lambda g, x: -g * x),
+    sample=pair(second=(0, 1)), public=False, method=False,
+    doc="``-(t log s(x) + (1 - t) log(1 - s(x)))`` with s the sigmoid, without overflow.",
+)  # fmt: skip
+bce = elementwise(
+    "bce",
+    lambda p, t: -(t * fx.maximum(fx.log(p), -100) + (1 - t) * fx.maximum(fx.log1p(-p), -100)),
+    vjp=(
+        lambda g, p, t: g * (p - t) / fx.maximum(p * (1 - p), 1e-12),
+        lambda g, p: g * (fx.maximum(fx.log1p(-p), -100) - fx.maximum(fx.log(p), -100)),
+    ),
+    sample=pair(first=(0.1, 0.9), second=(0, 1)), public=False, method=False,
+    doc="``-(t log p + (1 - t) log(1 - p))``; the logarithms are kept above -100, as PyTorch does.",
+)  # fmt: skip
+
+# -- comparisons and tests: boolean results, no gradient -----------------------------------------
+
+eq = elementwise("eq", lambda a, b: a == b, sample=pair(), kind="compare", ufunc=np.equal)
+ne = elementwise("ne", lambda a, b: a != b, sample=pair(), kind="compare", ufunc=np.not_equal)
+lt = elementwise("lt", lambda a, b: a < b, sample=pair(), kind="compare", ufunc=np.less)
+le = elementwise("le", lambda a, b: a <= b, sample=pair(), kind="compare", ufunc=np.less_equal)
+gt = elementwise("gt", lambda a, b: a > b, sample=pair(), kind="compare", ufunc=np.greater)
+ge = elementwise("ge", lambda a, b: a >= b, sample=pair(), kind="compare", ufunc=np.greater_equal)
+isnan = elementwise("isnan", lambda x: fx.isnan(x), sample=span(-3, 3), kind="test", ufunc=np.isnan)
+isinf = elementwise(
+    "isinf", lambda x: fx.abs(x) == math.inf, sample=span(-3, 3), kind="test", ufunc=np.isinf
+)
+isfinite = elementwise(
+    "isfinite", lambda x: fx.abs(x) < math.inf, sample=span(-3, 3), kind="test", ufunc=np.isfinite
+)

@@ -1,0 +1,176 @@
+"""Writing over a tensor, in step with the graph.
+
+``x.mul_(2)`` computes ``x * 2``, writes it into the memory of ``x``, counts the write, and lets
+``x`` continue the graph from the new value. If ``x`` is a view of another tensor, that tensor
+changed too: its new value is its old one with a part replaced (:data:`replace_part`), and all
+other views of it are views of the new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.engine import Node
+from minigrad.autograd.modes import current
+from minigrad.tensor import Tensor
+
+__all__ = ["write", "written"]
+
+Array = np.ndarray[Any, Any]
+
+
+def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
+    """Replace the elements of `x` by those of ``compute(x)``; returns `x`.
+
+    Raises
+    ------
+    RuntimeError
+        If `x` is a leaf that requires grad, or a view of one, and a graph is recorded; if the
+        result has another shape, or a type of a higher category.
+    """
+    check_writable(x, name)
+    source = x
+    if current.get().grad and x._requires_grad:
+        # the derivative may read the value before the write: it sees a copy
+        source = Tensor(x.array.copy())
+        source.node, source._requires_grad = x.node, True
+    result = compute(source)
+    if result.array.shape != x.array.shape:
+        raise RuntimeError(
+            f"{name}: output with shape {list(x.array.shape)} doesn't match the broadcast shape "
+            f"{list(result.array.shape)}"
+        )
+    if result.dtype.category > x.dtype.category:
+        raise RuntimeError(
+            f"{name}: result type {result.dtype} can't be cast to the desired output type {x.dtype}"
+        )
+    if result._requires_grad and result.array.dtype != x.array.dtype:
+        result = result.to(x.dtype)  # type: ignore[attr-defined]
+    x.array[...] = result.array
+    written(x, result.node if result._requires_grad else None)
+    return x
+
+
+def check_writable(x: Tensor, name: str) -> None:
+    """Refuse what would make the graph wrong, or the memory of others change unseen."""
+    if current.get().grad and x._requires_grad:
+        if x.node is None:
+            raise RuntimeError(
+                f"{name}: a leaf Variable that requires grad is being used in an in-place operation. "
+                "Wrap it in no_grad() to change a parameter, or use the out-of-place form."
+            )
+        if x._parent is not None and _root(x).node is None:
+            raise RuntimeError(
+                f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
+                "operation. Wrap it in no_grad() to change a parameter."
+            )
+    if not x.array.flags.writeable:
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor refers to "
+            "a single memory location (an expanded tensor), or the memory is read-only. "
+            "Please clone() the tensor before performing the operation."
+        )
+
+
+def written(x: Tensor, node: Node | None) -> None:
+    """Account for a write into `x`: count it, and make `node` the maker of the new value."""
+    counter = x._counter
+    if counter is None:
+        counter = x._share_counter()
+    counter.count += 1
+    if node is None and not (current.get().grad and x._requires_grad):
+        return
+    if node is None:  # overwritten by constants: the old graph no longer matters
+        node = _constant_node(x)
+    if x._parent is not None:
+        root = _root(x)
+        root.node = _replace_part(root, x, node)
+        root._requires_grad = True
+    else:
+        x.node, x._requires_grad = node, node is not None
+    for view in counter.views():
+        _rederive(view)
+
+
+def _root(x: Tensor) -> Tensor:
+    while x._parent is not None:
+        x = x._parent[0]
+    return x
+
+
+def _rederive(view: Tensor) -> None:
+    """Make a view continue the graph from its (new) parent."""
+    assert view._parent is not None
+    parent, op, params = view._parent
+    if not parent._requires_grad:
+        return
+    edge = parent.node or parent
+    view.node = Node(op, params, (edge,), (), view.array.shape, view.array.dtype)
+    view._requires_grad = True
+
+
+class _Constant:
+    """What makes a value that no gradient flows through."""
+
+    name = "constant"
+    differentiable = False
+    view = False
+
+    def vjp(self, node: Node, g: Any) -> tuple[()]:
+        return ()
+
+    backward = vjp
+
+
+def _constant_node(x: Tensor) -> Node:
+    return Node(_Constant(), (), (), (), x.array.shape, x.array.dtype)
+
+
+class _ReplacePart:
+    """The graph of a write through a view: the whole, with one part replaced.
+
+    The derivative of the whole passes everywhere but in the part; that of the part is what
+    arrived there. Which elements are the part is found by replaying the views on the gradient.
+    """
+
+    name = "replace_part"
+    differentiable = True
+    view = False
+
+    def backward(self, node: Node, g: Array) -> tuple[Array | None, Array]:
+        rest = np.array(g)
+        part = rest
+        for op, params in node.params:
+            part = op.forward([part], params)
+        inside = np.array(part)
+        part[...] = 0
+        return rest, inside
+
+    def vjp(self, node: Node, g: Tensor) -> tuple[Tensor, Tensor]:
+        from minigrad.autograd.engine import apply
+
+        inside = g
+        for op, params in node.params:
+            inside = apply(op, (inside,), params)
+        outside = np.ones(g.array.shape, g.array.dtype)
+        part = outside
+        for op, params in node.params:
+            part = op.forward([part], params)
+        part[...] = 0
+        return g * Tensor(outside), inside  # type: ignore[operator]
+
+
+def _replace_part(root: Tensor, view: Tensor, node: Node) -> Node:
+    chain: list[tuple[Any, tuple[Any, ...]]] = []
+    step = view
+    while step._parent is not None:
+        parent, op, params = step._parent
+        chain.append((op, params))
+        step = parent
+    edge = (root.node or root) if root._requires_grad else None
+    return Node(
+        _ReplacePart(), tuple(reversed(chain)), (edge, node), (), root.array.shape, root.array.dtype
+    )

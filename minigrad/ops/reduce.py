@@ -1,0 +1,413 @@
+"""Operations that fold dimensions into one number each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.dtypes import as_dtype
+from minigrad.kernels import reduce as kernels
+from minigrad.ops import elementwise as e
+from minigrad.ops.declare import primitive
+from minigrad.ops.functions import cast, public
+from minigrad.ops.samples import cases
+from minigrad.ops.shape import expand, reshape, wrap_dim, wrap_dims
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Axes = tuple[int, ...]
+
+
+class ValuesIndices(NamedTuple):
+    """The results of a search along a dimension."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _sample(*shapes_axes: tuple[tuple[int, ...], Axes], low: float = -3, high: float = 3) -> Any:
+    def make(shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Any:
+        return lambda rng: ((rng.uniform(low, high, shape),), (axes, keepdim))
+
+    pairs = shapes_axes or (((3, 4), (1,)), ((2, 3, 4), (0, 2)), ((5,), (0,)), ((3, 2), (0, 1)))
+    return cases(*[make(s, a, k) for s, a in pairs for k in (False, True)])
+
+
+def _kept(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
+    """The shape with the reduced dimensions of size 1."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def spread(g: Any, shape: tuple[int, ...], axes: Axes) -> Any:
+    """A reduced tensor (or array) over the shape it was reduced from."""
+    kept = _kept(shape, axes)
+    if isinstance(g, Tensor):
+        return expand(reshape(g, kept), shape)
+    return np.broadcast_to(g.reshape(kept), shape)
+
+
+def _count(shape: tuple[int, ...], axes: Axes) -> int:
+    n = 1
+    for a in axes:
+        n *= shape[a]
+    return n
+
+
+# -- sums ----------------------------------------------------------------------------------------
+
+_sum = primitive(
+    "sum", lambda x, axes, keepdim: kernels.sum(x, axes, keepdim),
+    vjp=lambda g, axes, x_shape: spread(g, x_shape, axes),
+    fused=lambda g, axes, x_shape: spread(g, x_shape, axes),
+    sample=_sample(), doc="Blocks of 8192 elements, the blocks added in float64.",
+)  # fmt: skip
+_mean = primitive(
+    "mean", lambda x, axes, keepdim: kernels.mean(x, axes, keepdim),
+    vjp=lambda g, axes, x_shape: spread(g / _count(x_shape, axes), x_shape, axes),
+    fused=lambda g, axes, x_shape: spread(g / np.float64(_count(x_shape, axes)).astype(g.dtype), x_shape, axes),
+    sample=_sample(),
+)  # fmt: skip
+
+
+def _in_dtype(input: Tensor, dtype: Any) -> Tensor:
+    return input if dtype is None else cast(input, as_dtype(dtype).numpy)
+
+
+@public
+def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The sum over some dimensions, or over all.
+
+    Integers and booleans sum to int64. float32 is summed in blocks of 8192, the blocks in float64:
+    more accurate than one running sum, and the same bits for any number of threads.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.sum(mg.ones(2, 3), dim=1)
+    tensor([3., 3.])
+    """
+    x = _in_dtype(input, dtype)
+    return _sum((x,), (wrap_dims(dim, x.array.ndim, "sum"), keepdim))
+
+
+@public
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The mean over some dimensions, or over all."""
+    x = _in_dtype(input, dtype)
+    if x.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. Input dtype must be either a floating point or "
+            f"complex dtype. Got: {x.dtype}; use .float() first"
+        )
+    return _mean((x,), (wrap_dims(dim, x.array.ndim, "mean"), keepdim))
+
+
+def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
+    """The product of the others: y / x, or where x is 0, computed without it."""
+    if x.array.all():
+        return spread(g * y, x.array.shape, axes) / x
+    others = []
+    flat_axes = [x.array.shape[a] for a in axes]
+    for index in np.ndindex(*flat_axes):
+        place: list[Any] = [slice(None)] * x.array.ndim
+        for a, i in zip(axes, index, strict=True):
+            place[a] = slice(i, i + 1)
+        hole = np.zeros(x.array.shape, bool)
+        hole[tuple(place)] = True
+        without = e._where(Tensor(hole), 1.0, x)
+        others.append(e._where(Tensor(hole), spread(_prod((without,), (axes, True)), x.array.shape, axes), 0.0))
+    total = others[0]
+    for o in others[1:]:
+        total = total + o
+    return spread(g, x.array.shape, axes) * total
+
+
+_prod = primitive(
+    "prod", lambda x, axes, keepdim: kernels.prod(x, axes, keepdim), vjp=_prod_grad,
+    sample=cases(
+        lambda rng: ((rng.uniform(0.5, 2, (3, 4)),), ((1,), False)),
+        lambda rng: ((np.array([2.0, 0.0, 3.0]),), ((0,), False)),
+        lambda rng: ((np.array([[2.0, 0.0], [0.0, 3.0]]),), ((0, 1), True)),
+    ),
+)  # fmt: skip
+
+
+@public
+def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The product over a dimension, or over all; its derivative is right where factors are 0."""
+    x = _in_dtype(input, dtype)
+    return _prod((x,), (wrap_dims(dim, x.array.ndim, "prod"), keepdim))
+
+
+_cumsum = primitive(
+    "cumsum", lambda x, dim: np.cumsum(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
+    vjp=lambda g, dim: _reverse_cumsum(g, dim),
+    sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), (1,)), lambda rng: ((rng.normal(size=5),), (0,))),
+)  # fmt: skip
+
+
+def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
+    return g.flip(dim).cumsum(dim).flip(dim)  # type: ignore[attr-defined, no-any-return]
+
+
+@public(inplace=True)
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """The sums of the first 1, 2, 3, ... entries along `dim`."""
+    x = _in_dtype(input, dtype)
+    if not x.array.ndim:
+        wrap_dim(dim, 0, "cumsum")
+        return x.clone()  # type: ignore[attr-defined, no-any-return]
+    return _cumsum((x,), (wrap_dim(dim, x.array.ndim, "cumsum"),))
+
+
+# -- extremes ------------------------------------------------------------------------------------
+
+
+def _extreme_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
+    """Ties share the gradient equally."""
+    shape = x.array.shape
+    ties = x.array == spread(y.array, shape, axes)
+    share = ties / ties.sum(axis=axes, keepdims=True)
+    return spread(g, shape, axes) * Tensor(share.astype(x.array.dtype))
+
+
+_amax = primitive(
+    "amax", lambda x, axes, keepdim: kernels.max(x, axes, keepdim), vjp=_extreme_grad, sample=_sample()
+)
+_amin = primitive(
+    "amin", lambda x, axes, keepdim: kernels.min(x, axes, keepdim), vjp=_extreme_grad, sample=_sample()
+)
+
+
+def _nonempty(x: Tensor, axes: Axes, name: str) -> None:
+    if 0 in [x.array.shape[a] for a in axes]:
+        raise IndexError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have "
+            f"non-zero size; got shape {list(x.array.shape)}"
+        )
+
+
+@public
+def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The largest element over some dimensions, or all; ties share the gradient equally."""
+    axes = wrap_dims(dim, input.array.ndim, "amax")
+    _nonempty(input, axes, "amax")
+    return _amax((input,), (axes, keepdim))
+
+
+@public
+def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The smallest element over some dimensions, or all; ties share the gradient equally."""
+    axes = wrap_dims(dim, input.array.ndim, "amin")
+    _nonempty(input, axes, "amin")
+    return _amin((input,), (axes, keepdim))
+
+
+def _search(input: Tensor, dim: Any, keepdim: bool, find: Callable[..., Array], name: str) -> ValuesIndices:
+    """The extreme along one dimension, and where it is: the gradient goes to that one place."""
+    x = input.array
+    d = wrap_dim(dim, x.ndim, name)
+    if not x.ndim:
+        return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))  # type: ignore[attr-defined]
+    _nonempty(input, (d,), name)
+    indices = Tensor(find(x, d, True))
+    values = input.gather(d, indices)  # type: ignore[attr-defined]
+    if keepdim:
+        return ValuesIndices(values, indices)
+    shape = tuple(n for i, n in enumerate(x.shape) if i != d)
+    return ValuesIndices(reshape(values, shape), reshape(indices, shape))
+
+
+def _argmax(x: Array, dim: int, keepdim: bool) -> Array:
+    return kernels.argmax(x, (dim,), keepdim)
+
+
+def _argmin(x: Array, dim: int, keepdim: bool) -> Array:
+    return kernels.argmin(x, (dim,), keepdim)
+
+
+def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
+    def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        if isinstance(dim, Tensor) or other is not None:
+            return pairwise(input, dim if other is None else other)
+        if dim is None:
+            if input.array.size == 0:
+                raise RuntimeError(
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                    "the reduction dim with the 'dim' argument."
+                )
+            return whole((input,), (tuple(range(input.array.ndim)), False))
+        return _search(input, dim, keepdim, find, name)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The {text} element; along `dim`, a pair ``(values, indices)``; of two tensors, elementwise.\n\n"
+        "Over all elements ties share the gradient; along a dimension the first one gets it."
+    )
+    return public(function)
+
+
+max = _extreme("max", _amax, _argmax, e.maximum, "largest")
+min = _extreme("min", _amin, _argmin, e.minimum, "smallest")
+
+
+def _position(name: str, find: Any, text: str) -> Any:
+    def function(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        x = input.array
+        if x.size == 0 and (dim is None or x.shape[wrap_dim(dim, x.ndim, name)] == 0):
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have "
+                "non-zero size."
+            )
+        if dim is None:
+            flat = find(x.reshape(-1), 0, False)
+            return Tensor(np.asarray(flat).reshape((1,) * x.ndim if keepdim else ()))
+        d = wrap_dim(dim, x.ndim, name)
+        return Tensor(np.asarray(find(x, d, keepdim) if x.ndim else np.zeros((), np.int64)))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The index of the {text} element, the first one of several; NaN counts as it."
+    return public(function)
+
+
+argmax = _position("argmax", _argmax, "largest")
+argmin = _position("argmin", _argmin, "smallest")
+
+
+# -- log-sum-exp, variance, norm ------------------------------------------------------------------
+
+_logsumexp = primitive(
+    "logsumexp", lambda x, axes, keepdim: kernels.logsumexp(x, axes, keepdim),
+    vjp=lambda g, x, y, axes, x_shape: spread(g, x_shape, axes) * e.exp(x - spread(y, x_shape, axes)),
+    sample=_sample(),
+)  # fmt: skip
+
+
+@public
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """``log(sum(exp(x)))`` over some dimensions, without overflow."""
+    x = input if input.array.dtype.kind == "f" else cast(input, dtypes.get_default_dtype().numpy)
+    return _logsumexp((x,), (wrap_dims(dim, x.array.ndim, "logsumexp"), keepdim))
+
+
+def _var_grad(g: Any, x: Any, axes: Axes, correction: float) -> Any:
+    n = _count(tuple(x.shape), axes)
+    centred = x - (x.mean(axes, True) if isinstance(x, Tensor) else kernels.mean(x, axes, True))
+    scale = 2.0 / (n - correction) if n > correction else float("nan")
+    return spread(g, tuple(x.shape), axes) * centred * scale
+
+
+_var = primitive(
+    "var", lambda x, axes, keepdim, correction: kernels.var(x, axes, correction, keepdim)[0],
+    vjp=lambda g, x, axes, correction: _var_grad(g, x, axes, correction),
+    sample=cases(
+        lambda rng: ((rng.normal(size=(3, 4)),), ((1,), False, 1)),
+        lambda rng: ((rng.normal(size=(2, 3, 4)),), ((0, 2), True, 0)),
+    ),
+)  # fmt: skip
+
+
+def _var_args(
+    input: Tensor, dim: Any, unbiased: bool | None, correction: Any, keepdim: bool, name: str
+) -> tuple[tuple[Tensor], tuple[Any, ...]]:
+    if isinstance(dim, bool):  # var(input, unbiased)
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(f"{name} only support floating point and complex dtypes, got {input.dtype}")
+    axes = wrap_dims(dim, input.array.ndim, name)
+    return (input,), (axes, keepdim, 1 if correction is None else correction)
+
+
+@public
+def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> Tensor:
+    """The variance, ``sum((x - mean)**2) / (n - correction)``, in two passes."""
+    return _var(*_var_args(input, dim, unbiased, correction, keepdim, "var"))
+
+
+@public
+def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> Tensor:
+    """The standard deviation, the root of :func:`var`."""
+    return e.sqrt(_var(*_var_args(input, dim, unbiased, correction, keepdim, "std")))
+
+
+@public
+def var_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> tuple[Tensor, Tensor]:
+    """The variance and the mean."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+@public
+def std_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def _norm_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
+    """``x / |x|``, and 0 where the norm is 0."""
+    norm = spread(y, x.array.shape, axes)
+    safe = e._where(norm == 0, 1.0, norm)
+    return spread(g, x.array.shape, axes) * x / safe
+
+
+_norm2 = primitive(
+    "norm2", lambda x, axes, keepdim: np.sqrt(kernels.sum(x * x, axes, keepdim)), vjp=_norm_grad,
+    sample=_sample(),
+)  # fmt: skip
+
+
+@public
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """The p-norm ``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2."""
+    x = _in_dtype(input, dtype)
+    if x.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
+        )
+    axes = wrap_dims(dim, x.array.ndim, "norm")
+    if p in ("fro", 2, None):
+        return _norm2((x,), (axes, keepdim))
+    if p == float("inf"):
+        return _amax((e.abs(x),), (axes, keepdim))
+    if p == -float("inf"):
+        return _amin((e.abs(x),), (axes, keepdim))
+    if p == 0:
+        return _sum((cast(x != 0, x.array.dtype),), (axes, keepdim))  # type: ignore[arg-type]
+    if p == 1:
+        return _sum((e.abs(x),), (axes, keepdim))
+    return _sum((e.abs(x) ** p,), (axes, keepdim)) ** (1.0 / p)  # type: ignore[no-any-return]
+
+
+# -- logic ---------------------------------------------------------------------------------------
+
+
+def _logic(name: str, ufunc: Any, text: str) -> Any:
+    def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        axes = wrap_dims(dim, input.array.ndim, name)
+        x = input.array if input.array.dtype.kind == "b" else input.array != 0
+        return Tensor(np.asarray(ufunc.reduce(x, axis=axes, keepdims=keepdim)))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Whether {text} element is nonzero, over a dimension or over all."
+    return public(function)
+
+
+all = _logic("all", np.logical_and, "every")
+any = _logic("any", np.logical_or, "some")
+
+
+@public
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """The number of elements that are not zero, over some dimensions or all."""
+    axes = wrap_dims(dim, input.array.ndim, "count_nonzero")
+    return Tensor(np.asarray(np.count_nonzero(input.array, axis=axes), np.int64))
+
+

@@ -1,0 +1,159 @@
+"""How tensors look when printed: as PyTorch prints them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.tensor import Tensor
+
+__all__ = ["set_printoptions", "tensor_text"]
+
+Array = np.ndarray[Any, Any]
+
+
+class _Options:
+    """What `set_printoptions` changes."""
+
+    precision = 4
+    threshold: float = 1000
+    edgeitems = 3
+    linewidth = 80
+    sci_mode: bool | None = None
+
+
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
+}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Set how many digits, elements and columns tensors print with.
+
+    Parameters
+    ----------
+    precision : int
+        Digits after the point (4).
+    threshold : float
+        Above how many elements the middle is left out (1000).
+    edgeitems : int
+        How many elements are shown at each end then (3).
+    linewidth : int
+        Columns (80).
+    profile : {"default", "short", "full"}
+        Values to start from.
+    sci_mode : bool
+        Whether to write numbers as ``1.0000e+03``; decided by their sizes by default.
+    """
+    for key, value in _PROFILES.get(profile or "", {}).items():
+        setattr(_Options, key, value)
+    for key, value in (
+        ("precision", precision),
+        ("threshold", threshold),
+        ("edgeitems", edgeitems),
+        ("linewidth", linewidth),
+    ):
+        if value is not None:
+            setattr(_Options, key, value)
+    _Options.sci_mode = sci_mode
+
+
+class _Formatter:
+    """One format for all elements shown: whole, fixed or scientific, of one width."""
+
+    def __init__(self, values: Array) -> None:
+        self.float = values.dtype.kind == "f"
+        self.whole = self.sci = False
+        if self.float:
+            self._look(values.astype(np.float64).ravel())
+        self.width = max([len(self._text(v)) for v in values.ravel().tolist()], default=0)
+
+    def _look(self, values: Array) -> None:
+        finite = np.abs(values[np.isfinite(values) & (values != 0)])
+        if finite.size == 0:
+            self.whole = True
+            return
+        low, high = float(finite.min()), float(finite.max())
+        self.whole = bool((finite == np.ceil(finite)).all())
+        self.sci = high / low > 1000.0 or high > 1.0e8 or (not self.whole and low < 1.0e-4)
+        if _Options.sci_mode is not None:
+            self.sci = _Options.sci_mode
+
+    def _text(self, value: Any) -> str:
+        if not self.float:
+            return str(value)
+        if self.sci and math.isfinite(value):
+            return f"{value:.{_Options.precision}e}"
+        if self.whole:
+            return f"{value:.0f}." if math.isfinite(value) else f"{value:.0f}"
+        return f"{value:.{_Options.precision}f}"
+
+    def __call__(self, value: Any) -> str:
+        return self._text(value).rjust(self.width)
+
+
+def _shown(x: Array) -> Array:
+    """The elements that are printed."""
+    if x.size <= _Options.threshold or x.ndim == 0:
+        return x
+    n = _Options.edgeitems
+    for axis, size in enumerate(x.shape):
+        if size > 2 * n:
+            x = np.concatenate([x.take(range(n), axis), x.take(range(-n, 0), axis)], axis)
+    return x
+
+
+def _lines(x: Array, form: _Formatter, indent: int, short: bool) -> str:
+    n = _Options.edgeitems
+    cut = short and x.ndim > 0 and x.shape[0] > 2 * n
+    if x.ndim == 0:
+        return form(x.item())
+    if x.ndim == 1:
+        items = [form(v) for v in x.tolist()] if not cut else None
+        if items is None:
+            items = [form(v) for v in x[:n].tolist()] + [" ..."] + [form(v) for v in x[-n:].tolist()]
+        per_line = max(1, (_Options.linewidth - indent) // (form.width + 2))
+        rows = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+        return "[" + (",\n" + " " * (indent + 1)).join(rows) + "]"
+    parts = [_lines(p, form, indent + 1, short) for p in (x[:n] if cut else x)]
+    if cut:
+        parts += ["..."] + [_lines(p, form, indent + 1, short) for p in x[-n:]]
+    return "[" + ("," + "\n" * (x.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
+
+
+def tensor_text(t: Tensor, prefix: str = "tensor(") -> str:
+    """The tensor as PyTorch would print it."""
+    x = t.array
+    notes = []
+    if x.size == 0:
+        body = "[]"
+        if x.ndim != 1:
+            notes.append(f"size={tuple(x.shape)}")
+    else:
+        form = _Formatter(_shown(x))
+        body = _lines(x, form, len(prefix), x.size > _Options.threshold)
+    usual = {dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_}
+    if t.dtype not in usual or (x.size == 0 and t.dtype is not dtypes.get_default_dtype()):
+        notes.append(f"dtype={t.dtype}")
+    if t.node is not None:
+        notes.append(f"grad_fn=<{t.node.name()}>")
+    elif t._requires_grad:
+        notes.append("requires_grad=True")
+    text = prefix + body
+    for note in notes:
+        last = len(text) - text.rfind("\n") - 1
+        fits = last + len(note) + 3 <= _Options.linewidth
+        text += (", " if fits else ",\n" + " " * len(prefix)) + note
+    return text + ")"
