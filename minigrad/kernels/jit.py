@@ -1,0 +1,47 @@
+"""The house's numba decorators: one place that fixes how every kernel is compiled.
+
+``nogil`` lets helper threads run kernels while Python goes on; ``error_model="numpy"`` keeps
+divisions free of the ``ZeroDivisionError`` branch that would stop LLVM from vectorising;
+``cached`` keeps the machine code for the next process (see :mod:`minigrad.kernels.startup`).
+Nothing compiles before the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+from minigrad.kernels.startup import cached, skip_scipy
+
+__all__ = ["BLOCK", "PARALLEL_CHEAP", "PARALLEL_MATH", "jit", "jit_sum"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Elements in one block of work. Blocks are fixed by the size of the data alone, so the bits of a
+#: result never depend on the number of threads; 8192 floats also bound the error of a float32 sum.
+BLOCK = 8192
+
+#: From how many elements a kernel is worth sharing between threads: where each element costs an
+#: ``exp`` or so, and where the kernel is bound by memory (measured: a launch costs about 0.5 us).
+PARALLEL_MATH = 32_768
+PARALLEL_CHEAP = 131_072
+
+skip_scipy()
+
+
+def jit(function: F) -> F:
+    """Compile a kernel on its first call, without the GIL, cached on disk."""
+    return cached(numba.njit(nogil=True, error_model="numpy")(function))  # type: ignore[no-any-return]
+
+
+def jit_sum(function: F) -> F:
+    """As :func:`jit`, for inner sums: additions may be reordered, so that they vectorise.
+
+    Only ``reassoc`` and ``contract``: the full ``fastmath`` would also assume that no NaN and no
+    infinity ever comes, and break both.
+    """
+    return cached(  # type: ignore[no-any-return]
+        numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})(function)
+    )
