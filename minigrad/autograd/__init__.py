@@ -1,0 +1,71 @@
+"""Gradients: the engine, the modes it runs in, custom functions, and checks.
+
+The engine stands below the operations and everything else here above them, so these names are
+loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minigrad.autograd.anomaly import detect_anomaly, set_detect_anomaly
+    from minigrad.autograd.function import Function
+    from minigrad.autograd.gradcheck import gradcheck, gradgradcheck
+    from minigrad.autograd.graph import backward, grad
+    from minigrad.autograd.modes import (
+        enable_grad,
+        inference_mode,
+        is_grad_enabled,
+        is_inference_mode_enabled,
+        no_grad,
+        set_grad_enabled,
+    )
+
+__all__ = [
+    "Function",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
+
+_PLACES = {
+    "Function": "function",
+    "backward": "graph",
+    "detect_anomaly": "anomaly",
+    "enable_grad": "modes",
+    "grad": "graph",
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
+    "inference_mode": "modes",
+    "is_grad_enabled": "modes",
+    "is_inference_mode_enabled": "modes",
+    "no_grad": "modes",
+    "set_detect_anomaly": "anomaly",
+    "set_grad_enabled": "modes",
+}
+_MODULES = ("anomaly", "functional", "function", "graph")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        module = import_module(f"{__name__}.{_PLACES[name]}")
+        value = globals()[name] = getattr(module, name)
+        return value
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

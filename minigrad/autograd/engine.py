@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from minigrad.autograd.modes import current
+from minigrad.autograd.modes import RECORDING, current
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
-__all__ = ["Node", "Operation", "Slot", "apply", "run"]
+__all__ = ["Node", "Operation", "Slot", "apply", "record", "run"]
 
 Array = np.ndarray[Any, Any]
 ndarray = np.ndarray
@@ -38,8 +38,15 @@ class Operation(Protocol):
     differentiable: bool
     #: Whether the result shares the memory of the first input.
     view: bool
+    #: Whether the result may be larger than an input, whose gradient is then summed.
+    broadcasts: bool
     #: Whether the derivative reads the result.
     reads_output: bool
+    #: Whether none of this is the case, and nothing but inputs is kept: the commonest kind.
+    plain: bool
+
+    #: For sets of inputs that require grad, as bits: whether all or none of the inputs are read.
+    kept: dict[int, bool]
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
         """The result; or a tuple of results followed by what backward wants kept."""
@@ -75,23 +82,31 @@ class Counter:
     ----------
     count : int
         The number of writes.
+    last : int
+        The sequence number of the last one: nodes made before it saved something else.
     writer : str or None
         Where the last one happened, in anomaly mode.
-    views : list of weakref
-        The views of the memory, in the order of their making.
     """
 
-    __slots__ = ("_limit", "_views", "count", "writer")
+    count = 0
+    last = -1
+    writer: str | None = None
+    _views: list[weakref.ref[Any]] = []  # noqa: RUF012 - replaced, never changed
+    _limit = 16
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.writer: str | None = None
-        self._views: list[weakref.ref[Any]] = []
-        self._limit = 16
+    #: The sequence number of the last write to any memory: older than a node, it need not look.
+    newest = -1
+
+    def bump(self) -> None:
+        """Count a write."""
+        self.count += 1
+        self.last = Counter.newest = _sequence()
 
     def add_view(self, t: Any) -> None:
         """Remember a view, weakly; now and then forget those that are gone."""
-        if len(self._views) >= self._limit:
+        if not self._views:
+            self._views = []
+        elif len(self._views) >= self._limit:
             self._views = [r for r in self._views if r() is not None]
             self._limit = max(16, 2 * len(self._views))
         self._views.append(weakref.ref(t))
@@ -106,7 +121,6 @@ class _NodeDefaults:
 
     out: Array | None = None
     counter: Counter | None = None
-    versions: tuple[int, ...] | None = None
     residuals: tuple[Any, ...] = ()
     hooks: dict[int, Callable[[Any], Any]] | None = None
     outputs: tuple[tuple[tuple[int, ...], Any], ...] = ()
@@ -172,9 +186,10 @@ class Node(_NodeDefaults):
 
     def free(self) -> None:
         """Drop what the derivative would read; the edges stay, so the graph can still be drawn."""
-        if self.saved or self.out is not None or self.residuals:
+        if self.saved:
             self.saved = None
-            self.out = None
+        if not self.op.plain and (self.out is not None or self.residuals):
+            self.saved = self.out = None
             self.residuals = ()
 
     def check(self) -> None:
@@ -185,12 +200,11 @@ class Node(_NodeDefaults):
                 "saved for the derivative were freed by the first backward. Call the first one with "
                 "retain_graph=True, or run the forward pass again."
             )
-        if self.counter is not None and self.counter.count:
+        if self.counter is not None and self.counter.last > self.seq:
             self._refuse("its result", self.shape, self.dtype, self.counter)
         for i, t in enumerate(self.saved):
-            if t is not None and t._counter is not None:
-                if t._counter.count != (self.versions[i] if self.versions else 0):
-                    self._refuse(f"its input {i}", t.array.shape, t.array.dtype, t._counter)
+            if t is not None and t._counter is not None and t._counter.last > self.seq:
+                self._refuse(f"its input {i}", t.array.shape, t.array.dtype, t._counter)
 
     def _refuse(self, what: str, shape: tuple[int, ...], dtype: Any, counter: Counter) -> None:
         by = f" The last write was at {counter.writer}." if counter.writer else ""
@@ -217,74 +231,88 @@ class Slot(Node):
 
 
 def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> Any:
-    """Compute, record, tell: the one place every operation passes.
+    """Compute and record: the one place every operation passes.
 
-    Runs the kernel on the arrays of `inputs`; if a gradient may be wanted, records a node; tells
-    the listeners, if there are any. Returns a tensor, or a tuple of tensors.
+    Runs the kernel on the arrays of `inputs` and hands the result to :func:`record`. Returns a
+    tensor, or a tuple of tensors.
     """
-    out = op.forward([t.array for t in inputs], params)
-    mode = current.get()
+    return record(op, inputs, params, op.forward([t.array for t in inputs], params))
+
+
+def record(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], out: Any) -> Any:
+    """Make the result a tensor; if a gradient may be wanted, its node; tell who listens.
+
+    Functions that computed the result of a small operation themselves call this instead of
+    :func:`apply`. It is the hottest code of the library, hence flat.
+    """
     residuals = None
     if out.__class__ is not ndarray:
         if out.__class__ is tuple:
             if op.results > 1:
-                return _apply_many(op, inputs, params, out, mode)
+                return _record_several(op, inputs, params, out)
             residuals, out = out[1:], out[0]
         if out.__class__ is not ndarray:  # numpy turns 0-dim results into scalars
-            out = np.asarray(out)
-    y = _new(tensor_class)
+            out = asarray(out)
+    y: Any = _new(tensor_class)
     y.array = out
-    y.node = None
-    y._requires_grad = False
-    if mode.grad and op.differentiable:
-        need, bit, edges = 0, 1, []
-        for t in inputs:
+    mode = current.get()
+    need = 0  # the set of inputs that require grad, in bits
+    if mode is RECORDING or mode.grad:
+        # Two inputs are spelled out because they are the commonest, and a loop over them costs a
+        # tenth of a small operation.
+        if len(inputs) == 2:
+            t, u = inputs
             if t._requires_grad:
-                need |= bit
-                edges.append(t.node or t)
-            else:
-                edges.append(None)
-            bit += bit
-        if need:
-            saved = op.keep(inputs, need)
-            node = Node(op, params, tuple(edges), saved, out.shape, out.dtype)
-            for t in saved:
-                if t is not None and t._counter is not None:
-                    node.versions = tuple([_version(t) for t in saved])
-                    break
-            if op.reads_output:
-                node.out = out
-                node.counter = y._counter = Counter()
-            if residuals is not None:
-                node.residuals = residuals
-            y.node = node
-            y._requires_grad = True
+                if u._requires_grad:
+                    need, edges = 3, (t.node or t, u.node or u)
+                else:
+                    need, edges = 2, (t.node or t, None)
+            elif u._requires_grad:
+                need, edges = 1, (None, u.node or u)
+        else:
+            for t in inputs:
+                need += need + t._requires_grad
+            if need:
+                edges = tuple([(t.node or t) if t._requires_grad else None for t in inputs])
+    if need and op.differentiable:
+        kept = op.kept.get(need)  # which inputs the derivative reads: all, none, or some
+        saved = inputs if kept is True else () if kept is False else op.keep(inputs, need)
+        y.node = node = Node(op, params, edges, saved, out.shape, out.dtype)
+        y._requires_grad = True
+    else:
+        y.node = node = None
+        y._requires_grad = False
+    if op.plain and mode is RECORDING:
+        return y
+    if node is not None:
+        if op.reads_output:
+            node.out = out
+            node.counter = y._counter = Counter()
+        if residuals is not None:
+            node.residuals = residuals
     if op.view:
         y._view_of(inputs[0], op, params)
-    if mode.listeners:
-        for listener in mode.listeners:
-            listener(op, inputs, params, (y,))
+    for listener in mode.listeners:
+        listener(op, inputs, params, (y,))
     return y
 
 
 _new = object.__new__
+asarray = np.asarray
 
 
-def _version(t: Any) -> int:
-    return 0 if t is None or t._counter is None else t._counter.count  # type: ignore[no-any-return]
-
-
-def _apply_many(
-    op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: tuple[Any, ...], mode: Any
+def _record_several(
+    op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """The same for operations with several results; each floating one gets a :class:`Slot`."""
     arrays, residuals = out[: op.results], out[op.results :]
-    node = None
+    mode, node = current.get(), None
     if mode.grad and op.differentiable and any(t._requires_grad for t in inputs):
-        need = sum(1 << i for i, t in enumerate(inputs) if t._requires_grad)
+        need = 0
+        for t in inputs:
+            need += need + t._requires_grad
         edges = tuple((t.node or t) if t._requires_grad else None for t in inputs)
         node = Node(op, params, edges, op.keep(inputs, need), arrays[0].shape, arrays[0].dtype)
-        node.versions = tuple([_version(t) for t in node.saved])
         node.outputs = tuple((a.shape, a.dtype) for a in arrays)
         node.residuals = residuals
         if op.reads_output:
@@ -335,32 +363,30 @@ def run(
     heap: list[tuple[int, Node]] = []
 
     def send(target: Any, g: Any) -> None:
+        """Add `g` to what `target` received so far."""
         key = id(target)
-        if only is not None and key not in only:
-            return
-        if g.shape != target.shape:  # the operation broadcast this input
-            g = rules.sum_to(g, target.shape)
-        known = grads.get(key)
-        if known is None:
+        if key not in grads:
             grads[key] = g
-            if isinstance(target, Node):
+            if target.__class__ is Node or target.__class__ is Slot:
                 heappush(heap, (-target.seq, target))
             else:
                 leaves[key] = target
         elif key in owned:
-            grads[key] = np.add(known, g, out=known)
+            add_into(grads[key], g, grads[key])
         else:
-            grads[key] = rules.add(known, g)
-            if not graph and known.ndim:
+            grads[key] = total = rules.add(grads[key], g)
+            if not graph and total.ndim:
                 owned.add(key)
 
     for target, g in roots:
-        send(target, g)
+        if only is None or id(target) in only:
+            send(target, g)
     while heap:
         node = heappop(heap)[1]
         key = id(node)
         g = grads.pop(key)
-        owned.discard(key)
+        if owned:
+            owned.discard(key)
         if node.hooks is not None:
             g = _call_hooks(node.hooks, g, graph)
         if capture is not None and key in capture:
@@ -368,16 +394,25 @@ def run(
         if node.__class__ is Slot:
             _send_part(node, g, grads, heap)  # type: ignore[arg-type]
             continue
-        node.check()
-        edges = node.edges
-        parts = node.op.vjp(node, g) if graph else node.op.backward(node, g)
+        if node.saved is None or Counter.newest > node.seq:
+            node.check()
+        op = node.op
+        parts = op.vjp(node, g) if graph else op.backward(node, g)
         if not retain:
             node.free()
-        del g
-        for target, part in zip(edges, parts, strict=True):
-            if target is not None and part is not None:
-                send(target, part)
+        g = None  # the arrays of a deep pass should go as early as they can
+        for target, part in zip(node.edges, parts):
+            if target is None or part is None or (only is not None and id(target) not in only):
+                continue
+            if op.broadcasts and part.shape != (
+                target.shape if isinstance(target, Node) else target.array.shape
+            ):
+                part = rules.sum_to(part, tuple(target.shape))
+            send(target, part)
     return {key: (leaf, grads[key]) for key, leaf in leaves.items()}
+
+
+add_into = np.add
 
 
 def _send_part(slot: Slot, g: Any, grads: dict[int, Any], heap: list[tuple[int, Node]]) -> None:

@@ -37,7 +37,9 @@ class Mode(NamedTuple):
     listeners: tuple[Listener, ...] = ()
 
 
-current: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())
+#: What is usual: a graph is recorded, nobody listens. One identity test finds it.
+RECORDING = Mode()
+current: ContextVar[Mode] = ContextVar("minigrad_mode", default=RECORDING)
 
 
 class _Switch:

@@ -4,7 +4,20 @@ Importing this package fills the registry of operations, puts the methods on ten
 engine what it needs to add gradients.
 """
 
-from minigrad.ops import arithmetic, creation, elementwise, reduce, shape
+from minigrad.ops import (
+    activations,
+    arithmetic,
+    creation,
+    elementwise,
+    index,
+    losses,
+    nn,
+    normalization,
+    random,
+    reduce,
+    scatter,
+    shape,
+)
 from minigrad.ops.declare import REGISTRY
 from minigrad.ops.functions import PUBLIC
 

@@ -13,14 +13,23 @@ from minigrad.autograd.engine import calculus
 from minigrad.kernels import reduce as kernels
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import elementwise
-from minigrad.ops.functions import PUBLIC, as_operand, cast, method, promote, public, result_type
+from minigrad.ops.functions import (
+    NUMBERS,
+    PUBLIC,
+    as_operand,
+    cast,
+    method,
+    operator,
+    promote,
+    public,
+    result_type,
+)
 from minigrad.ops.inplace import write
 from minigrad.ops.samples import pair, span
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 _plus, _minus, _over = e._add, e._sub, e._div
-_NUMBERS = (Tensor, bool, int, float, np.ndarray, np.generic)
 
 
 def _scaled(other: Any, alpha: Any) -> Any:
@@ -240,21 +249,19 @@ def _operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any
     """A binary operator method; for what is no tensor, array or number, Python asks the other."""
 
     def forward(self: Tensor, other: Any) -> Any:
-        if isinstance(other, _NUMBERS):
+        if other.__class__ is Tensor or isinstance(other, NUMBERS):
             return function(self, other)
         return NotImplemented
 
-    def backward(self: Tensor, other: Any) -> Any:
-        if isinstance(other, _NUMBERS):
-            return function(other, self)
-        return NotImplemented
+    def swapped(self: Tensor, other: Any) -> Any:
+        return function(other, self) if isinstance(other, NUMBERS) else NotImplemented
 
-    return backward if swap else forward
+    return swapped if swap else forward
 
 
 def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
-        if isinstance(other, _NUMBERS):
+        if isinstance(other, NUMBERS):
             return write(self, lambda x: function(x, other), name)
         return NotImplemented
 
@@ -268,8 +275,12 @@ for _name, _function in {
     setattr(Tensor, f"__{_name}__", _operator(_function))
     setattr(Tensor, f"__r{_name}__", _operator(_function, swap=True))
     setattr(Tensor, f"__i{_name}__", _in_place(_function, f"__i{_name}__"))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Tensor, f"__{_name}__", _operator(getattr(e, _name)))
+for _name, _function in {
+    "add": _plus, "sub": _minus, "mul": e.mul, "truediv": _over,
+    "eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge,
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_name}__", operator(_function.op))
+Tensor.__radd__, Tensor.__rmul__ = Tensor.__add__, Tensor.__mul__  # type: ignore[attr-defined]
 for _name, _function in {"neg": e.neg, "abs": e.abs, "invert": bitwise_not}.items():
     setattr(Tensor, f"__{_name}__", _function)
 setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010

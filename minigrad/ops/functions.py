@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.autograd.engine import apply
+from minigrad.autograd.engine import apply, record
+from minigrad.kernels.quiet import EVENTS, call_quietly
 from minigrad.ops.inplace import write
 from minigrad.tensor import Tensor
 
@@ -18,6 +18,8 @@ __all__ = ["PUBLIC", "as_operand", "constant", "elementwise_function", "method",
 #: What ``import minigrad`` offers, by name; filled by the declarations.
 PUBLIC: dict[str, Any] = {}
 
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+NUMBERS = (Tensor, bool, int, float, np.ndarray, np.generic)
 _DTYPE = {bool: dtypes.bool_, int: dtypes.int64}
 
 
@@ -56,19 +58,24 @@ def add_inplace(name: str, function: Callable[..., Any]) -> None:
 # -- operands ------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=512)
-def _cached_constant(value: float, dtype: np.dtype[Any]) -> Tensor:
-    t = Tensor(np.array(value, dtype))
-    t.array.flags.writeable = False
-    return t
+_constants: dict[tuple[str, float], Tensor] = {}
 
 
 def constant(value: float, dtype: np.dtype[Any]) -> Tensor:
-    """A Python number as a 0-dim tensor; small ones are kept, because making one costs as much
-    as adding two. Zeros (of either sign) and NaN cannot be told apart as keys, so are made anew."""
-    if value == 0 or value != value:
-        return Tensor(np.array(value, dtype))
-    return _cached_constant(value, dtype)
+    """A Python number as a 0-dim tensor.
+
+    The last few are kept, because making one costs as much as adding two small tensors. Zeros (of
+    either sign) and NaN cannot be told apart as keys, so are made anew.
+    """
+    key = (dtype.char, value)
+    t = _constants.get(key)
+    if t is None or value == 0 or value != value:
+        t = Tensor(np.array(value, dtype))
+        t.array.flags.writeable = False
+        if len(_constants) >= 512:
+            _constants.clear()
+        _constants[key] = t
+    return t
 
 
 def as_operand(value: Any, name: str, position: int) -> Tensor:
@@ -187,16 +194,22 @@ def _formula_text(op: Any) -> str:
 
 
 def _unary(op: Any) -> Callable[..., Any]:
-    defaults = op.defaults
     wants_float = op.kind == "float"
+    compute = op.numpy
 
     def simple(input: Tensor) -> Tensor:
         try:
-            kind = input.array.dtype.kind
+            x = input.array
         except AttributeError:
-            input = as_operand(input, op.name, 0)
-            kind = input.array.dtype.kind
-        if wants_float and kind != "f":
+            return simple(as_operand(input, op.name, 0))
+        if x.dtype is FLOAT32 or x.dtype is FLOAT64:
+            if x.size < op.small:
+                try:
+                    out = compute(x)
+                except EVENTS:
+                    out = call_quietly(compute, x)
+                return record(op, (input,), (), out)  # type: ignore[no-any-return]
+        elif wants_float and x.dtype.kind != "f":
             (input,) = promote(op, (input,))
         return apply(op, (input,))  # type: ignore[no-any-return]
 
@@ -207,7 +220,7 @@ def _unary(op: Any) -> Callable[..., Any]:
             (input,) = promote(op, (input,))
         return apply(op, (input,), params)  # type: ignore[no-any-return]
 
-    return with_params if defaults else simple
+    return with_params if op.defaults else simple
 
 
 def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -226,24 +239,52 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, .
     return tuple(values)
 
 
-def _binary(op: Any) -> Callable[..., Any]:
-    wants_float = op.kind == "float"
+def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
+    """The function of two operands; as an operator method it leaves to the other operand what it
+    does not know, as Python wants it."""
+    compute, defaults, limit = op.numpy, op.defaults, op.small
 
-    def function(input: Any, other: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def function(input: Any, other: Any) -> Any:
         try:
-            a = input.array.dtype
-            if a is not other.array.dtype or (wants_float and a.kind != "f"):
-                input, other = promote(op, (input, other))
-        except AttributeError:
-            input, other = promote(op, (input, other))
-        if args or kwargs:
-            return apply(op, (input, other), bind(op, args, kwargs))  # type: ignore[no-any-return]
+            x = input.array
+            if other.__class__ is float and x.dtype.kind == "f":
+                other = constant(other, x.dtype)
+            y = other.array
+        except AttributeError:  # another number, an array
+            if operator and not isinstance(other, NUMBERS):
+                return NotImplemented
+            return _promoted(op, input, other)
+        dtype = x.dtype
+        if dtype is not y.dtype or (dtype is not FLOAT32 and dtype is not FLOAT64):
+            return _promoted(op, input, other)
         try:
-            return apply(op, (input, other), op.defaults)  # type: ignore[no-any-return]
+            if x.size < limit and y.size < limit:
+                out = compute(x, y)
+            else:
+                out = op.forward((x, y), defaults)
+        except EVENTS:
+            out = call_quietly(compute, x, y)
         except ValueError as error:
             raise _explain(op, (input, other), error) from None
+        return record(op, (input, other), defaults, out)
 
     return function
+
+
+def operator(op: Any) -> Callable[..., Any]:
+    """The method behind a binary operator, such as ``__mul__``."""
+    return _binary(op, operator=True)
+
+
+def _promoted(op: Any, input: Any, other: Any) -> Tensor:
+    """Operands of different types, or not both tensors."""
+    operands = promote(op, (input, other))
+    try:
+        return apply(op, operands, op.defaults)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise _explain(op, operands, error) from None
+    except TypeError as error:  # numpy has no such operation on booleans
+        raise RuntimeError(f"{op.name}: not supported for {operands[0].dtype} tensors ({error})") from None
 
 
 def _several(op: Any) -> Callable[..., Any]:

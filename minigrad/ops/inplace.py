@@ -80,7 +80,7 @@ def written(x: Tensor, node: Node | None) -> None:
     counter = x._counter
     if counter is None:
         counter = x._share_counter()
-    counter.count += 1
+    counter.bump()
     if node is None and not (current.get().grad and x._requires_grad):
         return
     if node is None:  # overwritten by constants: the old graph no longer matters
@@ -118,6 +118,8 @@ class _Constant:
     name = "constant"
     differentiable = False
     view = False
+    broadcasts = False
+    plain = True
 
     def vjp(self, node: Node, g: Any) -> tuple[()]:
         return ()
@@ -139,6 +141,8 @@ class _ReplacePart:
     name = "replace_part"
     differentiable = True
     view = False
+    broadcasts = False
+    plain = True
 
     def backward(self, node: Node, g: Array) -> tuple[Array | None, Array]:
         rest = np.array(g)

@@ -260,7 +260,7 @@ Tensor.mT = property(_matrix_transpose)  # type: ignore[attr-defined]
 # -- broadcasting --------------------------------------------------------------------------------
 
 _expand = primitive(
-    "expand", lambda x, shape: np.broadcast_to(x, shape), view=True,
+    "expand", lambda x, shape: np.broadcast_to(x, shape), view=True, broadcasts=True,
     vjp=lambda g: g,  # the engine sums the broadcast away
     fused=lambda g: g,
     sample=cases(_one((3, 1), (3, 4)), _one((2,), (3, 2)), _one((), (2, 2)), _one((1,), (0,))),
@@ -364,8 +364,14 @@ def _put(shape: tuple[int, ...], key: Any, g: Array) -> Array:
     return out
 
 
+def _view_part(x: Array, key: Any) -> Array:
+    """Part of an array as a view, also where it is one element."""
+    part = x[key]
+    return part if part.__class__ is np.ndarray else x[(*key, Ellipsis)]
+
+
 _part = primitive(
-    "slice", lambda x, key: x[key], view=True,
+    "slice", _view_part, view=True,
     vjp=lambda g, key, x_shape: _embed((g,), (key, x_shape)),
     fused=lambda g, key, x_shape: _put(x_shape, key, g),
     sample=cases(
@@ -379,6 +385,10 @@ _embed = primitive(
     sample=cases(lambda rng: ((rng.normal(size=2),), ((slice(1, 3), 2), (3, 4)))),
     doc="Zeros with the input at some place: the inverse of a slice.",
 )  # fmt: skip
+
+
+#: The operation itself, for callers that have checked the key.
+PART = _part.op  # type: ignore[attr-defined]
 
 
 def take_part(x: Tensor, key: tuple[Any, ...]) -> Tensor:

@@ -1,0 +1,446 @@
+"""Operations of your own: a forward, and a backward that is its derivative.
+
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            (y,) = ctx.saved_tensors
+            return g * y
+
+    y = Exp.apply(x)
+
+`forward` runs without a graph and may use anything, numpy and numba included. `backward` runs on
+tensors: if a graph of the derivative is asked for (``create_graph=True``), what it computes with
+tensors can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.engine import Counter, Node, Slot
+from minigrad.autograd.modes import current, no_grad
+from minigrad.ops.inplace import check_writable, written
+from minigrad.tensor import Tensor
+
+__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+
+Array = np.ndarray[Any, Any]
+
+
+class FunctionCtx:
+    """What `forward` leaves for `backward`.
+
+    Besides the methods below it takes attributes of any name: ``ctx.scale = 2``. Tensors that
+    `backward` differentiates through must go to :meth:`save_for_backward`.
+
+    Attributes
+    ----------
+    needs_input_grad : tuple of bool
+        For each argument, whether a gradient is wanted.
+    """
+
+    def __init__(self, needs_input_grad: tuple[bool, ...] = ()) -> None:
+        self.needs_input_grad = needs_input_grad
+        self.materialize_grads = True
+        self._to_save: tuple[Any, ...] = ()
+        self._dirty: tuple[Tensor, ...] = ()
+        self._constant: tuple[Tensor, ...] = ()
+        self._unpacked: tuple[Any, ...] | None = None
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep arguments, results or other tensors for `backward`; once, at most.
+
+        Writing over one of them afterwards makes backward refuse, and backward frees them.
+        """
+        for t in tensors:
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type "
+                    f"{type(t).__name__}: set it as an attribute of ctx"
+                )
+        self._to_save = tensors
+
+    save_for_forward = save_for_backward
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What was saved, in that order; in `backward` only."""
+        if self._unpacked is None:
+            raise RuntimeError("ctx.saved_tensors can be read in backward only")
+        return self._unpacked
+
+    def mark_dirty(self, *args: Tensor) -> None:
+        """Say which arguments `forward` wrote over; they must be among its results."""
+        self._dirty = args
+
+    def mark_non_differentiable(self, *args: Tensor) -> None:
+        """Say which results no gradient flows through (integer results never have one)."""
+        self._constant = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether unused results send zeros to `backward` (the default) or None."""
+        self.materialize_grads = bool(value)
+
+
+class FunctionNode(Node):
+    """The node of a custom function: what it saved may include its own results."""
+
+    results: tuple[tuple[int, Array, Counter, int], ...] | None = ()
+    layout: tuple[tuple[str, int], ...] = ()
+
+    def name(self) -> str:
+        """The name of the class and ``Backward``."""
+        return f"{self.op.name}Backward"
+
+    def free(self) -> None:
+        """Drop what was saved; without anything saved, backward may run again."""
+        if self.saved or self.results:
+            self.saved = None
+            self.results = ()
+
+    def check(self) -> None:
+        """Refuse to run twice, or over memory that was written since."""
+        super().check()
+        for place, array, counter, last in self.results or ():
+            if counter.last > last:
+                self._refuse(f"its output {place}", array.shape, array.dtype, counter)
+
+    def unpack(self) -> tuple[Any, ...]:
+        """The saved tensors; results as they are in the graph, so that they can be differentiated."""
+        found: list[Any] = []
+        slots = getattr(self, "slots", None)
+        for kind, k in self.layout:
+            if kind == "none":
+                found.append(None)
+            elif kind == "in":
+                found.append(self.saved[k])  # type: ignore[index]
+            else:
+                place, array, counter, _ = self.results[k]  # type: ignore[index]
+                t = Tensor(array)
+                t._counter = counter
+                maker = self if slots is None else slots.get(place, lambda: None)()
+                t.node, t._requires_grad = maker, maker is not None
+                found.append(t)
+        return tuple(found)
+
+
+class _Call:
+    """One call of a custom function, as an operation of the engine."""
+
+    view = False
+    differentiable = True
+    broadcasts = True
+    reads_output = False
+    doc = ""
+
+    def __init__(self, cls: type[Function], ctx: FunctionCtx, args: Sequence[Any]) -> None:
+        self.cls = cls
+        self.ctx = ctx
+        self.name = cls.__name__
+        self.args = [None if isinstance(a, Tensor) else a for a in args]
+        self.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        self.results = 1
+        self.single = True
+        self.kept: dict[int, bool] = {}
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...] = ()) -> Any:
+        """The results again, on arrays: for those who replay a graph."""
+        args = list(self.args)
+        for place, a in zip(self.places, arrays, strict=True):
+            args[place] = Tensor(a)
+        out = _forward(self.cls, FunctionCtx(self.ctx.needs_input_grad), tuple(args))
+        if isinstance(out, (tuple, list)):
+            return tuple(y.array if isinstance(y, Tensor) else y for y in out)
+        return out.array
+
+    def backward(self, node: Node, g: Any) -> Sequence[Array | None]:
+        """The gradients as arrays."""
+        flows = [None if part is None else Tensor(np.asarray(part)) for part in self._listed(g)]
+        return [None if p is None else p.array for p in self._gradients(node, flows)]
+
+    def vjp(self, node: Node, g: Any) -> Sequence[Tensor | None]:
+        """The gradients as tensors with a graph."""
+        return self._gradients(node, self._listed(g))
+
+    def _listed(self, g: Any) -> list[Any]:
+        return [g] if self.single else list(g)
+
+    def _gradients(self, node: Any, flows: list[Any]) -> list[Tensor | None]:
+        ctx = self.ctx
+        if ctx.materialize_grads:
+            flows = [
+                Tensor(np.zeros(shape, dtype)) if g is None and dtype is not None else g
+                for g, (shape, dtype) in zip(flows, node.outputs, strict=True)
+            ]
+        ctx._unpacked = node.unpack()
+        try:
+            found = self.cls.backward(ctx, *flows)
+        finally:
+            ctx._unpacked = None
+        found = found if isinstance(found, (tuple, list)) else (found,)
+        count = len(self.args)
+        if len(found) < count or any(g is not None for g in found[count:]):
+            raise RuntimeError(
+                f"function {node.name()} returned an incorrect number of gradients (expected {count}, "
+                f"got {len(found)}): one for each argument of forward, None for those without"
+            )
+        return [
+            self._fit(node, found[place], target, place)
+            for place, target in zip(self.places, node.edges, strict=True)
+        ]
+
+    @staticmethod
+    def _fit(node: Node, g: Any, target: Any, place: int) -> Tensor | None:
+        """Check what backward returned for one argument."""
+        if g is None or target is None:
+            return None
+        if not isinstance(g, Tensor):
+            raise TypeError(
+                f"function {node.name()} returned {type(g).__name__} as the gradient of argument "
+                f"{place}: expected a Tensor or None"
+            )
+        shape = tuple(target.shape)
+        new = g.array.ndim - len(shape)
+        fits = new >= 0 and all(
+            n in (1, m) for n, m in zip(shape, g.array.shape[new:], strict=True)
+        )
+        if not fits:
+            raise RuntimeError(
+                f"Function {node.name()} returned an invalid gradient at index {place} - got "
+                f"{list(g.array.shape)} but expected shape compatible with {list(shape)}"
+            )
+        dtype = target.dtype if isinstance(target, Node) else target.array.dtype
+        if g.array.dtype != dtype:
+            from minigrad.ops.functions import cast
+
+            g = cast(g, dtype)
+        return g
+
+
+def _forward(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+    """Run forward without a graph, in whichever of the two forms it is written."""
+    with no_grad():
+        if cls.setup_context is Function.setup_context:
+            return cls.forward(ctx, *args)
+        output = cls.forward(*args)
+        cls.setup_context(ctx, args, output)
+        return output
+
+
+class Function:
+    """Base class of custom operations: define `forward` and `backward`, call `apply`.
+
+    `forward` may be written with `ctx` as its first argument, or without it and a separate
+    `setup_context`.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> class Double(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> x = mg.ones(2, requires_grad=True)
+    >>> Double.apply(x).sum().backward()
+    >>> x.grad
+    tensor([2., 2.])
+    """
+
+    def __init__(self) -> None:
+        raise RuntimeError(
+            f"{type(self).__name__} is not made into an object: call {type(self).__name__}.apply(...)"
+        )
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute: ``forward(ctx, *args)``, or ``forward(*args)`` beside a :meth:`setup_context`."""
+        raise TypeError(
+            "You must implement the forward function for custom autograd.Function."
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Leave on `ctx` what backward needs, after ``forward(*inputs)`` has returned `output`."""
+        raise TypeError("setup_context is called only where it is overridden")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """The gradients of the arguments of forward, from those of its results."""
+        raise TypeError(
+            "You must implement the backward function for custom autograd.Function, or compute under "
+            "no_grad()."
+        )
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Run forward on `args`, and record the call if a gradient may be wanted."""
+        inputs = tuple(a for a in args if isinstance(a, Tensor))
+        needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        edges = tuple((t.node or t) if t.requires_grad else None for t in inputs)
+        ctx = FunctionCtx(needs)
+        raw = _forward(cls, ctx, args)
+        single = not isinstance(raw, (tuple, list))
+        outs = _fresh(cls, ctx, inputs, [raw] if single else list(raw))
+        op = _Call(cls, ctx, args)
+        op.single, op.results = single, len(outs)
+        mode = current.get()
+        if mode.grad and any(needs):
+            _record(op, ctx, edges, outs)
+        else:
+            for x in ctx._dirty:
+                written(x, None)
+        ctx._to_save = ctx._dirty = ctx._constant = ()
+        if mode.listeners:
+            results = tuple(y for y in outs if isinstance(y, Tensor))
+            for listener in mode.listeners:
+                listener(op, inputs, (), results)
+        return outs[0] if single else tuple(outs)
+
+
+def _fresh(
+    cls: type[Function], ctx: FunctionCtx, inputs: tuple[Tensor, ...], outs: list[Any]
+) -> list[Any]:
+    """The results as tensors of this call: an argument that is returned gets a new one."""
+    for x in ctx._dirty:
+        if not any(x is y for y in outs):
+            raise RuntimeError(
+                f"{cls.__name__}: an argument was marked dirty by mark_dirty() but is not among the "
+                "results: return it"
+            )
+        check_writable(x, cls.__name__)
+    known = [id(t) for t in inputs]
+    dirty = [id(t) for t in ctx._dirty]
+    replaced: dict[int, Tensor] = {}
+    made = []
+    for y in outs:
+        if isinstance(y, Tensor) and id(y) not in dirty and (id(y) in known or y.requires_grad):
+            replaced[id(y)] = y = y.detach()
+        made.append(y)
+    ctx._constant = tuple(replaced.get(id(t), t) for t in ctx._constant)
+    return made
+
+
+def _record(op: _Call, ctx: FunctionCtx, edges: tuple[Any, ...], outs: list[Any]) -> None:
+    """Make the node, and connect the results to it."""
+    import weakref
+
+    shapes = [(y.array.shape, y.array.dtype) if isinstance(y, Tensor) else ((), None) for y in outs]
+    first = next((s for s in shapes if s[1] is not None), ((), np.dtype(np.float32)))
+    node = FunctionNode(op, (), edges, (), first[0], first[1])  # type: ignore[arg-type]
+    node.outputs = tuple(shapes)
+    constant = [id(t) for t in ctx._constant]
+    slots: dict[int, Any] = {}
+    for i, y in enumerate(outs):
+        if not isinstance(y, Tensor) or y.array.dtype.kind != "f" or id(y) in constant:
+            continue
+        maker = node if op.single else Slot(node, i, y.array.shape, y.array.dtype)
+        if maker is not node:
+            slots[i] = weakref.ref(maker)
+        if any(y is x for x in ctx._dirty):
+            written(y, maker)
+        else:
+            y.node, y._requires_grad = maker, True
+    if not op.single:
+        node.slots = slots  # type: ignore[attr-defined]
+    _keep(node, ctx, outs)
+
+
+def _keep(node: FunctionNode, ctx: FunctionCtx, outs: list[Any]) -> None:
+    """Put what is saved on the node: results as arrays, since they hold the node themselves."""
+    saved: list[Tensor] = []
+    results: list[tuple[int, Array, Counter, int]] = []
+    layout = []
+    for t in ctx._to_save:
+        place = next((i for i, y in enumerate(outs) if y is t), None)
+        if t is None:
+            layout.append(("none", 0))
+        elif place is not None:
+            counter = t._share_counter()
+            layout.append(("out", len(results)))
+            results.append((place, t.array, counter, counter.last))
+        else:
+            layout.append(("in", len(saved)))
+            saved.append(t)
+    node.saved, node.results, node.layout = tuple(saved), tuple(results), tuple(layout)
+
+
+# -- backward passes that cannot be differentiated -----------------------------------------------
+
+
+class _Once:
+    """The end of the road for second derivatives."""
+
+    name = "once_differentiable"
+    view = False
+    differentiable = True
+    broadcasts = False
+    reads_output = False
+    results = 1
+
+    def backward(self, node: Node, g: Any) -> Any:
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
+
+    vjp = backward
+
+
+def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a `backward` that computes outside the graph (with numpy, say).
+
+    It runs without a graph; differentiating what it returns is an error instead of a wrong result.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> class Sine(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return mg.from_numpy(np.sin(x.numpy(force=True)))
+    ...     @staticmethod
+    ...     @once_differentiable
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return mg.from_numpy(g.numpy() * np.cos(x.numpy(force=True)))
+    >>> x = mg.zeros(2, requires_grad=True)
+    >>> Sine.apply(x).sum().backward()
+    >>> x.grad
+    tensor([1., 1.])
+    """
+
+    @functools.wraps(fn)
+    def wrapper(ctx: Any, *grads: Any) -> Any:
+        with no_grad():
+            found = fn(ctx, *grads)
+        sources = [
+            t for t in (*grads, *ctx.saved_tensors) if isinstance(t, Tensor) and t.requires_grad
+        ]
+        if not current.get().grad or not sources:
+            return found
+        edges = tuple(t.node or t for t in sources)
+
+        def ended(g: Any) -> Any:
+            if not isinstance(g, Tensor):
+                return g
+            y = g.detach()
+            y.node = Node(_Once(), (), edges, (), g.array.shape, g.array.dtype)
+            y._requires_grad = True
+            return y
+
+        return tuple(map(ended, found)) if isinstance(found, (tuple, list)) else ended(found)
+
+    return wrapper

@@ -1,0 +1,712 @@
+"""Reading and writing parts of a tensor: ``x[key]``, ``x[key] = value``, and what is built on them.
+
+A key is taken apart in two steps, as PyTorch does: its ints, slices, None and Ellipsis give a view;
+its index tensors and masks then pick elements of that view. Index tensors that are neighbours put
+their dimensions where they stood; with a slice between them, in front.
+
+Every index is checked before any kernel runs, so the kernels need not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.autograd.engine import apply
+from minigrad.autograd.modes import current
+from minigrad.kernels import index as kernels
+from minigrad.kernels.quiet import quiet, restore
+from minigrad.ops.declare import primitive
+from minigrad.ops.functions import as_operand, cast, constant, method, public
+from minigrad.ops.inplace import check_writable, write, written
+from minigrad.ops.samples import Sample, cases
+from minigrad.ops.shape import PART, expand, permute, reshape, wrap_dim
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+SMALL = 512  #: below so many elements numpy's ``add.at`` is as quick as a kernel
+
+# -- kernels: `index` picks along the `k` neighbouring dimensions from `start` on --------------------
+#
+# For k = 1 `index` has any shape; for k > 1 its first dimension lists the k coordinates.
+
+
+def _place(start: int, k: int, index: Array) -> tuple[Any, ...]:
+    """The numpy key."""
+    parts = (index,) if k == 1 else tuple(index)
+    return (*(slice(None),) * start, *parts)
+
+
+def _pick(x: Array, index: Array, start: int, k: int) -> Array:
+    if k == 1:
+        if start == 0 and x.ndim > 1 and x.flags.c_contiguous:
+            return kernels.take_rows(x, index)
+        return x.take(index, start)
+    return x[_place(start, k, index)]  # type: ignore[no-any-return]
+
+
+def _flat_index(shape: Shape, index: Array, start: int, k: int) -> tuple[Array, Shape]:
+    """Which rows of ``x.reshape(rows, width)`` the index picks, in the order of the result."""
+    lead, picked = math.prod(shape[:start]), shape[start : start + k]
+    flat = index.reshape(-1) if k == 1 else np.ravel_multi_index(tuple(index), picked).reshape(-1)
+    size, width = math.prod(picked), math.prod(shape[start + k :])
+    if lead != 1:
+        flat = (np.arange(lead)[:, None] * size + flat).reshape(-1)
+    return flat, (lead * size, width)
+
+
+def _sum_at(shape: Shape, values: Array, index: Array, start: int, k: int) -> Array:
+    """Zeros of `shape` with `values` added where the index points, as often as it does."""
+    flat, rows = _flat_index(shape, index, start, k)
+    values = np.ascontiguousarray(values).reshape(flat.size, rows[1])
+    if values.size < SMALL or values.dtype.kind != "f":
+        out = np.zeros(rows, values.dtype)
+        np.add.at(out, flat, values)
+    else:
+        out = kernels.add_rows(values, flat, rows[0])
+    return out.reshape(shape)
+
+
+def _picked_shape(shape: Shape, index: Array, start: int, k: int) -> Shape:
+    points = index.shape if k == 1 else index.shape[1:]
+    return (*shape[:start], *points, *shape[start + k :])
+
+
+def _put_copy(x: Array, index: Array, values: Array, start: int, k: int, accumulate: bool) -> Array:
+    if accumulate:
+        values = np.broadcast_to(values, _picked_shape(x.shape, index, start, k))
+        return np.asarray(x + _sum_at(x.shape, values, index, start, k))
+    out = np.array(x, order="C")
+    out[_place(start, k, index)] = values
+    return out
+
+
+def _index_grad(g: Tensor, index: Tensor, start: int, k: int, x_shape: Shape) -> Tensor:
+    return _index_add_zeros((g, index), (start, k, x_shape))  # type: ignore[no-any-return]
+
+
+def _put_grad(g: Tensor, index: Tensor, start: int, k: int, accumulate: bool) -> Tensor:
+    """What was replaced has no influence."""
+    if accumulate:
+        return g
+    return _index_put((g, index, constant(0.0, g.array.dtype)), (start, k, False))  # type: ignore[no-any-return]
+
+
+def _sample(shape: Shape, index: Any, *params: Any) -> Any:
+    return lambda rng: Sample((rng.normal(size=shape), np.array(index)), params)
+
+
+def _put_sample(shape: Shape, index: Any, values: Shape, *params: Any) -> Any:
+    return lambda rng: Sample((rng.normal(size=shape), np.array(index), rng.normal(size=values)), params)
+
+
+_index = primitive(
+    "index", lambda x, index, start, k: _pick(x, index, start, k), inputs=2, vjp=(_index_grad, None),
+    sample=cases(
+        _sample((3, 4), [2, 0, 2], 0, 1), _sample((3, 4), [[1], [0]], 1, 1),
+        _sample((3, 4, 2), [[2, 0], [1, 3]], 0, 2), _sample((2, 3, 4), [[2, 0], [1, 3]], 1, 2),
+    ),
+    doc="The elements that index tensors point at.",
+)  # fmt: skip
+_index_add_zeros = primitive(
+    "index_add_zeros",
+    lambda g, index, start, k, shape: _sum_at(shape, g, index, start, k),
+    inputs=2, vjp=(lambda g, index, start, k: _index((g, index), (start, k)), None),
+    sample=cases(
+        _sample((3, 4), [2, 0, 2], 0, 1, (3, 4)), _sample((2, 2), [[2, 0], [1, 3]], 0, 2, (3, 4, 2))
+    ),
+    doc="Zeros with the input added where index tensors point: the derivative of picking.",
+)  # fmt: skip
+_index_put = primitive(
+    "index_put", lambda x, index, values, start, k, accumulate: _put_copy(x, index, values, start, k, accumulate),
+    inputs=3, broadcasts=True, vjp=(_put_grad, None, lambda g, index, start, k: _index((g, index), (start, k))),
+    sample=cases(
+        _put_sample((3, 4), [2, 0], (2, 4), 0, 1, False), _put_sample((3, 4), [2, 0, 2], (3, 4), 0, 1, True),
+        _put_sample((3, 4), [1, 0], (3, 1), 1, 1, False), _put_sample((3, 4), [[2, 0], [1, 3]], (), 0, 2, False),
+    ),
+    doc="A copy with other values, or values added, where index tensors point.",
+)  # fmt: skip
+
+# -- taking a key apart ------------------------------------------------------------------------------
+
+_NONE, _ELLIPSIS = type(None), type(Ellipsis)
+_WORDS = (
+    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
+)
+
+
+class Pick(NamedTuple):
+    """One index tensor of a key: at dimension `dim` of the view, over `span` dimensions of it."""
+
+    dim: int
+    span: int
+    index: Tensor
+
+
+def _items(key: Any) -> tuple[Any, ...]:
+    """The parts of a key; a list with anything but numbers inside counts as a tuple, as in PyTorch."""
+    if isinstance(key, tuple):
+        return key
+    if isinstance(key, list) and len(key) < 32:
+        for part in key:
+            if part is None or isinstance(part, (list, tuple, slice, _ELLIPSIS, Tensor, np.ndarray)):
+                return tuple(key)
+    return (key,)
+
+
+def _as_part(item: Any) -> Any:
+    """A part of a key as an int, a slice, None, Ellipsis, a bool, or an index tensor."""
+    kind = item.__class__
+    if kind is int or kind is bool or kind is _NONE or kind is _ELLIPSIS:
+        return item
+    if kind is slice:
+        return _as_slice(item)
+    if not isinstance(item, Tensor):
+        if isinstance(item, (list, tuple)) and not len(item):
+            return Tensor(np.zeros(0, np.int64))
+        if isinstance(item, float):
+            raise IndexError(f"{_WORDS} (got float)")
+        array = np.array(item)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{_WORDS} (got {kind.__name__})")
+        if array.dtype.kind in "iu" and array.dtype != np.uint8:
+            array = array.astype(np.int64, copy=False)
+        item = Tensor(array)
+    array = item.array
+    if array.dtype.char not in "lqiB?":
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if array.ndim:
+        return item
+    return bool(array) if array.dtype.char in "B?" else int(array)
+
+
+def _as_slice(s: slice) -> slice:
+    start, stop, step = (
+        v if v is None or v.__class__ is int else _whole(v) for v in (s.start, s.stop, s.step)
+    )
+    if step is not None and step <= 0:
+        if step == 0:
+            raise ValueError("slice step cannot be zero")
+        raise ValueError("step must be greater than zero: use flip() to reverse a dimension")
+    return slice(start, stop, step)
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(value.__index__())
+    except (AttributeError, TypeError):
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.array.dtype.char in "B?"
+
+
+def _span(part: Any) -> int:
+    """How many dimensions of the tensor a part of a key speaks about."""
+    if part is None or part is Ellipsis or part.__class__ is bool:
+        return 0
+    return part.array.ndim if _is_mask(part) else 1
+
+
+def split_key(shape: Shape, key: Any) -> tuple[tuple[Any, ...], list[Pick]]:
+    """The basic key that gives a view, and the index tensors that pick from it."""
+    parts = [_as_part(item) for item in _items(key)]
+    missing = len(shape) - sum([_span(p) for p in parts])
+    if missing < 0:
+        if not shape and parts[0].__class__ is int:
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a number"
+            )
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    basic: list[Any] = []
+    picks: list[Pick] = []
+    dim = new = 0  # in the tensor, and in the view
+    for part in parts:
+        kind = part.__class__
+        if kind is int:
+            if not -shape[dim] <= part < shape[dim]:
+                raise IndexError(
+                    f"index {part} is out of bounds for dimension {dim} with size {shape[dim]}"
+                )
+            basic.append(part)
+            dim += 1
+            continue
+        if part is Ellipsis:
+            basic += [slice(None)] * missing
+            dim, new, missing = dim + missing, new + missing, 0
+        elif kind is slice:
+            basic.append(part)
+            dim, new = dim + 1, new + 1
+        elif part is None or kind is bool:
+            basic.append(None)
+            if kind is bool:
+                picks.append(Pick(new, 1, Tensor(np.zeros(int(part), np.int64))))
+            new += 1
+        else:
+            span = _span(part)
+            basic += [slice(None)] * span
+            picks.append(_as_pick(part, span, shape[dim : dim + span], dim, new, shape))
+            dim, new = dim + span, new + span
+    if all(p.__class__ is slice and p == slice(None) for p in basic):
+        basic = []
+    return tuple(basic), picks
+
+
+def _as_pick(part: Tensor, span: int, sizes: Shape, dim: int, new: int, shape: Shape) -> Pick:
+    """An index tensor with its range checked; a mask as the places where it holds."""
+    array = part.array
+    if not _is_mask(part):
+        return Pick(new, 1, check_range(part, sizes[0], dim))
+    for i, (a, b) in enumerate(zip(array.shape, sizes, strict=True)):
+        if a != b:
+            raise IndexError(
+                f"The shape of the mask {list(array.shape)} at index {i} does not match the shape of "
+                f"the indexed tensor {list(shape)} at index {dim + i}"
+            )
+    return Pick(new, span, Tensor(np.flatnonzero(array)))
+
+
+def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = IndexError) -> Tensor:
+    """The index as int64 between 0 and `size`, negative ones counted from the end."""
+    array = index.array
+    if array.dtype != np.int64:
+        array = array.astype(np.int64)
+    if array.size:
+        low, high = int(array.min()), int(array.max())
+        if high >= size or low < -size:
+            raise error(
+                f"index {high if high >= size else low} is out of bounds for dimension {dim} with "
+                f"size {size}"
+            )
+        if low < 0:
+            array = np.where(array < 0, array + size, array)
+    return index if array is index.array else Tensor(array)
+
+
+# -- the index tensors of a key as one ---------------------------------------------------------------
+
+
+class _Plan(NamedTuple):
+    """How to bring the picks of a key to one call of a kernel."""
+
+    order: Shape | None  # of the view's dimensions, so that the picked ones are neighbours
+    merged: Shape | None  # the view's shape with the dimensions of a mask merged
+    index: Tensor
+    start: int
+    k: int
+
+
+def _plan(shape: Shape, picks: list[Pick]) -> _Plan:
+    if len(picks) == 1:
+        dim, span, index = picks[0]
+        if span == 1:
+            return _Plan(None, None, index, dim, 1)
+        size = math.prod(shape[dim : dim + span])
+        return _Plan(None, (*shape[:dim], size, *shape[dim + span :]), index, dim, 1)
+    dims: list[int] = []
+    arrays: list[Array] = []
+    for dim, span, index in picks:
+        dims += range(dim, dim + span)
+        arrays += _coordinates(index.array, shape[dim : dim + span])
+    stacked = Tensor(np.stack(_broadcast(arrays)))
+    if dims == list(range(dims[0], dims[0] + len(dims))):
+        return _Plan(None, None, stacked, dims[0], len(dims))
+    order = (*dims, *(d for d in range(len(shape)) if d not in dims))
+    return _Plan(order, None, stacked, 0, len(dims))
+
+
+def _coordinates(index: Array, sizes: Shape) -> Sequence[Array]:
+    return (index,) if len(sizes) == 1 else np.unravel_index(index, sizes)
+
+
+def _broadcast(arrays: Sequence[Array]) -> Sequence[Array]:
+    try:
+        return np.broadcast_arrays(*arrays)
+    except ValueError:
+        shapes = ", ".join(str(list(a.shape)) for a in arrays)
+        raise IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes
+        ) from None
+
+
+def _points(shape: Shape, plan: _Plan) -> Shape:
+    """The shape of what a plan picks."""
+    if plan.order is not None:
+        shape = tuple([shape[d] for d in plan.order])
+    return _picked_shape(plan.merged or shape, plan.index.array, plan.start, plan.k)
+
+
+def _arranged(x: Tensor, plan: _Plan) -> Tensor:
+    if plan.order is not None:
+        x = permute(x, plan.order)
+    return x if plan.merged is None else reshape(x, plan.merged)
+
+
+def _put_planned(x: Tensor, plan: _Plan, values: Tensor, accumulate: bool) -> Tensor:
+    """`x` with other values at the places of a plan, in its own arrangement of dimensions."""
+    y = _index_put((_arranged(x, plan), plan.index, values), (plan.start, plan.k, accumulate))
+    if plan.merged is not None:
+        return reshape(y, x.array.shape)
+    if plan.order is not None:
+        return permute(y, tuple(np.argsort(plan.order).tolist()))
+    return y  # type: ignore[no-any-return]
+
+
+# -- x[key] ------------------------------------------------------------------------------------------
+
+
+def _is_basic(key: tuple[Any, ...]) -> bool:
+    for part in key:
+        kind = part.__class__
+        if kind is slice:
+            if not _is_plain(part):
+                return False
+        elif kind is not int and kind is not _NONE and kind is not _ELLIPSIS:
+            return False
+    return True
+
+
+def _is_plain(s: slice) -> bool:
+    """Whether nothing about a slice needs conversion or a complaint."""
+    for v in (s.start, s.stop):
+        if v is not None and v.__class__ is not int:
+            return False
+    return s.step is None or (s.step.__class__ is int and s.step > 0)
+
+
+@method
+def __getitem__(self: Tensor, key: Any) -> Tensor:
+    """Part of the tensor: a view for ints, slices, None and Ellipsis, a copy for index tensors.
+
+    Raises
+    ------
+    IndexError
+        For an index out of range, too many indices, a mask of another shape.
+    ValueError
+        For a slice with a negative step.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.arange(6).reshape(2, 3)
+    >>> x[:, 1], x[x > 3], x[mg.tensor([1, 0]), mg.tensor([2, 0])]
+    (tensor([1, 4]), tensor([4, 5]), tensor([5, 0]))
+    """
+    kind = key.__class__
+    if kind is not tuple:
+        if kind is int or (kind is slice and _is_plain(key)):
+            try:
+                return apply(PART, (self,), ((key,),))  # type: ignore[no-any-return]
+            except IndexError:
+                pass  # explained below
+    elif _is_basic(key):
+        try:
+            return apply(PART, (self,), (key,))  # type: ignore[no-any-return]
+        except IndexError:
+            pass
+    basic, picks = split_key(self.array.shape, key)
+    if basic or not picks:
+        self = apply(PART, (self,), (basic or (Ellipsis,),))
+    if not picks:
+        return self
+    plan = _plan(self.array.shape, picks)
+    return _index((_arranged(self, plan), plan.index), (plan.start, plan.k))  # type: ignore[no-any-return]
+
+
+# -- x[key] = value ----------------------------------------------------------------------------------
+
+
+def _as_value(value: Any, x: Tensor) -> Tensor:
+    """What is assigned, as a tensor; numbers take the type of `x`."""
+    if isinstance(value, Tensor):
+        return value
+    dtype = x.array.dtype
+    if isinstance(value, (bool, int, float)):
+        return Tensor(np.asarray(value).astype(dtype))
+    if isinstance(value, (np.ndarray, np.generic)):
+        return Tensor(np.asarray(value).astype(dtype, copy=False))
+    raise TypeError(f"can't assign a {type(value).__name__} to a tensor of {x.dtype}")
+
+
+def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
+    shape = value.array.shape
+    extra = len(shape) - ndim
+    if extra > 0 and all(s == 1 for s in shape[:extra]):
+        return reshape(value, shape[extra:])
+    return value
+
+
+def _recorded(*tensors: Tensor) -> bool:
+    return current.get().grad and any(t._requires_grad for t in tensors)
+
+
+@method
+def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+    """Write over part of the tensor; `value` broadcasts, and gradients flow into it.
+
+    Raises
+    ------
+    IndexError
+        As for reading.
+    RuntimeError
+        If `value` does not broadcast to the part; if the tensor is a leaf that requires grad.
+    """
+    value = _as_value(value, self)
+    basic, picks = split_key(self.array.shape, key)
+    check_writable(self, "__setitem__")
+    if picks:
+        view = apply(PART, (self,), (basic,)) if basic else self
+        plan = _plan(view.array.shape, picks)
+        points = _points(view.array.shape, plan)
+        value = _without_leading_ones(value, len(points))
+        fills = value.array.size == 1 and isinstance(key, Tensor) and key.array.dtype.kind == "b"
+        if value.array.dtype != self.array.dtype and not fills:
+            _refuse_type(self, value)
+        _write_points(view, picks, plan, cast(value, self.array.dtype), points)
+        return
+    place = basic or (Ellipsis,)
+    if not _recorded(self, value):
+        part = self.array[place if Ellipsis in place else (*place, Ellipsis)]
+        array = _without_leading_ones(value, part.ndim).array
+        if array.shape != part.shape:
+            _check_expands(array.shape, part.shape)
+        token = quiet()
+        try:
+            part[...] = array
+        finally:
+            restore(token)
+        written(self, None)
+        return
+    view = apply(PART, (self,), (place,))
+    value = cast(_without_leading_ones(value, view.array.ndim), self.array.dtype)
+    write(view, lambda _: expand(value, view.array.shape), "__setitem__")
+
+
+def _check_expands(shape: Shape, target: Shape) -> None:
+    expand(Tensor(np.empty(shape, np.bool_)), target)  # says what does not match
+
+
+def _refuse_type(x: Tensor, value: Tensor) -> None:
+    raise RuntimeError(
+        f"Index put requires the source and destination dtypes match, got {x.dtype.name} for the "
+        f"destination and {value.dtype.name} for the source."
+    )
+
+
+def _check_points(value: Tensor, points: Shape) -> None:
+    shape = value.array.shape
+    try:
+        fits = np.broadcast_shapes(shape, points) == points
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
+            f"result of shape {list(points)}"
+        )
+
+
+def _write_points(
+    x: Tensor, picks: list[Pick], plan: _Plan, value: Tensor, points: Shape, accumulate: bool = False
+) -> None:
+    """Write where index tensors point: straight into the memory if no graph needs to know."""
+    _check_points(value, points)
+    if _recorded(x, value) or accumulate:
+        write(x, lambda y: _put_planned(y, plan, value, accumulate), "index_put_")
+        return
+    shape = x.array.shape
+    key: list[Any] = [slice(None)] * len(shape)
+    for dim, span, index in picks:
+        key[dim : dim + span] = _coordinates(index.array, shape[dim : dim + span])
+    x.array[tuple(key)] = value.array
+    written(x, None)
+
+
+# -- functions ---------------------------------------------------------------------------------------
+
+
+def _planned_put(
+    input: Tensor, indices: Any, values: Any, name: str
+) -> tuple[list[Pick], _Plan, Tensor, Shape]:
+    if not isinstance(indices, (tuple, list)):
+        raise TypeError(
+            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not "
+            f"{type(indices).__name__}"
+        )
+    shape = input.array.shape
+    basic, picks = split_key(shape, tuple(as_operand(i, name, 1) for i in indices))
+    if basic or not picks:
+        raise IndexError(f"{name}: the indices must be tensors with dimensions")
+    plan = _plan(shape, picks)
+    points = _points(shape, plan)
+    values = _as_value(values, input)
+    if values.array.dtype != input.array.dtype:
+        _refuse_type(input, values)
+    _check_points(values, points)
+    return picks, plan, values, points
+
+
+@public
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy with `values` at ``input[indices]``, or added there with `accumulate`."""
+    _, plan, values, _ = _planned_put(input, indices, values, "index_put")
+    return _put_planned(input, plan, values, accumulate)
+
+
+@method
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """In-place form of :func:`index_put`."""
+    check_writable(self, "index_put_")
+    picks, plan, values, points = _planned_put(self, indices, values, "index_put_")
+    _write_points(self, picks, plan, values, points, accumulate)
+    return self
+
+
+def _vector_index(
+    input: Tensor, dim: Any, index: Any, name: str, error: type[Exception], negative: bool = False
+) -> tuple[int, Tensor]:
+    """A dimension and a checked one-dimensional index into it."""
+    dim = wrap_dim(dim, input.array.ndim, name)
+    index = as_operand(index, name, 2)
+    if index.array.dtype.char not in "lqi":
+        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype.name}")
+    if index.array.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.array.ndim} dimensions")
+    size = input.array.shape[dim] if input.array.ndim else 1
+    if not negative and index.array.size and index.array.min() < 0:
+        low = int(index.array.min())
+        raise error(f"{name}(): index {low} is out of bounds for dimension {dim} with size {size}")
+    checked = check_range(index, size, dim, error)
+    return dim, checked if checked.array.ndim else Tensor(checked.array.reshape(1))
+
+
+@public
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The entries `index` along `dim`, in that order.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.index_select(mg.eye(3), 0, mg.tensor([2, 0]))
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    """
+    try:
+        dim, index = _vector_index(input, dim, index, "index_select", IndexError)
+    except IndexError as error:
+        if "out of bounds" not in str(error):
+            raise
+        raise IndexError(f"index out of range in self: {error}") from None
+    if not input.array.ndim:
+        return reshape(_index((reshape(input, 1), index), (0, 1)), ())
+    return _index((input, index), (dim, 1))  # type: ignore[no-any-return]
+
+
+def _vector_source(input: Tensor, dim: int, index: Tensor, source: Any, name: str) -> Tensor:
+    source = as_operand(source, name, 3)
+    if source.array.dtype != input.array.dtype:
+        raise RuntimeError(
+            f"{name}(): self ({input.dtype.name}) and source ({source.dtype.name}) must have the same "
+            "scalar type"
+        )
+    shape, n = input.array.shape or (1,), index.array.size
+    given = source.array.shape or (1,)
+    if dim >= len(given) or given[dim] != n:
+        count = given[dim] if dim < len(given) else 1
+        raise (IndexError if name == "index_copy" else RuntimeError)(
+            f"{name}_(): Number of indices ({n}) should be equal to source.size(dim): ({count}), for "
+            f"dim: {dim}"
+        )
+    if given != (*shape[:dim], n, *shape[dim + 1 :]):
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+            f"self.shape = {list(shape)} source.shape = {list(given)}"
+        )
+    return source if source.array.ndim else reshape(source, 1)
+
+
+def _put_vector(input: Tensor, dim: int, index: Tensor, values: Tensor, accumulate: bool) -> Tensor:
+    if not input.array.ndim:
+        return reshape(_put_vector(reshape(input, 1), 0, index, values, accumulate), ())
+    return _index_put((input, index, values), (dim, 1, accumulate))  # type: ignore[no-any-return]
+
+
+@public(inplace=True)
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """A copy with the entries of ``alpha * source`` added at the entries `index` along `dim`."""
+    dim, index = _vector_index(input, dim, index, "index_add", RuntimeError)
+    source = _vector_source(input, dim, index, source, "index_add")
+    return _put_vector(input, dim, index, source if alpha == 1 else source * alpha, True)  # type: ignore[operator]
+
+
+@public(inplace=True)
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy with the entries of `source` at the entries `index` along `dim`."""
+    dim, index = _vector_index(input, dim, index, "index_copy", IndexError)
+    source = _vector_source(input, dim, index, source, "index_copy")
+    return _put_vector(input, dim, index, source, False)
+
+
+@public(inplace=True)
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """A copy with one value at the entries `index` along `dim`."""
+    dim, index = _vector_index(input, dim, index, "index_fill", IndexError, negative=True)
+    value = _as_value(value, input)
+    if value.array.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.array.ndim} dimension(s)."
+        )
+    return _put_vector(input, dim, index, cast(value, input.array.dtype), False)
+
+
+def _flat_positions(input: Tensor, index: Any, name: str) -> Tensor:
+    index = as_operand(index, name, 1)
+    if index.array.dtype != np.int64:
+        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype.name}")
+    try:
+        return check_range(index, input.array.size, 0)
+    except IndexError:
+        low, high = int(index.array.min()), int(index.array.max())
+        bad = high if high >= input.array.size else low
+        raise IndexError(
+            f"out of range: tried to access index {bad} on a tensor of {input.array.size} elements."
+        ) from None
+
+
+@public
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements `index` of the flattened tensor, in the shape of `index`."""
+    return _index((reshape(input, -1), _flat_positions(input, index, "take")), (0, 1))  # type: ignore[no-any-return]
+
+
+@method
+def put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy with the elements of `source` at the places `index` of the flattened tensor."""
+    place = _flat_positions(self, index, "put")
+    if source.array.size != place.array.size:
+        raise IndexError(
+            "put_(): Expected source and index to have the same number of elements, but got "
+            f"source.numel() = {source.array.size}, index.numel() = {place.array.size}"
+        )
+    if source.array.dtype != self.array.dtype:
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = "
+            f"{self.dtype.name} and source.dtype = {source.dtype.name}"
+        )
+    flat = _index_put(
+        (reshape(self, -1), place, reshape(source, place.array.shape)), (0, 1, accumulate)
+    )
+    return reshape(flat, self.array.shape)
+
+
+@method
+def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """In-place form of :meth:`put`."""
+    return write(self, lambda x: put(x, index, source, accumulate), "put_")

@@ -1,0 +1,263 @@
+"""What layers compute: the affine map, and rows looked up in a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.kernels import reduce as reduce_kernels
+from minigrad.ops.declare import Primitive, primitive
+from minigrad.autograd.engine import apply
+from minigrad.ops.samples import cases
+from minigrad.ops.shape import permute, reshape
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+class _ByRule(Primitive):
+    """Keeps only what the *needed* rules read: the fused backward reads no more than they do."""
+
+    def _extra_readers(self) -> list[Any]:
+        return []
+
+
+# -- linear --------------------------------------------------------------------------------------
+
+
+def _rows(x: Any) -> Any:
+    """All leading dimensions as one."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+
+
+def _product(x: Array, w: Array) -> Array:
+    """``x @ w.T`` for any number of leading dimensions of `x`."""
+    if x.ndim == 2:
+        return x @ w.T
+    return (_rows(x) @ w.T).reshape(*x.shape[:-1], w.shape[0])
+
+
+def _affine(x: Array, w: Array, b: Array) -> Array:
+    y = _product(x, w)
+    y += b
+    return y
+
+
+def _linear_backward(g: Array, x: Array, w: Array, needs: tuple[bool, ...]) -> Any:
+    """The needed ones of ``g @ w``, ``g.T @ x`` and the sum of the rows of g."""
+    rows = _rows(g)
+    parts: list[Array | None] = [None] * len(needs)
+    if needs[0]:
+        gx = rows @ w
+        parts[0] = gx if g.ndim == 2 else gx.reshape(*g.shape[:-1], w.shape[1])
+    if needs[1]:
+        parts[1] = rows.T @ _rows(x)
+    if len(needs) == 3 and needs[2]:
+        parts[2] = reduce_kernels.sum(rows, (0,))
+    return parts
+
+
+def _declare(name: str, forward: Any, vjp: Any, fused: Any, sample: Any, doc: str) -> Any:
+    op = _ByRule(
+        name, forward, vjp, sample,
+        inputs=len(vjp), results=1, view=False, broadcasts=False, fused=fused, doc=doc,
+    )  # fmt: skip
+
+    def call(inputs: tuple[Tensor, ...]) -> Tensor:
+        return apply(op, inputs)  # type: ignore[no-any-return]
+
+    call.op = op  # type: ignore[attr-defined]
+    return call
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return permute(x, 1, 0)
+
+
+_RULES = (
+    lambda g, w: _linear_plain((g, _transposed(w))),
+    lambda g, x: _linear_plain((_transposed(_rows(g)), _transposed(_rows(x)))),
+    lambda g: _rows(g).sum(0),
+)
+
+
+def _linear_sample(bias: bool) -> Any:
+    def make(*shape: int) -> Any:
+        def draw(rng: np.random.Generator) -> Any:
+            arrays = (rng.normal(size=shape), rng.normal(size=(2, shape[-1])), rng.normal(size=2))
+            return arrays[: 3 if bias else 2], ()
+
+        return draw
+
+    return cases(make(4, 3), make(2, 2, 3), make(3), make(0, 3), make(2, 0))
+
+
+_linear = _declare(
+    "linear", _affine, _RULES, lambda g, x, w, needs: _linear_backward(g, x, w, needs),
+    _linear_sample(True), "``x @ w.T + b``",
+)  # fmt: skip
+_linear_plain = _declare(
+    "linear_plain", lambda x, w: _product(x, w), _RULES[:2],
+    lambda g, x, w, needs: _linear_backward(g, x, w, needs), _linear_sample(False), "``x @ w.T``",
+)  # fmt: skip
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input @ weight.T + bias`` for any number of leading dimensions.
+
+    Parameters
+    ----------
+    input : Tensor, shape (*, in_features)
+    weight : Tensor, shape (out_features, in_features) or (in_features,)
+    bias : Tensor, shape (out_features,), optional
+
+    Returns
+    -------
+    Tensor, shape (*, out_features)
+
+    Raises
+    ------
+    RuntimeError
+        If the sizes do not fit or the dtypes differ.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.functional.linear(mg.ones(2, 3), mg.ones(4, 3), mg.ones(4))
+    tensor([[4., 4., 4., 4.],
+            [4., 4., 4., 4.]])
+    """
+    try:
+        x, w = input.array, weight.array
+        if w.ndim == 2 and x.shape[-1] == w.shape[1] and x.dtype is w.dtype:
+            if bias is None:
+                return _linear_plain((input, weight))
+            b = bias.array
+            if b.ndim == 1 and b.shape[0] == w.shape[0] and b.dtype is w.dtype:
+                return _linear((input, weight, bias))
+    except (AttributeError, IndexError):
+        pass
+    return _checked_linear(input, weight, bias)
+
+
+def _checked_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The uncommon cases, and what is wrong with the others."""
+    for name, t in (("input", input), ("weight", weight), ("bias", bias)):
+        if not isinstance(t, Tensor) and (t is not None or name != "bias"):
+            raise TypeError(f"linear(): argument '{name}' must be Tensor, not {type(t).__name__}")
+    x, w = input.array, weight.array
+    if w.ndim not in (1, 2):
+        raise RuntimeError(f"linear(): weight must be a matrix or a vector, got {list(w.shape)}")
+    if x.ndim == 0:
+        raise RuntimeError(
+            "linear(): both arguments to linear need to be at least 1D, but they are 0D and "
+            f"{w.ndim}D"
+        )
+    if x.shape[-1] != w.shape[-1]:
+        raise RuntimeError(_shape_message(x, w))
+    types = {t.array.dtype for t in (input, weight, bias) if t is not None}
+    if len(types) > 1:
+        raise RuntimeError(
+            f"linear(): input, weight and bias must have the same dtype, but got {input.dtype}, "
+            f"{weight.dtype}" + (f" and {bias.dtype}" if bias is not None else "")
+            + ": convert the input with .to(weight.dtype), or the module with .float() or .double()"
+        )
+    if w.ndim == 1:
+        y = reshape(_linear_plain((input, reshape(weight, (1, -1)))), x.shape[:-1])
+    else:
+        y = _linear_plain((input, weight))
+    if bias is None:
+        return y
+    try:
+        fits = np.broadcast_shapes(bias.array.shape, y.array.shape) == y.array.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"linear(): The expanded size of the bias must match the {w.shape[0]} output features: "
+            f"expected shape [{w.shape[0]}], got {list(bias.array.shape)}"
+        )
+    return y + bias  # type: ignore[operator, no-any-return]
+
+
+def _shape_message(x: Array, w: Array) -> str:
+    rows = int(np.prod(x.shape[:-1], dtype=np.int64))
+    out, wanted = (w.shape[0], w.shape[1]) if w.ndim == 2 else (1, w.shape[0])
+    text = (
+        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {wanted}x{out}): "
+        f"the last dimension of the input must be {wanted}, its shape is {list(x.shape)}"
+    )
+    if x.ndim > 2 and int(np.prod(x.shape[1:])) == wanted:
+        return text + "; flatten it first, with nn.Flatten() or input.flatten(1)"
+    if x.ndim > 2 and int(np.prod(x.shape)) == wanted:
+        return text + "; flatten it first, with input.flatten()"
+    if wanted in x.shape:
+        dim = x.shape.index(wanted)
+        return text + f"; dimension {dim} has that size: transpose({dim}, -1) would bring it there"
+    return text
+
+
+# -- embedding -----------------------------------------------------------------------------------
+
+
+def _add_rows(g: Array, index: Array, rows: int, skip: int) -> Array:
+    """Rows of a table, each the sum of the gradients of where it was looked up."""
+    width = g.shape[index.ndim :]
+    flat, at = g.reshape(index.size, -1), index.reshape(-1)
+    out = np.zeros((rows, flat.shape[1]), g.dtype)
+    if at.size:
+        order = np.argsort(at, kind="stable")
+        sorted_at = at[order]
+        starts = np.flatnonzero(np.r_[True, sorted_at[1:] != sorted_at[:-1]])
+        out[sorted_at[starts]] = np.add.reduceat(flat[order], starts, 0)
+    if skip >= 0:
+        out[skip] = 0
+    return out.reshape(rows, *width)
+
+
+_look_up = primitive(
+    "embedding", lambda w, index, skip: w[index], inputs=2,
+    vjp=(lambda g, index, skip, x_shape: _embedding_rows((g, index), (x_shape[0], skip)), None),
+    fused=lambda g, index, skip, x_shape: (_add_rows(g, index, x_shape[0], skip), None),
+    sample=cases(
+        lambda rng: ((rng.normal(size=(4, 3)), np.array([[0, 3], [3, 1]])), (-1,)),
+        lambda rng: ((rng.normal(size=(4, 3)), np.array([0, 3, 3])), (-1,)),
+    ),
+    doc="Rows of a table; the gradient of row `skip` (if it is not negative) is 0.",
+)  # fmt: skip
+_embedding_rows = primitive(
+    "embedding_rows", lambda g, index, rows, skip: _add_rows(g, index, rows, skip), inputs=2,
+    vjp=(lambda g, index, rows, skip: _look_up_again(g, index, skip), None),
+    sample=cases(lambda rng: ((rng.normal(size=(3, 2)), np.array([0, 2, 2])), (4, -1))),
+)  # fmt: skip
+
+
+def _look_up_again(g: Tensor, index: Tensor, skip: int) -> Tensor:
+    rows = _look_up((g, index), (-1,))
+    if skip < 0:
+        return rows  # type: ignore[no-any-return]
+    kept = (index.array != skip).astype(g.array.dtype)
+    return rows * Tensor(kept.reshape(*kept.shape, 1))  # type: ignore[no-any-return]
+
+
+def check_indices(index: Any, size: int, name: str, what: str) -> None:
+    """Indices must be whole and lie in [0, size): kernels never check."""
+    if index.dtype.kind not in "iu":
+        raise RuntimeError(
+            f"{name}: expected integer indices (int64 or int32), got {index.dtype}: convert them with "
+            ".long()"
+        )
+    if index.size:
+        low, high = int(index.min()), int(index.max())
+        if low < 0 or high >= size:
+            bad = low if low < 0 else high
+            raise IndexError(f"{name}: index {bad} is out of bounds: {what} has {size} entries")
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int = -1) -> Tensor:
+    """Rows of `weight` at the indices `input`; no gradient for the row `padding_idx`."""
+    if weight.array.ndim != 2:
+        raise RuntimeError(f"'weight' must be 2-D, got shape {list(weight.array.shape)}")
+    check_indices(input.array, weight.array.shape[0], "embedding", "the table")
+    return _look_up((weight, input), (padding_idx,))  # type: ignore[no-any-return]

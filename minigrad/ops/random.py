@@ -1,0 +1,510 @@
+"""Random numbers: the generator, and tensors drawn from distributions.
+
+Every draw comes from one stream of numbers, numpy's SFC64 (small state, as fast as any measured),
+read by one thread in the order of the calls: the same seed gives the same numbers for any number
+of threads. The numbers are not PyTorch's.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.ops.creation import finish
+from minigrad.ops.functions import as_operand, method, public
+from minigrad.ops.inplace import check_writable, written
+from minigrad.ops.shape import as_sizes
+from minigrad.tensor import Tensor
+
+__all__ = ["Generator", "default_generator", "numpy_generator"]
+
+Array = np.ndarray[Any, Any]
+_STATE_WORDS = 7  # four of SFC64, the half word kept back (flag and value), the seed
+
+
+class Generator:
+    """A stream of random numbers with a state of its own.
+
+    Parameters
+    ----------
+    device : optional
+        ``"cpu"``; there is nothing else.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> g = mg.Generator().manual_seed(0)
+    >>> a = mg.rand(3, generator=g)
+    >>> bool((mg.rand(3, generator=g.manual_seed(0)) == a).all())
+    True
+    """
+
+    def __init__(self, device: Any = None) -> None:
+        finish(np.empty(0), device=device)
+        self._seed = 67280421310721  # PyTorch's default
+        self.numpy = np.random.Generator(np.random.SFC64(self._seed))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream that belongs to `seed` again; returns the generator."""
+        seed = int(seed)
+        if not -(2**63) <= seed < 2**64:
+            raise RuntimeError(f"Overflow when unpacking long: seed must fit 64 bits, got {seed}")
+        self._seed = seed
+        self.numpy = np.random.Generator(np.random.SFC64(seed % 2**64))
+        return self
+
+    def seed(self) -> int:
+        """Start a stream with a seed from the system, and return that seed."""
+        self.manual_seed(secrets.randbits(63))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that the stream was started with."""
+        return self._seed
+
+    def get_state(self) -> Tensor:
+        """Where in the stream the generator is, as a tensor of bytes."""
+        state: Any = self.numpy.bit_generator.state
+        words = np.empty(_STATE_WORDS, np.uint64)
+        words[:4] = state["state"]["state"]
+        words[4:] = state["has_uint32"], state["uinteger"], self._seed % 2**64
+        return Tensor(words.view(np.uint8))
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Go to a place in the stream that :meth:`get_state` gave."""
+        x = as_operand(new_state, "set_state", 0).array
+        if x.dtype != np.uint8 or x.size != 8 * _STATE_WORDS:
+            raise TypeError(
+                f"expected a tensor of {8 * _STATE_WORDS} bytes (uint8) as get_state() returns, got "
+                f"{new_state.dtype} of shape {list(x.shape)}"
+            )
+        words = np.ascontiguousarray(x).reshape(-1).view(np.uint64)
+        self._seed = int(words[6])
+        bits = np.random.SFC64(0)
+        state: Any = bits.state
+        state["state"]["state"] = words[:4].copy()
+        state["has_uint32"], state["uinteger"] = int(words[4]), int(words[5])
+        bits.state = state
+        self.numpy = np.random.Generator(bits)
+        return self
+
+    def clone_state(self) -> Generator:
+        """Another generator at the same place in the stream."""
+        return Generator().set_state(self.get_state())
+
+    def __reduce__(self) -> Any:
+        return _restore, (self.get_state(),)
+
+    def __repr__(self) -> str:
+        return "<minigrad.Generator device='cpu'>"
+
+
+def _restore(state: Tensor) -> Generator:
+    return Generator().set_state(state)
+
+
+#: What draws where no generator is given.
+default_generator = Generator()
+
+
+def numpy_generator(generator: Generator | None) -> np.random.Generator:
+    """The numpy generator behind `generator`, or behind the default one."""
+    if generator is None:
+        return default_generator.numpy
+    if not isinstance(generator, Generator):
+        raise TypeError(f"expected a minigrad.Generator, got {type(generator).__name__}")
+    return generator.numpy
+
+
+@public(method=False)
+def manual_seed(seed: int) -> Generator:
+    """Start the default stream of random numbers that belongs to `seed`."""
+    return default_generator.manual_seed(seed)
+
+
+@public(method=False)
+def seed() -> int:
+    """Start the default stream anew with a seed from the system, and return that seed."""
+    return default_generator.seed()
+
+
+@public(method=False)
+def initial_seed() -> int:
+    """The seed that the default stream was started with."""
+    return default_generator.initial_seed()
+
+
+@public(method=False)
+def get_rng_state() -> Tensor:
+    """Where the default stream is, as a tensor of bytes."""
+    return default_generator.get_state()
+
+
+@public(method=False)
+def set_rng_state(new_state: Tensor) -> None:
+    """Go to a place in the default stream that :func:`get_rng_state` gave."""
+    default_generator.set_state(new_state)
+
+
+public(Generator, method=False)
+public(default_generator, name="default_generator", method=False)
+
+# -- arrays --------------------------------------------------------------------------------------
+
+
+def _float_kind(dtype: Any, name: str) -> np.dtype[Any]:
+    kind = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if not kind.is_floating_point:
+        raise RuntimeError(f'"{name}" not implemented for {kind}: it needs a floating point dtype')
+    return kind.numpy
+
+
+def uniform_array(shape: tuple[int, ...], kind: np.dtype[Any], g: np.random.Generator) -> Array:
+    """Uniform on [0, 1)."""
+    if kind.char in "fd":
+        return np.asarray(g.random(shape, kind))
+    drawn = np.floor(g.random(shape, np.float32) * np.float32(2048)) / np.float32(2048)
+    return np.asarray(drawn, kind)  # eleven bits: float16 holds them, so never 1
+
+
+def normal_array(shape: tuple[int, ...], kind: np.dtype[Any], g: np.random.Generator) -> Array:
+    """Mean 0, standard deviation 1."""
+    drawn = g.standard_normal(shape, kind if kind.char in "fd" else np.float32)
+    return np.asarray(drawn, kind)
+
+
+def _check_range(low: Any, high: Any, kind: dtypes.dtype) -> None:
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    if kind.category == 1:
+        info = dtypes.iinfo(kind)
+        if low < info.min or high - 1 > info.max:
+            raise RuntimeError(f"from={low} and to - 1 = {high - 1} must fit {kind}")
+
+
+def _integer_array(
+    low: int, high: int, shape: tuple[int, ...], kind: dtypes.dtype, g: np.random.Generator
+) -> Array:
+    _check_range(low, high, kind)
+    if kind.category == 1:
+        return np.asarray(g.integers(low, high, shape, kind.numpy))
+    return np.asarray(g.integers(low, high, shape, np.int64)).astype(kind.numpy)
+
+
+# -- new tensors ---------------------------------------------------------------------------------
+
+
+def _drawn(name: str, draw: Any, text: str) -> Any:
+    def function(
+        *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+        requires_grad: bool = False, **kwargs: Any,
+    ) -> Tensor:  # fmt: skip
+        if "size" in kwargs:
+            size = (kwargs.pop("size"),)
+        if kwargs:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+        shape = _sizes(size, name)
+        array = draw(shape, _float_kind(dtype, name), numpy_generator(generator))
+        return finish(array, requires_grad, device)
+
+    def like(
+        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        memory_format: Any = None, generator: Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        x = as_operand(input, f"{name}_like", 0)
+        kind = _float_kind(x.dtype if dtype is None else dtype, name)
+        return finish(draw(x.array.shape, kind, numpy_generator(generator)), requires_grad, device)
+
+    function.__name__ = function.__qualname__ = name
+    like.__name__ = like.__qualname__ = f"{name}_like"
+    function.__doc__ = f"A tensor of the given sizes with {text}."
+    like.__doc__ = f"A tensor of the sizes and type of `input` with {text}."
+    public(like, method=False)
+    return public(function, method=False)
+
+
+def _sizes(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
+    shape = as_sizes(size, name)
+    if shape and min(shape) < 0:
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {list(shape)}")
+    return shape
+
+
+rand = _drawn("rand", uniform_array, "numbers uniform on [0, 1)")
+randn = _drawn("randn", normal_array, "standard normal numbers")
+
+
+@public(method=False)
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Integers from `low` (0 if left out) up to, and without, `high`.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.randint(3, 4, (2,))
+    tensor([3, 3])
+    """
+    if size is None and isinstance(high, (tuple, list)):
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if size is None:
+        raise TypeError("randint() missing the argument 'size'")
+    kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    shape = _sizes((size,), "randint")
+    return finish(
+        _integer_array(int(low), int(high), shape, kind, numpy_generator(generator)),
+        requires_grad, device,
+    )  # fmt: skip
+
+
+@public(method=False)
+def randint_like(
+    input: Tensor, low: int, high: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """As :func:`randint`, of the sizes and type of `input`."""
+    kind = input.dtype if dtype is None else dtype
+    if high is None:
+        low, high = 0, low
+    return randint(
+        low, high, input.array.shape, generator=generator, dtype=kind, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
+
+
+@public(method=False)
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """The integers from 0 to n - 1 in random order."""
+    if n < 0:
+        raise RuntimeError(f"n must be non-negative, got {n}")
+    kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    order = numpy_generator(generator).permutation(int(n))
+    return finish(order.astype(kind.numpy, copy=False), requires_grad, device)
+
+
+@public(method=False)
+def normal(
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Normal numbers; `mean` and `std` are numbers (then `size` is needed) or tensors."""
+    if size is None and not (isinstance(mean, Tensor) or isinstance(std, Tensor)):
+        raise TypeError("normal() needs a tensor as mean or std, or the argument 'size'")
+    tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
+    if size is None:
+        shape = np.broadcast_shapes(*[t.array.shape for t in tensors])
+        kind = _float_kind(tensors[0].dtype if dtype is None else dtype, "normal")
+    else:
+        shape, kind = _sizes((size,), "normal"), _float_kind(dtype, "normal")
+    m, s = (v.array if isinstance(v, Tensor) else v for v in (mean, std))
+    _check_std(s)
+    array = normal_array(shape, kind, numpy_generator(generator)) * s + m
+    return finish(np.asarray(array, kind), requires_grad, device)
+
+
+def _check_std(std: Any) -> None:
+    if not np.all(np.asarray(std) >= 0):
+        raise RuntimeError(f"normal expects all elements of std >= 0.0, but found std {std}")
+
+
+def _check_probability(p: Array) -> None:
+    if p.size and not bool(((p >= 0) & (p <= 1)).all()):
+        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got probabilities outside")
+
+
+@public
+def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that `input` holds (or `p`, if given), else 0; no gradient flows."""
+    x = as_operand(input, "bernoulli", 0).array
+    if p is None and x.dtype.kind != "f":
+        raise RuntimeError(f"bernoulli expects floating point probabilities, got {x.dtype}")
+    chance = np.asarray(x if p is None else p)
+    _check_probability(chance)
+    drawn = numpy_generator(generator).random(x.shape) < chance
+    return Tensor(np.asarray(drawn, x.dtype))
+
+
+@public
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Indices drawn with the given weights, for a vector or for each row of a matrix.
+
+    Raises
+    ------
+    RuntimeError
+        If weights are negative, not finite or all 0, or without replacement too few are positive.
+    """
+    x = as_operand(input, "multinomial", 0).array
+    if x.ndim not in (1, 2):
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, got shape {list(x.shape)}")
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got {x.dtype}")
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
+    weights = np.atleast_2d(x).astype(np.float64)
+    if not bool((np.isfinite(weights) & (weights >= 0)).all()):
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    enough = 1 if replacement else num_samples
+    if bool(((weights > 0).sum(1) < enough).any()):
+        raise RuntimeError(
+            "invalid multinomial distribution: cannot sample "
+            f"{num_samples} samples from fewer positive weights"
+        )
+    g = numpy_generator(generator)
+    if replacement:
+        ladder = np.cumsum(weights, 1)
+        marks = g.random((len(weights), num_samples)) * ladder[:, -1:]
+        rows = [np.searchsorted(s, m, "right") for s, m in zip(ladder, marks, strict=True)]
+        drawn = np.array(rows, np.int64).reshape(len(weights), num_samples)
+    else:  # the smallest of exponential times with the weights as rates: Efraimidis and Spirakis 2006
+        times = g.standard_exponential(weights.shape)
+        times = np.divide(times, weights, out=np.full_like(times, math.inf), where=weights > 0)
+        drawn = np.argsort(times, 1, kind="stable")[:, :num_samples]
+    return Tensor(np.ascontiguousarray(drawn[0] if x.ndim == 1 else drawn))
+
+
+@public(method=False)
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson numbers with the rates that `input` holds; no gradient flows."""
+    x = as_operand(input, "poisson", 0).array
+    if x.dtype.kind != "f" or not bool((x >= 0).all()):
+        raise RuntimeError("poisson expects floating point rates, all elements >= 0")
+    return Tensor(np.asarray(numpy_generator(generator).poisson(x), x.dtype))
+
+
+# -- in place ------------------------------------------------------------------------------------
+
+
+def overwrite(x: Tensor, values: Any, name: str) -> Tensor:
+    """Put values into a tensor that do not depend on it."""
+    check_writable(x, name)
+    x.array[...] = values
+    written(x, None)
+    return x
+
+
+def _float_only(x: Tensor, name: str) -> np.dtype[Any]:
+    if x.array.dtype.kind != "f":
+        raise RuntimeError(f'"{name}" not implemented for {x.dtype}: it needs a floating point dtype')
+    return x.array.dtype
+
+
+@method
+def uniform_(self: Tensor, from_: float = 0, to: float = 1, *, generator: Any = None, **kwargs: Any) -> Tensor:
+    """Fill with numbers uniform on [from, to)."""
+    low = kwargs.pop("from", from_)
+    if kwargs:
+        raise TypeError(f"uniform_() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    kind = _float_only(self, "uniform_")
+    if not low <= to:
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}"
+        )
+    drawn = uniform_array(self.array.shape, kind, numpy_generator(generator))
+    drawn *= kind.type(to - low)
+    drawn += kind.type(low)
+    if to > low:  # rounding may reach the end
+        np.minimum(drawn, np.nextafter(kind.type(to), kind.type(low)), out=drawn)
+    return overwrite(self, drawn, "uniform_")
+
+
+@method
+def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = None) -> Tensor:
+    """Fill with normal numbers."""
+    kind = _float_only(self, "normal_")
+    _check_std(std)
+    drawn = normal_array(self.array.shape, kind, numpy_generator(generator))
+    drawn *= kind.type(std)
+    drawn += kind.type(mean)
+    return overwrite(self, drawn, "normal_")
+
+
+@method
+def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Any = None) -> Tensor:
+    """Fill with numbers whose logarithm is normal."""
+    kind = _float_only(self, "log_normal_")
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
+    drawn = normal_array(self.array.shape, kind, numpy_generator(generator))
+    return overwrite(self, np.exp(drawn * std + mean), "log_normal_")
+
+
+@method
+def exponential_(self: Tensor, lambd: float = 1, *, generator: Any = None) -> Tensor:
+    """Fill with exponential numbers of mean ``1 / lambd``."""
+    kind = _float_only(self, "exponential_")
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    drawn = numpy_generator(generator).standard_exponential(
+        self.array.shape, kind if kind.char in "fd" else np.float32
+    )
+    return overwrite(self, drawn / lambd, "exponential_")
+
+
+@method
+def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Any = None) -> Tensor:
+    """Fill with Cauchy numbers."""
+    _float_only(self, "cauchy_")
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    drawn = numpy_generator(generator).standard_cauchy(self.array.shape)
+    return overwrite(self, drawn * sigma + median, "cauchy_")
+
+
+@method
+def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Fill with the number of trials up to the first success."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
+    return overwrite(self, numpy_generator(generator).geometric(p, self.array.shape), "geometric_")
+
+
+@method
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """Fill with 1 with probability `p` (a number, or a tensor that broadcasts), else 0."""
+    chance = p.array if isinstance(p, Tensor) else np.asarray(p)
+    _check_probability(chance)
+    drawn = numpy_generator(generator).random(self.array.shape) < chance
+    return overwrite(self, drawn, "bernoulli_")
+
+
+@method
+def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None, **kwargs: Any) -> Tensor:
+    """Fill with whole numbers of [from, to); ``random_(to)`` counts from 0.
+
+    Without limits, integers reach to the largest of their type, floats to 2 to the number of bits
+    of their mantissa.
+    """
+    low = kwargs.pop("from", from_)
+    if kwargs:
+        raise TypeError(f"random_() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    kind = self.dtype
+    if to is None:
+        low, high = (0, _past_largest(kind)) if low == 0 else (0, low)
+    else:
+        high = to
+    g = numpy_generator(generator)
+    return overwrite(self, _integer_array(low, high, self.array.shape, kind, g), "random_")
+
+
+def _past_largest(kind: dtypes.dtype) -> int:
+    if kind.category == 0:
+        return 2
+    if kind.category == 1:
+        return dtypes.iinfo(kind).max + 1
+    return 2 ** (np.finfo(kind.numpy).nmant + 1) + 1

@@ -1,0 +1,503 @@
+"""Gathering and scattering along a dimension, masks, and finding what is not zero.
+
+``gather`` reads ``input[..., index[..., j, ...], ...]``, one index per element of the result;
+``scatter`` writes the same places. On arrays both are one flat index into the contiguous elements.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.kernels import index as kernels
+from minigrad.ops import elementwise as e
+from minigrad.ops.declare import primitive
+from minigrad.ops.functions import as_operand, cast, constant, method, public
+from minigrad.ops.index import SMALL, _as_value, _index, _index_put
+from minigrad.ops.samples import Sample, cases
+from minigrad.ops.shape import expand, reshape, take_part, wrap_dim
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+# -- kernels -----------------------------------------------------------------------------------------
+
+
+def _flat(shape: Shape, index: Array, dim: int) -> Array:
+    """Where the elements that `index` points at lie in a contiguous array of `shape`."""
+    flat = index
+    step = 1
+    for d in reversed(range(len(shape))):
+        if d == dim:
+            flat = flat + index * (step - 1) if step != 1 else flat
+        elif index.shape[d] > 1:
+            along = np.arange(0, index.shape[d] * step, step)
+            flat = flat + along.reshape((-1,) + (1,) * (len(shape) - 1 - d))
+        step *= shape[d]
+    return flat
+
+
+def _gather_array(x: Array, index: Array, dim: int) -> Array:
+    if not x.flags.c_contiguous:
+        return np.take_along_axis(x[tuple(map(slice, _limits(index.shape, x.shape, dim)))], index, dim)
+    return x.reshape(-1).take(_flat(x.shape, index, dim))
+
+
+def _limits(small: Shape, large: Shape, dim: int) -> list[int]:
+    return [large[d] if d == dim else n for d, n in enumerate(small)]
+
+
+def _sum_at(x: Array, index: Array, src: Array, dim: int) -> Array:
+    """A copy of `x` with `src` added where the index points."""
+    if src.size >= SMALL and src.dtype.char in "fd":
+        return kernels.scatter_add(x, dim, index, src)
+    out = np.array(x, order="C")
+    np.add.at(out.reshape(-1), _flat(x.shape, index, dim).reshape(-1), src.reshape(-1))
+    return out
+
+
+def _scatter_array(x: Array, index: Array, src: Array, dim: int) -> Array:
+    out = np.array(x, order="C")
+    out.reshape(-1)[_flat(x.shape, index, dim)] = src
+    return out
+
+
+def _scatter_grad(g: Tensor, index: Tensor, dim: int) -> Tensor:
+    """What was replaced has no influence."""
+    zeros = Tensor(np.zeros(index.array.shape, g.array.dtype))
+    return _scatter((g, index, zeros), (dim,))  # type: ignore[no-any-return]
+
+
+def _sample(shape: Shape, index: Any, *params: Any, src: bool = False) -> Any:
+    def make(rng: np.random.Generator) -> Sample:
+        where = np.array(index)
+        values = (rng.normal(size=where.shape),) if src else ()
+        return Sample((rng.normal(size=shape), where, *values), params)
+
+    return make
+
+
+_gather = primitive(
+    "gather", lambda x, index, dim: _gather_array(x, index, dim), inputs=2,
+    vjp=(lambda g, index, dim, x_shape: _scatter_add_zeros((g, index), (dim, x_shape)), None),
+    sample=cases(_sample((3, 4), [[0, 2], [1, 1]], 0), _sample((3, 4), [[3, 3, 0]], 1)),
+    doc="One element along a dimension for each index.",
+)  # fmt: skip
+_scatter_add_zeros = primitive(
+    "scatter_add_zeros", lambda g, index, dim, shape: _sum_at(np.zeros(shape, g.dtype), index, g, dim),
+    inputs=2, vjp=(lambda g, index, dim: _gather((g, index), (dim,)), None),
+    sample=cases(_sample((2, 2), [[0, 2], [1, 1]], 0, (3, 4))),
+    doc="Zeros with the input added at the places that `gather` reads.",
+)  # fmt: skip
+_scatter_add = primitive(
+    "scatter_add", lambda x, index, src, dim: _sum_at(x, index, src, dim),
+    inputs=3, vjp=(lambda g: g, None, lambda g, index, dim: _gather((g, index), (dim,))),
+    sample=cases(
+        _sample((3, 4), [[0, 2], [1, 1]], 0, src=True), _sample((3, 4), [[3, 3, 0]], 1, src=True)
+    ),
+    doc="A copy with a source added at the places that `gather` reads.",
+)  # fmt: skip
+_scatter = primitive(
+    "scatter", lambda x, index, src, dim: _scatter_array(x, index, src, dim), inputs=3,
+    vjp=(_scatter_grad, None, lambda g, index, dim: _gather((g, index), (dim,))),
+    sample=cases(_sample((3, 4), [[0, 2], [1, 1]], 0, src=True)),
+    doc="A copy with a source written at the places that `gather` reads.",
+)  # fmt: skip
+
+# -- gather and scatter ------------------------------------------------------------------------------
+
+
+def _checked(
+    input: Tensor, dim: Any, index: Any, name: str, src: Shape | None = None
+) -> tuple[Tensor, int, Tensor]:
+    """Input and index with a dimension at least, and every index known to be in range."""
+    input, index = as_operand(input, name, 0), as_operand(index, name, 2)
+    dim = wrap_dim(dim, input.array.ndim, name)
+    array = index.array
+    if array.dtype.char not in "lqi":
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype.name}")
+    if not input.array.ndim:
+        input = reshape(input, 1)
+    shape = input.array.shape
+    if array.size == 0 and array.ndim != len(shape):
+        array = np.zeros((0,) * len(shape), np.int64)
+    if not array.ndim:
+        array = array.reshape(1)
+    if array.ndim != len(shape):
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    if array.size:
+        _check_sizes(array.shape, shape, src, dim)
+        _check_values(array, shape[dim], dim)
+    if array is not index.array or array.dtype != np.int64:
+        index = Tensor(array.astype(np.int64, copy=False))
+    return input, dim, index
+
+
+def _check_sizes(index: Shape, shape: Shape, src: Shape | None, dim: int) -> None:
+    fits = all(i <= n for d, (i, n) in enumerate(zip(index, shape, strict=True)) if d != dim)
+    if src is None:
+        if not fits:
+            raise RuntimeError(
+                f"Size does not match at dimension {dim} expected index {list(index)} to be no larger "
+                f"than self {list(shape)} apart from dimension {dim}"
+            )
+    elif not fits or len(src) != len(shape) or any(i > n for i, n in zip(index, src, strict=True)):
+        raise RuntimeError(
+            f"Expected index {list(index)} to be no larger than self {list(shape)} apart from dimension "
+            f"{dim} and to be no larger size than src {list(src)}"
+        )
+
+
+def _check_values(index: Array, size: int, dim: int) -> None:
+    low, high = int(index.min()), int(index.max())
+    if low < 0 or high >= size:
+        raise RuntimeError(
+            f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size {size}"
+        )
+
+
+@public
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """One element along `dim` for each index: ``out[i][j] = input[index[i][j]][j]`` for ``dim=0``.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int
+    index : Tensor
+        int64, with as many dimensions as `input`, and no larger except along `dim`.
+    sparse_grad : bool
+        Taken for compatibility; gradients are dense.
+
+    Examples
+    --------
+    The score of the right class in each row:
+
+    >>> import minigrad as mg
+    >>> scores = mg.tensor([[0.1, 0.9], [0.7, 0.3]])
+    >>> mg.gather(scores, 1, mg.tensor([[1], [0]]))
+    tensor([[0.9000],
+            [0.7000]])
+    """
+    x, dim, places = _checked(input, dim, index, "gather")
+    if not places.array.size:
+        return Tensor(np.zeros(index.array.shape, input.array.dtype))
+    picked = _gather((x, places), (dim,))
+    return picked if index.array.ndim else reshape(picked, ())  # type: ignore[no-any-return]
+
+
+def _source(input: Tensor, src: Any, index: Tensor, name: str) -> Tensor:
+    """The part of `src` that the index speaks about; numbers take the type of `input`."""
+    if not isinstance(src, Tensor):
+        return expand(_as_value(src, input), index.array.shape)
+    if src.array.dtype != input.array.dtype:
+        raise RuntimeError(
+            f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype.name} and "
+            f"{src.dtype.name}"
+        )
+    if not src.array.ndim:
+        src = reshape(src, 1)
+    if src.array.shape == index.array.shape:
+        return src
+    return take_part(src, tuple(map(slice, index.array.shape)))
+
+
+def _shape_of(src: Any) -> Shape | None:
+    return (src.array.shape or (1,)) if isinstance(src, Tensor) else None
+
+
+def _scattered(op: Any, input: Tensor, dim: Any, index: Any, src: Any, name: str) -> Tensor:
+    x, dim, index = _checked(input, dim, index, name, _shape_of(src))
+    if not index.array.size:
+        return input.clone()  # type: ignore[attr-defined, no-any-return]
+    y = op((x, index, _source(input, src, index, "scatter")), (dim,))
+    return y if input.array.ndim else reshape(y, ())  # type: ignore[no-any-return]
+
+
+@public(inplace=True)
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """A copy with `src` (a tensor or a number) written where the index points along `dim`.
+
+    ``out[index[i][j]][j] = src[i][j]`` for ``dim=0``. Where several point to the same place, the
+    last one stays. ``reduce="add"`` or ``"multiply"`` combines with what is there.
+    """
+    if value is not None:
+        src = value
+    if src is None:
+        raise TypeError("scatter() missing required argument: src, or value")
+    if reduce is None:
+        return _scattered(_scatter, input, dim, index, src, "scatter")
+    if reduce not in ("add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    if not isinstance(src, Tensor):
+        src = expand(_as_value(src, input), index.array.shape)
+    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
+
+
+@public(inplace=True)
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy with `src` added where the index points: ``out[index[i][j]][j] += src[i][j]``."""
+    if not isinstance(src, Tensor):
+        raise TypeError(f"scatter_add(): argument 'src' (position 4) must be Tensor, not {type(src).__name__}")
+    return _scattered(_scatter_add, input, dim, index, src, "scatter_add")
+
+
+def _reduced(x: Array, index: Array, src: Array, dim: int, ufunc: Any) -> Array:
+    out = np.array(x, order="C")
+    ufunc.at(out.reshape(-1), _flat(x.shape, index, dim).reshape(-1), src.reshape(-1))
+    return out
+
+
+def _share(g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int) -> tuple[Any, ...]:
+    """Of an extreme, all that equal it get an equal part."""
+    best = np.equal(x.array, y.array)
+    won = np.equal(src.array, _gather_array(y.array, index.array, dim))
+    ties = _sum_at(best.astype(y.array.dtype), index.array, won.astype(y.array.dtype), dim)
+    part = g / Tensor(ties)  # type: ignore[operator]
+    flags = [Tensor(m.astype(y.array.dtype)) for m in (best, won)]
+    return part * flags[0], None, _gather((part, index), (dim,)) * flags[1]
+
+
+def _product_grad(g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int) -> tuple[Any, ...]:
+    """The product of the other factors, also where a factor is 0."""
+    x_zero, src_zero = x.array == 0, src.array == 0
+    count = _sum_at(x_zero.astype(np.int64), index.array, src_zero.astype(np.int64), dim)
+    safe_x, safe_src = e._where(Tensor(x_zero), 1.0, x), e._where(Tensor(src_zero), 1.0, src)
+    product = g * _scatter_prod((safe_x, index, safe_src), (dim,))
+
+    def others(zero: Array, safe: Tensor, whole: Tensor, zeros: Array) -> Tensor:
+        alive = np.where(zero, zeros == 1, zeros == 0)
+        return e._where(Tensor(alive), whole / safe, 0.0)  # type: ignore[operator, no-any-return]
+
+    spread = _gather((product, index), (dim,))
+    return (
+        others(x_zero, safe_x, product, count), None,
+        others(src_zero, safe_src, spread, _gather_array(count, index.array, dim)),
+    )  # fmt: skip
+
+
+def _reduction(name: str, ufunc: Any, rule: Any) -> Any:
+    return primitive(
+        f"scatter_{name}", lambda x, index, src, dim: _reduced(x, index, src, dim, ufunc), inputs=3,
+        vjp=rule, sample=cases(_sample((3, 4), [[0, 2], [1, 1], [0, 2]], 0, src=True)),
+        doc="A copy combined with a source at the places that `gather` reads.",
+    )  # fmt: skip
+
+
+_scatter_prod = _reduction("prod", np.multiply, _product_grad)
+_scatter_amax = _reduction("amax", np.maximum, _share)
+_scatter_amin = _reduction("amin", np.minimum, _share)
+
+
+def _neutral(reduce: str, dtype: np.dtype[Any]) -> Any:
+    """What does not change the result of a reduction."""
+    if reduce in ("sum", "mean"):
+        return 0
+    if reduce == "prod":
+        return 1
+    if dtype.kind == "b":
+        return reduce == "amin"
+    low, high = (-math.inf, math.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return low if reduce == "amax" else high
+
+
+@public(inplace=True)
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """A copy combined with `src` where the index points, by ``sum, prod, mean, amax`` or ``amin``.
+
+    Without `include_self` the elements that the index points at count as not there.
+    """
+    ops = {
+        "sum": _scatter_add, "mean": _scatter_add, "prod": _scatter_prod, "amax": _scatter_amax,
+        "amin": _scatter_amin,
+    }  # fmt: skip
+    if reduce not in ops:
+        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    base = input
+    if not include_self:
+        base = scatter(input, dim, index, _neutral(reduce, input.array.dtype))
+    total = _scattered(ops[reduce], base, dim, index, src, f"scatter_{reduce}")
+    if reduce != "mean":
+        return total
+    kind = input.array.dtype
+    counts = Tensor(np.ones(input.array.shape, kind))
+    if not include_self:
+        counts = scatter(counts, dim, index, 0)
+    counts = scatter_add(counts, dim, index, Tensor(np.ones(index.array.shape, kind)))
+    counts = Tensor(np.maximum(counts.array, 1))
+    if kind.kind == "f":
+        return total / counts  # type: ignore[operator, no-any-return]
+    return total.div(counts, rounding_mode="floor")  # type: ignore[attr-defined, no-any-return]
+
+
+@public
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """As :func:`gather`, with shapes that broadcast; without `dim`, from the flattened tensor."""
+    if indices.array.dtype != np.int64:
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}".replace(
+                "torch.", ""
+            )
+        )
+    if dim is None:
+        return gather(reshape(input, -1), 0, reshape(indices, -1))
+    n = input.array.ndim
+    if n != indices.array.ndim:
+        raise RuntimeError(
+            "take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{n} dimensions for input, and {indices.array.ndim} dimensions for indices"
+        )
+    dim = wrap_dim(dim, n, "take_along_dim")
+    size = input.array.shape[dim] if n else 1
+    low = np.where(indices.array < 0, indices.array + size, indices.array)
+    shapes = [list(input.array.shape), list(low.shape)]
+    for s in shapes:
+        if n:
+            s[dim] = 1
+    try:
+        common = list(np.broadcast_shapes(*map(tuple, shapes)))
+    except ValueError:
+        raise RuntimeError(
+            f"take_along_dim(): shapes {list(input.array.shape)} and {list(low.shape)} do not broadcast "
+            f"outside dimension {dim}"
+        ) from None
+    sizes = [(*common[:dim], k, *common[dim + 1 :]) if n else () for k in (size, (low.shape or (1,))[dim])]
+    return gather(expand(input, sizes[0]), dim, Tensor(np.broadcast_to(low, sizes[1])))
+
+
+# -- masks -------------------------------------------------------------------------------------------
+
+
+def _mask(mask: Any, message: str) -> Tensor:
+    mask = as_operand(mask, "mask", 1)
+    if mask.array.dtype.kind != "b":
+        raise RuntimeError(message.format(mask.dtype.name))
+    return mask
+
+
+@public(inplace=True)
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`value` where the mask holds, `input` elsewhere; the type is that of `input`.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0, 2.0, 3.0])
+    >>> x.masked_fill(x > 1.5, 0.0)
+    tensor([1., 0., 0.])
+    """
+    flags = _mask(mask, "masked_fill_ only supports boolean masks, but got mask with dtype {}")
+    if not isinstance(value, (Tensor, bool, int, float, np.generic)):
+        raise TypeError(f"masked_fill(): argument 'value' must be Tensor or Number, not {type(value).__name__}")
+    fill = _as_value(value, input)
+    if fill.array.ndim:
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{fill.array.ndim} dimension(s)."
+        )
+    return e._where(flags, cast(fill, input.array.dtype), input)  # type: ignore[no-any-return]
+
+
+def _together(input: Tensor, mask: Tensor, name: str) -> Shape:
+    a, b = input.array.shape, mask.array.shape
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        n = max(len(a), len(b))
+        pairs = zip((1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b, strict=True)
+        dim, i, j = next((d, i, j) for d, (i, j) in enumerate(pairs) if i != j and 1 not in (i, j))
+        raise RuntimeError(
+            f"{name}: The size of tensor a ({j}) must match the size of tensor b ({i}) at non-singleton "
+            f"dimension {dim}"
+        ) from None
+
+
+@public
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask holds, in order, in one dimension; both broadcast."""
+    mask = _mask(mask, "masked_select: expected BoolTensor for mask, got {}")
+    shape = _together(input, mask, "masked_select")
+    places = np.flatnonzero(np.broadcast_to(mask.array, shape))
+    return _index((reshape(expand(input, shape), -1), Tensor(places)), (0, 1))  # type: ignore[no-any-return]
+
+
+@public(inplace=True)
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The elements of `source`, in order, where the mask holds; `input` elsewhere."""
+    mask = _mask(mask, "masked_scatter_ only supports boolean masks, but got mask with dtype {}")
+    if source.array.dtype != input.array.dtype:
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {input.dtype.name} and "
+            f"{source.dtype.name}"
+        )
+    shape = _together(input, mask, "masked_scatter")
+    places = np.flatnonzero(np.broadcast_to(mask.array, shape))
+    if source.array.size < places.size:
+        raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
+    values = take_part(reshape(source, -1), (slice(places.size),))
+    flat = _index_put((reshape(expand(input, shape), -1), Tensor(places), values), (0, 1, False))
+    return reshape(flat, shape)
+
+
+@public
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The places of the elements that are not zero: one row each, or one tensor per dimension."""
+    x = input.array
+    if as_tuple:
+        return tuple(Tensor(i) for i in np.nonzero(np.atleast_1d(x)))
+    return Tensor(np.argwhere(x))
+
+
+@public
+def argwhere(input: Tensor) -> Tensor:
+    """The places of the elements that are not zero, one row each."""
+    return Tensor(np.argwhere(input.array))
+
+
+@method
+def __contains__(self: Tensor, element: Any) -> bool:
+    """Whether some element equals `element`."""
+    if isinstance(element, Tensor):
+        element = element.array
+    return bool(np.any(self.array == element))
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Rows of zeros with a one at the class: shape ``(*)`` to ``(*, num_classes)``, int64.
+
+    Raises
+    ------
+    RuntimeError
+        If the classes are not int64, or not between 0 and `num_classes`.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.ops.scatter import one_hot
+    >>> one_hot(mg.tensor([2, 0]))
+    tensor([[0, 0, 1],
+            [1, 0, 0]])
+    """
+    x = as_operand(tensor, "one_hot", 0).array
+    if x.dtype != np.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if not x.size:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return Tensor(np.zeros((*x.shape, num_classes), np.int64))
+    if x.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        num_classes = int(x.max()) + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif x.max() >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return Tensor((x[..., None] == np.arange(num_classes)).astype(np.int64))
