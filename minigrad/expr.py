@@ -175,6 +175,7 @@ def walk(*roots: Expr) -> Iterator[Expr]:
         yield from visit(root)
 
 
+_WORDS = {"and": "and", "or": "or"}  # as one says it; the source needs & and |
 _BINDS = {"or": 1, "and": 2, "lt": 3, "le": 3, "gt": 3, "ge": 3, "eq": 3, "ne": 3, "add": 4,
           "sub": 4, "mul": 5, "div": 5, "neg": 6, "pow": 7}  # fmt: skip
 
@@ -191,7 +192,7 @@ def text(e: Expr, outer: int = 0) -> str:
     if binds is None:
         return f"{e.op}({', '.join(text(a) for a in e.args)})"
     left, right = text(e.args[0], binds), text(e.args[1], binds + 1)
-    spelled = f"{left} {OPERATORS[e.op]} {right}"
+    spelled = f"{left} {_WORDS.get(e.op, OPERATORS[e.op])} {right}"
     return f"({spelled})" if binds < outer else spelled
 
 

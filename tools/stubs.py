@@ -1,0 +1,152 @@
+"""Write the type stubs of what operations declare: ``python tools/stubs.py [--check]``.
+
+``minigrad.names`` and the methods of tensors are filled from declarations at import, where type
+checkers cannot look. This writes what they look at instead: ``names.pyi`` and ``methods.pyi``.
+With ``--check`` nothing is written, and the exit code says whether the files are up to date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import minigrad
+from minigrad.ops import PUBLIC
+from minigrad.tensor import Tensor
+
+PACKAGE = Path(minigrad.__file__).parent
+HEADER = "# Written by tools/stubs.py from the declarations in minigrad/ops; do not edit.\n"
+WORD = re.compile(r"[A-Za-z_]\w*")
+KNOWN = {"Tensor", "Any", "Size", "Generator", "Sequence", "Callable", "Iterator", "dtype", "device"}
+PLAIN = {"int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"}
+OPERAND = "Tensor | float"
+
+
+def _annotation(value: Any, owner: Callable[..., Any], default: str) -> str:
+    """An annotation in names that the stub imports; anything else is Any."""
+    if value is inspect.Parameter.empty:
+        return default
+    text = value if isinstance(value, str) else getattr(value, "__name__", "Any")
+    text = text.replace("builtins.", "")
+    for word in WORD.findall(text):
+        if word in KNOWN or word in PLAIN:
+            continue
+        target = getattr(owner, "__globals__", {}).get(word)
+        if isinstance(target, type) and issubclass(target, tuple):
+            text = re.sub(rf"\b{word}\b", "Any", text)
+        else:
+            return "Any"
+    return text
+
+
+def signature(function: Callable[..., Any], method: bool, inplace: bool = False) -> str:
+    """The parameters and the result of a function, as a stub spells them."""
+    op = getattr(function, "op", None)
+    if op is not None and hasattr(op, "formula"):
+        return _formula_signature(op, method)
+    parameters = list(inspect.signature(function).parameters.values())
+    parts, star = [], False
+    for i, p in enumerate(parameters):
+        if p.kind is p.KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        if i == 0 and method:
+            parts.append("self")
+            continue
+        name = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "") + p.name
+        star = star or p.kind is p.VAR_POSITIONAL
+        text = f"{name}: {_annotation(p.annotation, function, 'Any')}"
+        parts.append(text if p.default is p.empty else f"{text} = ...")
+    result = inspect.signature(function).return_annotation
+    returns = "Tensor" if inplace else _annotation(result, function, "Any")
+    return f"({', '.join(parts)}) -> {returns}"
+
+
+def _formula_signature(op: Any, method: bool) -> str:
+    """That of an elementwise operation: tensors (or numbers), then parameters with defaults."""
+    first = ["input", "other"] if op.arity == 2 else list(op.names[: op.arity])
+    first[0] = "input" if op.arity == 1 else first[0]
+    parts = [f"{n}: {'Tensor' if i == 0 and op.arity < 3 else OPERAND}" for i, n in enumerate(first)]
+    if method:
+        parts[0] = "self"
+    parts += [f"{n}: float = ..." for n in op.names[op.arity :]]
+    return f"({', '.join(parts)}) -> Tensor"
+
+
+def names_stub() -> str:
+    """The functions of ``import minigrad``."""
+    lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
+    lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
+    lines += ["from minigrad.ops.random import Generator", "from minigrad.tensor import Size, Tensor, device", ""]
+    for name in sorted(PUBLIC):
+        value = PUBLIC[name]
+        if inspect.isclass(value):
+            lines.append(f"from {value.__module__} import {value.__qualname__} as {name}")
+        elif callable(value):
+            lines.append(f"def {name}{signature(value, False)}: ...")
+        else:
+            lines.append(f"{name}: Any")
+    return "\n".join(lines) + "\n"
+
+
+def methods_stub() -> str:
+    """The methods and properties that operations put on tensors."""
+    own = set(re.findall(r"^    def (\w+)", (PACKAGE / "tensor.py").read_text(), re.M))
+    lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
+    lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
+    lines += ["from minigrad.ops.random import Generator", "from minigrad.tensor import Size, Tensor, device", ""]
+    lines += ["class TensorMethods:", "    __slots__ = ()"]
+    for name in sorted(vars(Tensor)):
+        value = vars(Tensor)[name]
+        if name in own or not (inspect.isfunction(value) or isinstance(value, property)):
+            continue
+        if isinstance(value, property):
+            lines += ["    @property", f"    def {name}(self) -> Tensor: ..."]
+            continue
+        base = PUBLIC.get(name[:-1]) if name.endswith("_") and not name.startswith("__") else None
+        if base is not None and name not in PUBLIC:
+            lines.append(f"    def {name}{signature(base, True, inplace=True)}: ...")
+        elif name.startswith("__"):
+            lines.append(f"    def {name}{_operator(name, value)}: ...")
+        else:
+            lines.append(f"    def {name}{signature(value, True)}: ...")
+    return "\n".join(lines) + "\n"
+
+
+def _operator(name: str, value: Callable[..., Any]) -> str:
+    count = len(inspect.signature(value).parameters)
+    if name == "__iter__":
+        return "(self) -> Iterator[Tensor]"
+    if count == 1:
+        return "(self) -> Tensor"
+    if name in ("__eq__", "__ne__"):
+        return "(self, other: Any) -> Tensor"
+    if name == "__getitem__":
+        return "(self, key: Any) -> Tensor"
+    if name == "__setitem__":
+        return "(self, key: Any, value: Any) -> None"
+    return "(self, other: Any) -> Tensor"
+
+
+def main() -> int:
+    """Write the stubs, or with ``--check`` compare them."""
+    stale = []
+    for name, text in (("names.pyi", names_stub()), ("methods.pyi", methods_stub())):
+        path = PACKAGE / name
+        if path.exists() and path.read_text() == text:
+            continue
+        stale.append(name)
+        if "--check" not in sys.argv:
+            path.write_text(text)
+    if stale:
+        verb = "out of date (run tools/stubs.py)" if "--check" in sys.argv else "written"
+        print(f"{', '.join(stale)}: {verb}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
