@@ -1,7 +1,71 @@
-"""minigrad."""
-from minigrad.tensor import Tensor
-from minigrad import ops, autograd
-from minigrad.autograd.graph import grad, backward
-from minigrad.dtypes import *
-globals().update(ops.PUBLIC)
-autograd.grad=grad
+"""minigrad: a small, fast autograd engine to read, to learn from, and to keep using.
+
+The names are PyTorch's. ``minigrad.doctor`` (``python -m minigrad doctor``) says what this
+installation can do.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
+from minigrad.kernels.memory import empty_cache, tune_malloc
+
+tune_malloc()  # before anything large is allocated
+
+from minigrad import autograd, ops  # noqa: E402
+from minigrad.autograd.modes import (  # noqa: E402
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from minigrad.dtypes import (  # noqa: E402
+    can_cast,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    set_default_dtype,
+    uint8,
+)
+from minigrad.dtypes import bool_ as bool  # noqa: E402
+from minigrad.dtypes import float16 as half  # noqa: E402
+from minigrad.dtypes import float32 as float  # noqa: E402
+from minigrad.dtypes import float64 as double  # noqa: E402
+from minigrad.dtypes import int16 as short  # noqa: E402
+from minigrad.dtypes import int32 as int  # noqa: E402
+from minigrad.dtypes import int64 as long  # noqa: E402
+from minigrad.kernels.settings import get_num_threads, set_num_threads  # noqa: E402
+from minigrad.names import *  # noqa: E402, F403
+from minigrad.ops.functions import result_type  # noqa: E402
+from minigrad.printing import set_printoptions  # noqa: E402
+from minigrad.tensor import Size, Tensor, device  # noqa: E402
+
+if TYPE_CHECKING:
+    from minigrad import data, nn, optim, serialize, utils, viz
+    from minigrad.serialize import load, save
+
+__version__ = "0.1.0"
+
+#: Subpackages and names that are imported on first use.
+_LAZY = {name: name for name in ("data", "nn", "optim", "serialize", "utils", "viz")}
+_LAZY_NAMES = {"load": "serialize", "save": "serialize"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return _import_module(f"minigrad.{_LAZY[name]}")
+    if name in _LAZY_NAMES:
+        return getattr(_import_module(f"minigrad.{_LAZY_NAMES[name]}"), name)
+    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")

@@ -209,13 +209,21 @@ def _np_erf(x: Any) -> Any:
     return result.astype(np.result_type(x), copy=False)
 
 
+def _np_sign(x: Any) -> Any:
+    """0 for NaN, as PyTorch has it and as the kernels compute it."""
+    kind = np.result_type(x)
+    if kind.kind in "bu":
+        return np.not_equal(x, 0).astype(kind)
+    return np.subtract(np.greater(x, 0), np.less(x, 0), dtype=kind)
+
+
 def _np_rsqrt(x: Any) -> Any:
     return 1 / np.sqrt(x)
 
 
 #: What each function is on numpy arrays: the reference.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": np.abs, "sign": np.sign, "sqrt": np.sqrt, "rsqrt": _np_rsqrt,
+    "abs": np.abs, "sign": _np_sign, "sqrt": np.sqrt, "rsqrt": _np_rsqrt,
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
     "sigmoid": _np_sigmoid, "erf": _np_erf,

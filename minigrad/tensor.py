@@ -17,6 +17,7 @@ from minigrad import dtypes
 from minigrad.autograd import engine
 from minigrad.autograd.engine import Counter, Node
 from minigrad.autograd.hooks import RemovableHandle, add_hook
+from minigrad.methods import TensorMethods
 
 __all__ = ["Size", "Tensor", "device"]
 
@@ -79,7 +80,7 @@ class device:
 _CPU = device()
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """An array of one element type, and its place in the computational graph.
 
     Parameters

@@ -7,6 +7,7 @@ With ``--check`` nothing is written, and the exit code says whether the files ar
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
@@ -19,6 +20,8 @@ from minigrad.ops import PUBLIC
 from minigrad.tensor import Tensor
 
 PACKAGE = Path(minigrad.__file__).parent
+#: Tensors have methods of these names, so the types go by others inside the class.
+BUILTINS = ("bool", "float", "int", "type")
 HEADER = "# Written by tools/stubs.py from the declarations in minigrad/ops; do not edit.\n"
 WORD = re.compile(r"[A-Za-z_]\w*")
 KNOWN = {"Tensor", "Any", "Size", "Generator", "Sequence", "Callable", "Iterator", "dtype", "device"}
@@ -95,7 +98,9 @@ def names_stub() -> str:
 
 def methods_stub() -> str:
     """The methods and properties that operations put on tensors."""
-    own = set(re.findall(r"^    def (\w+)", (PACKAGE / "tensor.py").read_text(), re.M))
+    tree = ast.parse((PACKAGE / "tensor.py").read_text())
+    (body,) = [n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Tensor"]
+    own = {n.name for n in body if isinstance(n, ast.FunctionDef)}
     lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
     lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
     lines += ["from minigrad.ops.random import Generator", "from minigrad.tensor import Size, Tensor, device", ""]
@@ -114,7 +119,12 @@ def methods_stub() -> str:
             lines.append(f"    def {name}{_operator(name, value)}: ...")
         else:
             lines.append(f"    def {name}{signature(value, True)}: ...")
-    return "\n".join(lines) + "\n"
+    for i, line in enumerate(lines):
+        for word in BUILTINS if line.startswith("    def ") else ():
+            line = re.sub(rf"(?<=[ \[|]){word}\b(?![:(])", f"_{word}", line)
+        lines[i] = line
+    aliases = [f"from builtins import {word} as _{word}" for word in BUILTINS]
+    return "\n".join([*lines[:1], *aliases, *lines[1:]]) + "\n"
 
 
 def _operator(name: str, value: Callable[..., Any]) -> str:

@@ -101,6 +101,9 @@ class Counter:
         """Count a write."""
         self.count += 1
         self.last = Counter.newest = _sequence()
+        locate = current.get().locate
+        if locate is not None:
+            self.writer = locate()
 
     def add_view(self, t: Any) -> None:
         """Remember a view, weakly; now and then forget those that are gone."""
@@ -171,6 +174,8 @@ class Node(_NodeDefaults):
 
     def name(self) -> str:
         """The name PyTorch's users know, such as ``MulBackward``."""
+        if self.op.name[:1].isupper():  # a custom function: the name of its class
+            return f"{self.op.name}Backward"
         return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward"
 
     @property
@@ -258,8 +263,8 @@ def record(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], out: An
     mode = current.get()
     need = 0  # the set of inputs that require grad, in bits
     if mode is RECORDING or mode.grad:
-        # Two inputs are spelled out because they are the commonest, and a loop over them costs a
-        # tenth of a small operation.
+        # One and two inputs are spelled out because they are the commonest, and a loop over them
+        # costs a tenth of a small operation.
         if len(inputs) == 2:
             t, u = inputs
             if t._requires_grad:
@@ -269,6 +274,10 @@ def record(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], out: An
                     need, edges = 2, (t.node or t, None)
             elif u._requires_grad:
                 need, edges = 1, (None, u.node or u)
+        elif len(inputs) == 1:
+            (t,) = inputs
+            if t._requires_grad:
+                need, edges = 1, (t.node or t,)
         else:
             for t in inputs:
                 need += need + t._requires_grad
@@ -378,6 +387,7 @@ def run(
             if not graph and total.ndim:
                 owned.add(key)
 
+    watchers = current.get().watchers
     for target, g in roots:
         if only is None or id(target) in only:
             send(target, g)
@@ -398,6 +408,9 @@ def run(
             node.check()
         op = node.op
         parts = op.vjp(node, g) if graph else op.backward(node, g)
+        if watchers:
+            for watch in watchers:
+                watch(node, g, parts)
         if not retain:
             node.free()
         g = None  # the arrays of a deep pass should go as early as they can

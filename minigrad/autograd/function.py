@@ -22,6 +22,7 @@ tensors can be differentiated again.
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,55 +93,18 @@ class FunctionCtx:
         self.materialize_grads = bool(value)
 
 
-class FunctionNode(Node):
-    """The node of a custom function: what it saved may include its own results."""
-
-    results: tuple[tuple[int, Array, Counter, int], ...] | None = ()
-    layout: tuple[tuple[str, int], ...] = ()
-
-    def name(self) -> str:
-        """The name of the class and ``Backward``."""
-        return f"{self.op.name}Backward"
-
-    def free(self) -> None:
-        """Drop what was saved; without anything saved, backward may run again."""
-        if self.saved or self.results:
-            self.saved = None
-            self.results = ()
-
-    def check(self) -> None:
-        """Refuse to run twice, or over memory that was written since."""
-        super().check()
-        for place, array, counter, last in self.results or ():
-            if counter.last > last:
-                self._refuse(f"its output {place}", array.shape, array.dtype, counter)
-
-    def unpack(self) -> tuple[Any, ...]:
-        """The saved tensors; results as they are in the graph, so that they can be differentiated."""
-        found: list[Any] = []
-        slots = getattr(self, "slots", None)
-        for kind, k in self.layout:
-            if kind == "none":
-                found.append(None)
-            elif kind == "in":
-                found.append(self.saved[k])  # type: ignore[index]
-            else:
-                place, array, counter, _ = self.results[k]  # type: ignore[index]
-                t = Tensor(array)
-                t._counter = counter
-                maker = self if slots is None else slots.get(place, lambda: None)()
-                t.node, t._requires_grad = maker, maker is not None
-                found.append(t)
-        return tuple(found)
-
-
 class _Call:
-    """One call of a custom function, as an operation of the engine."""
+    """One call of a custom function, as an operation of the engine.
+
+    What the call saved is on its node: tensors in ``saved``, and in ``residuals`` those of its own
+    results (as arrays, since the tensors hold the node) with their counters of writes.
+    """
 
     view = False
     differentiable = True
     broadcasts = True
     reads_output = False
+    plain = False
     doc = ""
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: Sequence[Any]) -> None:
@@ -152,6 +116,8 @@ class _Call:
         self.results = 1
         self.single = True
         self.kept: dict[int, bool] = {}
+        self.layout: list[tuple[str, int]] = []
+        self.slots: dict[int, weakref.ref[Slot]] = {}
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...] = ()) -> Any:
         """The results again, on arrays: for those who replay a graph."""
@@ -175,14 +141,39 @@ class _Call:
     def _listed(self, g: Any) -> list[Any]:
         return [g] if self.single else list(g)
 
-    def _gradients(self, node: Any, flows: list[Any]) -> list[Tensor | None]:
+    def unpack(self, node: Node) -> tuple[Any, ...]:
+        """The saved tensors; results as they are in the graph, so that they can be differentiated."""
+        found: list[Any] = []
+        for kind, k in self.layout:
+            if kind == "none":
+                found.append(None)
+            elif kind == "in":
+                found.append((node.saved or ())[k])
+            else:
+                found.append(self._result(node, *node.residuals[k]))
+        return tuple(found)
+
+    def _result(self, node: Node, place: int, array: Array, counter: Counter, last: int) -> Tensor:
+        if counter.last > last:
+            node._refuse(f"its output {place}", array.shape, array.dtype, counter)
+        t = Tensor(array)
+        t._counter = counter
+        if self.single:
+            t.node, t._requires_grad = node, True
+        elif place in self.slots:
+            slot = self.slots[place]() or Slot(node, place, array.shape, array.dtype)
+            self.slots[place] = weakref.ref(slot)  # one at a time: a slot collects all of its gradient
+            t.node, t._requires_grad = slot, True
+        return t
+
+    def _gradients(self, node: Node, flows: list[Any]) -> list[Tensor | None]:
         ctx = self.ctx
         if ctx.materialize_grads:
             flows = [
                 Tensor(np.zeros(shape, dtype)) if g is None and dtype is not None else g
                 for g, (shape, dtype) in zip(flows, node.outputs, strict=True)
             ]
-        ctx._unpacked = node.unpack()
+        ctx._unpacked = self.unpack(node)
         try:
             found = self.cls.backward(ctx, *flows)
         finally:
@@ -335,46 +326,40 @@ def _fresh(
 
 def _record(op: _Call, ctx: FunctionCtx, edges: tuple[Any, ...], outs: list[Any]) -> None:
     """Make the node, and connect the results to it."""
-    import weakref
-
     shapes = [(y.array.shape, y.array.dtype) if isinstance(y, Tensor) else ((), None) for y in outs]
     first = next((s for s in shapes if s[1] is not None), ((), np.dtype(np.float32)))
-    node = FunctionNode(op, (), edges, (), first[0], first[1])  # type: ignore[arg-type]
+    node = Node(op, (), edges, (), first[0], first[1])  # type: ignore[arg-type]
     node.outputs = tuple(shapes)
     constant = [id(t) for t in ctx._constant]
-    slots: dict[int, Any] = {}
     for i, y in enumerate(outs):
         if not isinstance(y, Tensor) or y.array.dtype.kind != "f" or id(y) in constant:
             continue
         maker = node if op.single else Slot(node, i, y.array.shape, y.array.dtype)
-        if maker is not node:
-            slots[i] = weakref.ref(maker)
+        if isinstance(maker, Slot):
+            op.slots[i] = weakref.ref(maker)
         if any(y is x for x in ctx._dirty):
             written(y, maker)
         else:
             y.node, y._requires_grad = maker, True
-    if not op.single:
-        node.slots = slots  # type: ignore[attr-defined]
-    _keep(node, ctx, outs)
+    _keep(op, node, ctx, outs)
 
 
-def _keep(node: FunctionNode, ctx: FunctionCtx, outs: list[Any]) -> None:
-    """Put what is saved on the node: results as arrays, since they hold the node themselves."""
+def _keep(op: _Call, node: Node, ctx: FunctionCtx, outs: list[Any]) -> None:
+    """Put what is saved on the node, and remember in which order it came."""
     saved: list[Tensor] = []
     results: list[tuple[int, Array, Counter, int]] = []
-    layout = []
     for t in ctx._to_save:
         place = next((i for i, y in enumerate(outs) if y is t), None)
         if t is None:
-            layout.append(("none", 0))
+            op.layout.append(("none", 0))
         elif place is not None:
             counter = t._share_counter()
-            layout.append(("out", len(results)))
+            op.layout.append(("out", len(results)))
             results.append((place, t.array, counter, counter.last))
         else:
-            layout.append(("in", len(saved)))
+            op.layout.append(("in", len(saved)))
             saved.append(t)
-    node.saved, node.results, node.layout = tuple(saved), tuple(results), tuple(layout)
+    node.saved, node.residuals = tuple(saved), tuple(results)
 
 
 # -- backward passes that cannot be differentiated -----------------------------------------------
@@ -388,6 +373,7 @@ class _Once:
     differentiable = True
     broadcasts = False
     reads_output = False
+    plain = False
     results = 1
 
     def backward(self, node: Node, g: Any) -> Any:

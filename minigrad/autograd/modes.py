@@ -7,7 +7,8 @@ asyncio task has its own, and the hot path reads it once per operation.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, NamedTuple, TypeVar
@@ -27,14 +28,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Called after each operation with ``(op, inputs, params, outputs)``.
 Listener = Callable[[Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], None]
+#: Called in backward passes, after each node, with ``(node, gradient, gradients of its inputs)``.
+Watcher = Callable[[Any, Any, Sequence[Any]], None]
 
 
 class Mode(NamedTuple):
-    """Whether operations record a graph, and who is told about them."""
+    """Whether operations record a graph, and who is told about them, and about backward passes.
+
+    `locate` names the user's line that is running; only anomaly mode wants to know.
+    """
 
     grad: bool = True
     inference: bool = False
     listeners: tuple[Listener, ...] = ()
+    watchers: tuple[Watcher, ...] = ()
+    locate: Callable[[], str] | None = None
 
 
 #: What is usual: a graph is recorded, nobody listens. One identity test finds it.
@@ -56,16 +64,41 @@ class _Switch:
         current.reset(self._tokens.pop())
 
     def __call__(self, function: F) -> F:
+        changes = self._changes
+        if inspect.isgeneratorfunction(function):
+            return _each_step(function, changes)  # type: ignore[return-value]
+
         @functools.wraps(function)
         def switched(*args: Any, **kwargs: Any) -> Any:
-            with type(self).__new_like__(self):
+            with _Switch(**changes):
                 return function(*args, **kwargs)
 
         return switched  # type: ignore[return-value]
 
-    @staticmethod
-    def __new_like__(other: _Switch) -> _Switch:
-        return _Switch(**other._changes)
+
+def _each_step(function: Callable[..., Any], changes: dict[str, Any]) -> Callable[..., Any]:
+    """A generator function that is switched while it runs, and not while its caller does."""
+
+    @functools.wraps(function)
+    def stepping(*args: Any, **kwargs: Any) -> Any:
+        running = function(*args, **kwargs)
+        resume, value = running.send, None
+        while True:
+            try:
+                with _Switch(**changes):
+                    given = resume(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                resume, value = running.send, (yield given)
+            except GeneratorExit:
+                with _Switch(**changes):
+                    running.close()
+                raise
+            except BaseException as error:
+                resume, value = running.throw, error
+
+    return stepping
 
 
 class no_grad(_Switch):
@@ -108,7 +141,14 @@ class enable_grad(_Switch):
 class inference_mode(_Switch):
     """As :class:`no_grad`; in minigrad its tensors may be used in a graph later, too."""
 
-    def __init__(self, mode: bool = True) -> None:
+    def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
+        self = super().__new__(cls)
+        if not callable(mode):
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(mode)
+
+    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:
         super().__init__(**({"grad": False, "inference": True} if mode else {}))
 
 
@@ -125,6 +165,10 @@ class set_grad_enabled(_Switch):
 
     def __exit__(self, *exc: object) -> None:
         current.set(current.get()._replace(grad=self._before.grad))
+
+    def __call__(self, function: F) -> F:
+        self.__exit__()  # decorating is no call
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:

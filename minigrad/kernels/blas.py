@@ -1,4 +1,4 @@
-"""The threads of numpy's matrix product: find the OpenBLAS that numpy uses and set its threads.
+"""numpy's own OpenBLAS: find it, set its threads, and call it by symbol from kernels.
 
 numpy's wheels carry OpenBLAS, which has threads of its own. It is found among the libraries that
 numpy ships, else among those loaded into the process (conda, Linux distributions). With another
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["get_blas_threads", "set_blas_threads"]
+__all__ = ["gemm_addresses", "get_blas_threads", "set_blas_threads"]
 
 # OpenBLAS can be built with a prefix (numpy's wheels) and with a suffix (64-bit integers).
 _NAMES = [
@@ -55,6 +55,31 @@ def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
             getter.argtypes, getter.restype = [], ctypes.c_int
             setter.argtypes, setter.restype = [ctypes.c_int], None
             return getter, setter
+    return None
+
+
+def gemm_addresses() -> tuple[dict[str, int], bool] | None:
+    """Addresses of the C functions that `kernels.matmul` calls, and whether sizes are 64 bits wide.
+
+    The names are ``"sgemm"``, ``"dgemm"``, ``"get_threads"`` and ``"set_threads"``; None where
+    numpy's BLAS is no OpenBLAS.
+    """
+    for path in _candidates():
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:
+            continue
+        for prefix in ("scipy_", ""):
+            for suffix in ("64_", ""):
+                names = {
+                    "sgemm": f"{prefix}cblas_sgemm{suffix}",
+                    "dgemm": f"{prefix}cblas_dgemm{suffix}",
+                    "get_threads": f"{prefix}openblas_get_num_threads{suffix}",
+                    "set_threads": f"{prefix}openblas_set_num_threads{suffix}",
+                }
+                if all(hasattr(library, name) for name in names.values()):
+                    pointers = {k: ctypes.cast(library[n], ctypes.c_void_p) for k, n in names.items()}
+                    return {k: p.value or 0 for k, p in pointers.items()}, suffix == "64_"
     return None
 
 

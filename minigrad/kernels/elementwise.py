@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.expr import FUNCTIONS, Expr, walk
+from minigrad.kernels.lazy import lazy
 
 __all__ = ["Fused"]
+
+emit, jit, store, threads = lazy("emit"), lazy("jit"), lazy("store"), lazy("threads")
 
 Array = np.ndarray[Any, Any]
 
@@ -24,9 +27,11 @@ Array = np.ndarray[Any, Any]
 _PASSES = {"sigmoid": 6, "erf": 60, "rsqrt": 2}
 _TRANSCENDENTAL = {"exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "pow"}
 
-#: Below how many elements a formula of so many numpy passes is left to numpy (measured: a kernel
-#: call costs about one and a half ufunc calls, and a ufunc runs near memory speed in the cache).
-_NUMPY_BELOW = {0: 1 << 62, 1: 16_384, 2: 2_048, 3: 1_024, 4: 512}
+#: Below how many elements a formula of so many numpy passes is left to numpy: a kernel call costs
+#: about three ufunc calls, and saves a pass over memory for each ufunc but one (measured).
+_NUMPY_BELOW = {0: 1 << 62, 1: 32_768, 2: 2_048, 3: 1_024, 4: 512}
+#: The same for one transcendental function, where vecmath is quicker than numpy per element.
+_NUMPY_BELOW_MATH = 4_096
 
 
 class Fused:
@@ -48,7 +53,7 @@ class Fused:
         Whether the result is boolean.
     """
 
-    __slots__ = ("_kernels", "boolean", "math", "name", "numpy_below", "operands", "params", "root")
+    __slots__ = ("_flat", "_kernels", "boolean", "math", "name", "numpy_below", "operands", "params", "root")
 
     def __init__(
         self,
@@ -63,19 +68,24 @@ class Fused:
         self.operands = tuple(operands)
         self.params = tuple(params)
         self.boolean = boolean
+        self._flat = "f" * len(self.operands)
         operations = [e.op for e in walk(root) if e.op not in ("symbol", "const")]
         passes = sum(_PASSES.get(op, 1) for op in operations)
         self.math = any(op in _TRANSCENDENTAL for op in operations)
         self.numpy_below = _NUMPY_BELOW.get(passes, 0)
+        if self.math and passes == 1:
+            self.numpy_below = _NUMPY_BELOW_MATH
         self._kernels: dict[tuple[str, str], Callable[..., None]] = {}
 
     def __call__(self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]) -> Array:
         """Compute into a new array; operands are of `dtype` (or boolean) and broadcast."""
         shape = arrays[0].shape
-        if all(a.shape == shape and a.flags.c_contiguous for a in arrays):
-            pattern, flat = "f" * len(arrays), [a.reshape(-1) for a in arrays]
+        for a in arrays:
+            if a.shape != shape or not a.flags.c_contiguous:
+                break
+        else:
             out = np.empty(shape, bool if self.boolean else dtype)
-            self._run(pattern, flat, params, out.reshape(-1), dtype)
+            self._run(self._flat, [a.ravel() for a in arrays], params, out.ravel(), dtype)
             return out
         shape = np.broadcast_shapes(*[a.shape for a in arrays])
         out = np.empty(shape, bool if self.boolean else dtype)
@@ -97,8 +107,6 @@ class Fused:
         key = (pattern, dtype.char)
         found = self._kernels.get(key)
         if found is None:
-            from minigrad.kernels import emit, store
-
             text = emit.source(self.name, [self.root], self.operands, pattern, dtype.name, self.params)
             found = store.load(f"{self.name}_{pattern}_{dtype.name}", text).run
             self._kernels[key] = found
@@ -112,22 +120,17 @@ class Fused:
         out: Array,
         dtype: np.dtype[Any],
     ) -> None:
-        if out.size == 0:
+        size = out.size
+        if size == 0:
             return
         kernel = self._kernels.get((pattern, dtype.char)) or self.kernel(pattern, dtype)
-        kernel(_pool(out.size, self.math), *operands, *params, out)
+        shared = size >= (jit.PARALLEL_MATH if self.math else jit.PARALLEL_CHEAP)
+        kernel(threads.pool_address() if shared else 0, *operands, *params, out)
 
     @property
     def reference(self) -> dict[str, Callable[..., Any]]:
         """The numpy functions that the formula uses."""
         return {e.op: FUNCTIONS[e.op] for e in walk(self.root) if e.op in FUNCTIONS}
-
-
-def _pool(size: int, math: bool) -> int:
-    from minigrad.kernels.jit import PARALLEL_CHEAP, PARALLEL_MATH
-    from minigrad.kernels.threads import pool_address
-
-    return pool_address() if size >= (PARALLEL_MATH if math else PARALLEL_CHEAP) else 0
 
 
 def _lay_out(arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[str, list[Any], tuple[int, ...]]:

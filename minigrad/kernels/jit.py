@@ -9,15 +9,13 @@ Nothing compiles before the first call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
 from minigrad.kernels.startup import cached, skip_scipy
 
 __all__ = ["BLOCK", "PARALLEL_CHEAP", "PARALLEL_MATH", "jit", "jit_sum"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Elements in one block of work. Blocks are fixed by the size of the data alone, so the bits of a
 #: result never depend on the number of threads; 8192 floats also bound the error of a float32 sum.
@@ -31,17 +29,17 @@ PARALLEL_CHEAP = 131_072
 skip_scipy()
 
 
-def jit(function: F) -> F:
+def jit(function: Callable[..., Any]) -> Any:
     """Compile a kernel on its first call, without the GIL, cached on disk."""
-    return cached(numba.njit(nogil=True, error_model="numpy")(function))  # type: ignore[no-any-return]
+    return cached(numba.njit(nogil=True, error_model="numpy")(function))
 
 
-def jit_sum(function: F) -> F:
+def jit_sum(function: Callable[..., Any]) -> Any:
     """As :func:`jit`, for inner sums: additions may be reordered, so that they vectorise.
 
     Only ``reassoc`` and ``contract``: the full ``fastmath`` would also assume that no NaN and no
     infinity ever comes, and break both.
     """
-    return cached(  # type: ignore[no-any-return]
+    return cached(
         numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})(function)
     )

@@ -7,16 +7,22 @@ engine what it needs to add gradients.
 from minigrad.ops import (
     activations,
     arithmetic,
+    assign,
+    compare,
     creation,
+    einsum,
     elementwise,
     index,
+    linalg,
     losses,
     nn,
     normalization,
     random,
     reduce,
     scatter,
+    select,
     shape,
+    sort,
 )
 from minigrad.ops.declare import REGISTRY
 from minigrad.ops.functions import PUBLIC

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import expr as fx
-from minigrad.kernels import softmax as kernels
 from minigrad.dtypes import as_dtype
+from minigrad.kernels.lazy import lazy
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.functions import as_operand, cast, public
 from minigrad.ops.samples import cases, span, spans
@@ -20,10 +20,11 @@ from minigrad.ops.shape import wrap_dim
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+kernels = lazy("softmax")
 
 threshold = elementwise(
-    "threshold", lambda x, threshold=0.0, value=0.0: fx.where(x > threshold, x, value),
-    vjp=lambda g, x, threshold: fx.where(x > threshold, g, 0), kind="promote",
+    "threshold", lambda x, threshold=0.0, value=0.0: fx.where(x <= threshold, value, x),
+    vjp=lambda g, x, threshold: fx.where(x <= threshold, 0, g), kind="promote",
     sample=span(-3, 3, avoid=(0.5,), params=(0.5, -1.0)), public=False, method=False,
 )  # fmt: skip
 hardshrink = elementwise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad import expr as fx
 from minigrad.autograd.engine import calculus
-from minigrad.kernels import reduce as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import elementwise
 from minigrad.ops.functions import (
@@ -28,18 +30,27 @@ from minigrad.ops.inplace import write
 from minigrad.ops.samples import pair, span
 from minigrad.tensor import Tensor
 
+kernels = lazy("reduce")
+
 Array = np.ndarray[Any, Any]
 _plus, _minus, _over = e._add, e._sub, e._div
 
 
-def _scaled(other: Any, alpha: Any) -> Any:
-    return other if alpha == 1 else e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """``alpha * other``, of the type of `other`."""
+    if alpha == 1:
+        return other
+    if isinstance(alpha, float) and not result_type(input, other).is_floating_point:
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if isinstance(other, Tensor):
+        return cast(e.mul(other, alpha), other.array.dtype)
+    return other * alpha
 
 
 @public(inplace=True)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Element by element, ``input + alpha * other``."""
-    return _plus(input, other if alpha == 1 else _scaled(other, alpha))
+    return _plus(input, other if alpha == 1 else _scaled(input, other, alpha))
 
 
 @public(inplace=True)
@@ -50,7 +61,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
             "`logical_xor()` operator instead."
         )
-    return _minus(input, _scaled(other, alpha))
+    return _minus(input, _scaled(input, other, alpha))
 
 
 def _is_bool(x: Any) -> bool:
@@ -76,11 +87,11 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         return _floor_divide(a, b)
     quotient_ = np.floor_divide(a.array, b.array)
     towards = (quotient_ < 0) & (quotient_ * b.array != a.array)
-    return Tensor((quotient_ + towards).astype(a.array.dtype, copy=False))
+    return Tensor(np.asarray(quotient_ + towards, a.array.dtype))
 
 
 _floor_divide = elementwise(
-    "floor_divide", lambda a, b: e.fx.floor(a / b), vjp=(lambda g: 0 * g, lambda g, b: 0 * g * b),
+    "floor_divide", lambda a, b: fx.floor(a / b), vjp=(lambda g: 0 * g, lambda g, b: 0 * g * b),
     sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.floor_divide,
     public=False, method=False,
 )  # fmt: skip
@@ -116,12 +127,44 @@ def fmod(input: Any, other: Any) -> Tensor:
 @public(inplace=True)
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """To the nearest whole number, halves to even; or to so many decimals."""
+    if input.array.dtype.kind != "f":
+        return input.clone()  # type: ignore[attr-defined, no-any-return]
     if decimals == 0:
         return e._round(input)
     scale = 10.0 ** abs(decimals)
     if decimals > 0:
         return _over(e._round(e.mul(input, scale)), scale)
     return e.mul(e._round(_over(input, scale)), scale)
+
+
+#: Powers that have an operation of their own, exact and vectorised.
+_POWERS = {2: e.square, 3: e._cube, 0.5: e.sqrt, -0.5: e.rsqrt, -1: e.reciprocal}
+
+
+@public(inplace=True)
+def pow(input: Any, exponent: Any) -> Tensor:
+    """Element by element, ``input ** exponent``; either may be a number.
+
+    Raises
+    ------
+    RuntimeError
+        For integers to negative integer powers.
+    """
+    if isinstance(input, Tensor) and isinstance(exponent, (int, float)) and exponent != 0:
+        if input.array.dtype.kind == "f":
+            special = _POWERS.get(exponent)
+            if special is not None:
+                return special(input)  # type: ignore[no-any-return]
+            return e._pow_number(input, float(exponent))  # type: ignore[no-any-return]
+    try:
+        y = e._pow(input, exponent)
+        if y.array.dtype == np.int8 and result_type(input, exponent).category == 0:
+            return cast(y, np.dtype(bool))  # numpy computes powers of booleans as int8
+        return y  # type: ignore[no-any-return]
+    except RuntimeError as error:
+        if "negative integer powers" in str(error):
+            raise RuntimeError("Integers to negative integer powers are not allowed.") from None
+        raise
 
 
 for _alias, _function in {
@@ -151,8 +194,8 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 # -- clamping ------------------------------------------------------------------------------------
 
 _clamp = elementwise(
-    "clamp_both", lambda x, low=-math.inf, high=math.inf: e.fx.minimum(e.fx.maximum(x, low), high),
-    vjp=lambda g, x, low, high: e.fx.where((x >= low) & (x <= high), g, 0),
+    "clamp_both", lambda x, low=-math.inf, high=math.inf: fx.minimum(fx.maximum(x, low), high),
+    vjp=lambda g, x, low, high: fx.where((x >= low) & (x <= high), g, 0),
     sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), kind="promote", public=False, method=False,
 )  # fmt: skip
 
@@ -172,8 +215,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         high = math.inf if max is None else float(max)
     else:
         info = dtypes.iinfo(dtype) if dtype.category else None
-        low = (info.min if info else 0) if min is None else int(min)
-        high = (info.max if info else 1) if max is None else int(max)
+        lowest, highest = (info.min, info.max) if info else (0, 1)
+        low, high = (
+            default if bound is None else builtins.min(builtins.max(int(bound), lowest), highest)
+            for bound, default in ((min, lowest), (max, highest))
+        )
     return _clamp(x, low, high)
 
 
@@ -234,11 +280,36 @@ bitwise_or = _bitwise("bitwise_or", np.bitwise_or)
 bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor)
 
 
+def _shift(name: str, ufunc: Any, text: str) -> Any:
+    def function(input: Any, other: Any) -> Tensor:
+        kind = result_type(input, other)
+        if kind.category != 1:
+            raise NotImplementedError(f'"{name}" not implemented for {kind}: it takes integers')
+        a, b = (np.asarray(x.array if isinstance(x, Tensor) else x, kind.numpy) for x in (input, other))
+        bits = 8 * kind.itemsize
+        shifted = ufunc(a, np.clip(b, 0, bits - 1))
+        if name == "bitwise_left_shift":  # numpy leaves open what shifting by all bits gives
+            shifted = np.where((b < 0) | (b >= bits), 0, shifted)
+        elif kind.is_signed:
+            shifted = np.where(b < 0, ufunc(a, bits - 1), shifted)
+        else:
+            shifted = np.where((b < 0) | (b >= bits), 0, shifted)
+        return Tensor(np.asarray(shifted, kind.numpy))
+
+    function.__name__ = name
+    function.__doc__ = f"Integers with their bits shifted {text}."
+    return public(function, inplace=True)
+
+
+bitwise_left_shift = _shift("bitwise_left_shift", np.left_shift, "up: ``input * 2 ** other``")
+bitwise_right_shift = _shift("bitwise_right_shift", np.right_shift, "down: ``input // 2 ** other``")
+
+
 @public(inplace=True)
 def bitwise_not(input: Tensor) -> Tensor:
     """Bit by bit, the complement of integers; the negation of booleans."""
     if input.array.dtype.kind == "f":
-        raise RuntimeError('"bitwise_not" is not implemented for floating point tensors')
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
     return Tensor(np.asarray(np.invert(input.array)))
 
 
@@ -270,7 +341,7 @@ def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
 
 for _name, _function in {
     "add": _plus, "sub": sub, "mul": e.mul, "truediv": _over, "floordiv": floor_divide,
-    "mod": remainder, "pow": e.pow, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
+    "mod": remainder, "pow": pow, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor, "lshift": bitwise_left_shift, "rshift": bitwise_right_shift,
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_name}__", _operator(_function))
     setattr(Tensor, f"__r{_name}__", _operator(_function, swap=True))

@@ -147,6 +147,10 @@ empty = _filled("empty", np.empty, "with whatever the memory held")
 def _full_array(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
     if isinstance(value, Tensor):
         value = value.item()
+    if not isinstance(value, (bool, int, float, np.generic)):
+        raise TypeError(
+            f"full(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}"
+        )
     if dtype is None:
         dtype = {bool: dtypes.bool_, int: dtypes.int64}.get(type(value))
     return np.full(shape, value, _numpy_dtype(dtype))
@@ -272,18 +276,21 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     return result.clone() if copy and result is self else result  # type: ignore[attr-defined, no-any-return]
 
 
+def _converter(name: str, dtype: dtypes.dtype) -> None:
+    def convert(self: Tensor) -> Tensor:
+        return cast(self, dtype.numpy)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"This tensor as {dtype.name}."
+    method(convert)
+
+
 for _name, _dtype in {
     "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "int": dtypes.int32,
     "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
     "bool": dtypes.bool_,
 }.items():  # fmt: skip
-
-    def _convert(self: Tensor, dtype: dtypes.dtype = _dtype) -> Tensor:
-        return cast(self, dtype.numpy)
-
-    _convert.__name__ = _convert.__qualname__ = _name
-    _convert.__doc__ = f"This tensor as {_dtype.name}."
-    method(_convert)
+    _converter(_name, _dtype)
 
 
 @method(name="type")

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from minigrad.expr import Expr, symbol
 from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.quiet import quiet, restore
 from minigrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minigrad.ops.functions import OpFunction
 
 __all__ = ["REGISTRY", "Elementwise", "Op", "Primitive", "Rule", "elementwise", "primitive"]
 
@@ -209,8 +212,10 @@ class Elementwise(Op):
 
     Attributes
     ----------
+    fused : Fused
+        The formula as kernels.
     small : int
-        Below how many elements numpy computes it, without looking at types.
+        Below how many elements numpy computes it.
     """
 
     def __init__(
@@ -236,21 +241,12 @@ class Elementwise(Op):
         self.flags = flags  # so many leading operands are boolean
         self.boolean = kind in ("compare", "test")
         self.broadcasts = arity > 1
-        self.small = 16_384 if ufunc is not None else 0  # until `fused` is known
-        self._fused: Fused | None = None
+        root = formula(*map(symbol, names))
+        self.fused = Fused(name, root, names[:arity], names[arity:], self.boolean)
+        self.small = self.fused.numpy_below
         self._plans: list[Fused | None] | None = None
         self._small_backward: Any = None
         self._small_below = 0
-
-    @property
-    def fused(self) -> Fused:
-        """The formula as kernels."""
-        if self._fused is None:
-            root = self.formula(*map(symbol, self.names))
-            inputs, params = self.names[: self.arity], self.names[self.arity :]
-            self._fused = Fused(self.name, root, inputs, params, self.boolean)
-            self.small = self._fused.numpy_below
-        return self._fused
 
     def fused_rule(self, i: int) -> Fused | None:
         """The derivative of input `i` as kernels; None where it is just `g`."""
@@ -268,9 +264,9 @@ class Elementwise(Op):
         """Small arrays, and types without kernels, by numpy; others by the fused kernel."""
         dtype = arrays[-1].dtype
         if dtype is FLOAT32 or dtype is FLOAT64:
-            fused = self._fused or self.fused
-            if max([a.size for a in arrays]) >= fused.numpy_below:
-                return fused(arrays, params, dtype)
+            size = arrays[0].size if len(arrays) == 1 else max([a.size for a in arrays])
+            if size >= self.small:
+                return self.fused(arrays, params, dtype)
         token = quiet()
         try:
             return self.numpy(*arrays, *params)
@@ -382,7 +378,9 @@ class Primitive(Op):
             parts = self.fused([g, node.out, *head, *node.params, *extra])
         finally:
             restore(token)
-        return (parts,) if parts.__class__ is np.ndarray else parts  # type: ignore[no-any-return]
+        if parts.__class__ is tuple or parts.__class__ is list:
+            return parts  # type: ignore[no-any-return]
+        return (np.asarray(parts),)  # numpy turns 0-dim results into scalars
 
 
 def elementwise(
@@ -397,7 +395,7 @@ def elementwise(
     method: bool = True,
     public: bool = True,
     doc: str = "",
-) -> Any:
+) -> OpFunction:
     """Declare an operation that works element by element; returns its public function.
 
     Parameters
@@ -440,7 +438,7 @@ def primitive(
     broadcasts: bool = False,
     fused: Callable[..., Any] | None = None,
     doc: str = "",
-) -> Callable[..., Any]:
+) -> OpFunction:
     """Declare an operation with a kernel of its own; returns ``f(inputs, params)`` to call it by.
 
     Parameters
@@ -475,4 +473,4 @@ def primitive(
 
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
-    return call
+    return call  # type: ignore[return-value]

@@ -36,14 +36,23 @@ _div = elementwise(
     "div", lambda a, b: a / b, vjp=(lambda g, b: g / b, lambda g, a, b: -g * a / (b * b)),
     sample=pair(second=(0.5, 3)), ufunc=np.true_divide, public=False, method=False,
 )  # fmt: skip
-pow = elementwise(
+_pow = elementwise(
     "pow", lambda a, b: a**b,
     vjp=(
         lambda g, a, b: fx.where(b == 0, 0, g * b * a ** (b - 1)),
         lambda g, a, b, y: fx.where((a == 0) & (b >= 0), 0, g * y * fx.log(a)),
     ),
-    sample=pair(first=(0.3, 3)), kind="promote", ufunc=np.power,
+    sample=pair(first=(0.3, 3)), kind="promote", ufunc=np.power, public=False, method=False,
     doc="The derivative in the exponent is taken as 0 where the base is 0.",
+)  # fmt: skip
+_pow_number = elementwise(
+    "pow_number", lambda x, p=2.0: x**p, vjp=lambda g, x, p: g * (p * x ** (p - 1)),
+    sample=span(0.3, 3, params=(2.5,)), kind="promote", public=False, method=False,
+    doc="The exponent is a Python number.",
+)  # fmt: skip
+_cube = elementwise(
+    "cube", lambda x: x * x * x, vjp=lambda g, x: g * 3 * x * x, sample=span(-3, 3), kind="promote",
+    public=False, method=False,
 )  # fmt: skip
 maximum = elementwise(
     "maximum", lambda a, b: fx.maximum(a, b),
@@ -135,7 +144,7 @@ erf = elementwise(
 
 sign = elementwise(
     "sign", lambda x: fx.sign(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(0,)),
-    kind="promote", ufunc=np.sign,
+    kind="promote", ufunc=fx.FUNCTIONS["sign"],
 )  # fmt: skip
 floor = elementwise(
     "floor", lambda x: fx.floor(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),

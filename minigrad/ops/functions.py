@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -23,7 +23,27 @@ NUMBERS = (Tensor, bool, int, float, np.ndarray, np.generic)
 _DTYPE = {bool: dtypes.bool_, int: dtypes.int64}
 
 
-def public(function: Any = None, *, name: str = "", method: bool = True, inplace: bool = False) -> Any:
+class OpFunction(Protocol):
+    """A function that calls one declared operation."""
+
+    op: Any
+    __name__: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def public(function: F) -> F: ...
+@overload
+def public(*, name: str = ..., method: bool = ..., inplace: bool = ...) -> Callable[[F], F]: ...
+@overload
+def public(function: F, *, name: str = ..., method: bool = ..., inplace: bool = ...) -> F: ...
+def public(
+    function: Any = None, *, name: str = "", method: bool = True, inplace: bool = False
+) -> Any:
     """Offer `function` as ``minigrad.name``, and as a method of tensors."""
     if function is None:
         return lambda f: public(f, name=name, method=method, inplace=inplace)
@@ -36,11 +56,19 @@ def public(function: Any = None, *, name: str = "", method: bool = True, inplace
     return function
 
 
+@overload
+def method(function: F) -> F: ...
+@overload
+def method(*, name: str = ...) -> Callable[[F], F]: ...
 def method(function: Any = None, *, name: str = "") -> Any:
     """Put `function` on tensors only."""
     if function is None:
-        return lambda f: method(f, name=name)
-    setattr(Tensor, name or function.__name__, function)
+        return lambda f: _named_method(f, name)
+    return _named_method(function, function.__name__)
+
+
+def _named_method(function: F, name: str) -> F:
+    setattr(Tensor, name, function)
     return function
 
 
@@ -126,10 +154,12 @@ def result_type(*operands: Any) -> dtypes.dtype:
 
 
 def cast(t: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    """`t` as elements of another type, recorded in the graph."""
+    """`t` as elements of another type, recorded in the graph unless no gradient can pass it."""
     if t.array.dtype == dtype:
         return t
-    return apply(PUBLIC["_cast"].op, (t,), (dtype,))  # type: ignore[no-any-return]
+    if dtype.kind != "f" or t.array.dtype.kind != "f":
+        return Tensor(call_quietly(t.array.astype, dtype))
+    return apply(PUBLIC["_cast"].op, (t,), (dtype,))
 
 
 def promote(op: Any, operands: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -162,20 +192,20 @@ def as_flag(value: Any, name: str, position: int) -> Tensor:
 # -- the functions of elementwise operations -----------------------------------------------------
 
 
-def elementwise_function(op: Any, *, method: bool, public: bool) -> Callable[..., Any]:
+def elementwise_function(op: Any, *, method: bool, public: bool) -> OpFunction:
     """The public function of an elementwise operation, and its in-place form."""
     make = {1: _unary, 2: _binary}.get(op.arity, _several) if op.flags == 0 else _several
-    function = make(op)
+    function: Any = make(op)
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = _document(op)
-    function.op = op  # type: ignore[attr-defined]
+    function.op = op
     if public:
         PUBLIC[op.name] = function
     if method:
         setattr(Tensor, op.name, function)
         if op.kind not in ("compare", "test"):
             add_inplace(op.name, function)
-    return function
+    return function  # type: ignore[no-any-return]
 
 
 def _document(op: Any) -> str:
@@ -195,7 +225,7 @@ def _formula_text(op: Any) -> str:
 
 def _unary(op: Any) -> Callable[..., Any]:
     wants_float = op.kind == "float"
-    compute = op.numpy
+    compute, small, fused = op.numpy, op.small, op.fused
 
     def simple(input: Tensor) -> Tensor:
         try:
@@ -203,22 +233,24 @@ def _unary(op: Any) -> Callable[..., Any]:
         except AttributeError:
             return simple(as_operand(input, op.name, 0))
         if x.dtype is FLOAT32 or x.dtype is FLOAT64:
-            if x.size < op.small:
+            if x.size < small:
                 try:
                     out = compute(x)
                 except EVENTS:
                     out = call_quietly(compute, x)
-                return record(op, (input,), (), out)  # type: ignore[no-any-return]
+            else:
+                out = fused((x,), (), x.dtype)
+            return record(op, (input,), (), out)
         elif wants_float and x.dtype.kind != "f":
             (input,) = promote(op, (input,))
-        return apply(op, (input,))  # type: ignore[no-any-return]
+        return apply(op, (input,))
 
     def with_params(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         params = bind(op, args, kwargs)
         input = as_operand(input, op.name, 0)
         if wants_float and input.array.dtype.kind != "f":
             (input,) = promote(op, (input,))
-        return apply(op, (input,), params)  # type: ignore[no-any-return]
+        return apply(op, (input,), params)
 
     return with_params if op.defaults else simple
 
@@ -280,7 +312,7 @@ def _promoted(op: Any, input: Any, other: Any) -> Tensor:
     """Operands of different types, or not both tensors."""
     operands = promote(op, (input, other))
     try:
-        return apply(op, operands, op.defaults)  # type: ignore[no-any-return]
+        return apply(op, operands, op.defaults)
     except ValueError as error:
         raise _explain(op, operands, error) from None
     except TypeError as error:  # numpy has no such operation on booleans
@@ -291,7 +323,7 @@ def _several(op: Any) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Tensor:
         operands = promote(op, args[: op.arity])
         try:
-            return apply(op, operands, bind(op, args[op.arity :], kwargs))  # type: ignore[no-any-return]
+            return apply(op, operands, bind(op, args[op.arity :], kwargs))
         except ValueError as error:
             raise _explain(op, operands, error) from None
 
@@ -306,7 +338,7 @@ def _explain(op: Any, operands: tuple[Tensor, ...], error: ValueError) -> Except
     except ValueError:
         pass
     else:
-        return error
+        return RuntimeError(f"{op.name}: {error}")
     longest = max(len(s) for s in shapes)
     padded = [(1,) * (longest - len(s)) + s for s in shapes]
     for dim in reversed(range(longest)):

@@ -17,21 +17,23 @@ import numpy as np
 
 from minigrad.autograd.engine import apply
 from minigrad.autograd.modes import current
-from minigrad.kernels import index as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import quiet, restore
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import as_operand, cast, constant, method, public
+from minigrad.ops.functions import cast, constant, method
 from minigrad.ops.inplace import check_writable, write, written
 from minigrad.ops.samples import Sample, cases
-from minigrad.ops.shape import PART, expand, permute, reshape, wrap_dim
+from minigrad.ops.shape import PART, expand, permute, reshape
 from minigrad.tensor import Tensor
+
+kernels = lazy("index")
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 SMALL = 512  #: below so many elements numpy's ``add.at`` is as quick as a kernel
 
-# -- kernels: `index` picks along the `k` neighbouring dimensions from `start` on --------------------
+# -- kernels: `index` picks along the `k` neighbouring dimensions from `start` on ------------------
 #
 # For k = 1 `index` has any shape; for k > 1 its first dimension lists the k coordinates.
 
@@ -45,7 +47,7 @@ def _place(start: int, k: int, index: Array) -> tuple[Any, ...]:
 def _pick(x: Array, index: Array, start: int, k: int) -> Array:
     if k == 1:
         if start == 0 and x.ndim > 1 and x.flags.c_contiguous:
-            return kernels.take_rows(x, index)
+            return kernels.take_rows(x, index)  # type: ignore[no-any-return]
         return x.take(index, start)
     return x[_place(start, k, index)]  # type: ignore[no-any-return]
 
@@ -87,14 +89,14 @@ def _put_copy(x: Array, index: Array, values: Array, start: int, k: int, accumul
 
 
 def _index_grad(g: Tensor, index: Tensor, start: int, k: int, x_shape: Shape) -> Tensor:
-    return _index_add_zeros((g, index), (start, k, x_shape))  # type: ignore[no-any-return]
+    return add_zeros_op((g, index), (start, k, x_shape))
 
 
 def _put_grad(g: Tensor, index: Tensor, start: int, k: int, accumulate: bool) -> Tensor:
     """What was replaced has no influence."""
     if accumulate:
         return g
-    return _index_put((g, index, constant(0.0, g.array.dtype)), (start, k, False))  # type: ignore[no-any-return]
+    return put_op((g, index, constant(0.0, g.array.dtype)), (start, k, False))
 
 
 def _sample(shape: Shape, index: Any, *params: Any) -> Any:
@@ -102,41 +104,47 @@ def _sample(shape: Shape, index: Any, *params: Any) -> Any:
 
 
 def _put_sample(shape: Shape, index: Any, values: Shape, *params: Any) -> Any:
-    return lambda rng: Sample((rng.normal(size=shape), np.array(index), rng.normal(size=values)), params)
+    return lambda rng: Sample(
+        (rng.normal(size=shape), np.array(index), rng.normal(size=values)), params
+    )
 
 
-_index = primitive(
-    "index", lambda x, index, start, k: _pick(x, index, start, k), inputs=2, vjp=(_index_grad, None),
+pick_op = primitive(
+    "index", lambda x, index, start, k: _pick(x, index, start, k), inputs=2,
+    vjp=(_index_grad, None),
     sample=cases(
         _sample((3, 4), [2, 0, 2], 0, 1), _sample((3, 4), [[1], [0]], 1, 1),
         _sample((3, 4, 2), [[2, 0], [1, 3]], 0, 2), _sample((2, 3, 4), [[2, 0], [1, 3]], 1, 2),
     ),
     doc="The elements that index tensors point at.",
 )  # fmt: skip
-_index_add_zeros = primitive(
+add_zeros_op = primitive(
     "index_add_zeros",
     lambda g, index, start, k, shape: _sum_at(shape, g, index, start, k),
-    inputs=2, vjp=(lambda g, index, start, k: _index((g, index), (start, k)), None),
+    inputs=2, vjp=(lambda g, index, start, k: pick_op((g, index), (start, k)), None),
     sample=cases(
         _sample((3, 4), [2, 0, 2], 0, 1, (3, 4)), _sample((2, 2), [[2, 0], [1, 3]], 0, 2, (3, 4, 2))
     ),
     doc="Zeros with the input added where index tensors point: the derivative of picking.",
 )  # fmt: skip
-_index_put = primitive(
-    "index_put", lambda x, index, values, start, k, accumulate: _put_copy(x, index, values, start, k, accumulate),
-    inputs=3, broadcasts=True, vjp=(_put_grad, None, lambda g, index, start, k: _index((g, index), (start, k))),
+put_op = primitive(
+    "index_put", _put_copy, inputs=3, broadcasts=True,
+    vjp=(_put_grad, None, lambda g, index, start, k: pick_op((g, index), (start, k))),
     sample=cases(
-        _put_sample((3, 4), [2, 0], (2, 4), 0, 1, False), _put_sample((3, 4), [2, 0, 2], (3, 4), 0, 1, True),
-        _put_sample((3, 4), [1, 0], (3, 1), 1, 1, False), _put_sample((3, 4), [[2, 0], [1, 3]], (), 0, 2, False),
+        _put_sample((3, 4), [2, 0], (2, 4), 0, 1, False),
+        _put_sample((3, 4), [2, 0, 2], (3, 4), 0, 1, True),
+        _put_sample((3, 4), [1, 0], (3, 1), 1, 1, False),
+        _put_sample((3, 4), [[2, 0], [1, 3]], (), 0, 2, False),
     ),
     doc="A copy with other values, or values added, where index tensors point.",
 )  # fmt: skip
 
-# -- taking a key apart ------------------------------------------------------------------------------
+# -- taking a key apart ----------------------------------------------------------------------------
 
 _NONE, _ELLIPSIS = type(None), type(Ellipsis)
 _WORDS = (
-    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
+    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+    "indices"
 )
 
 
@@ -145,16 +153,18 @@ class Pick(NamedTuple):
 
     dim: int
     span: int
-    index: Tensor
+    places: Tensor
 
 
 def _items(key: Any) -> tuple[Any, ...]:
-    """The parts of a key; a list with anything but numbers inside counts as a tuple, as in PyTorch."""
+    """The parts of a key; as in PyTorch a list with more than numbers inside counts as a tuple."""
     if isinstance(key, tuple):
         return key
     if isinstance(key, list) and len(key) < 32:
         for part in key:
-            if part is None or isinstance(part, (list, tuple, slice, _ELLIPSIS, Tensor, np.ndarray)):
+            if part is None or isinstance(
+                part, (list, tuple, slice, _ELLIPSIS, Tensor, np.ndarray)
+            ):
                 return tuple(key)
     return (key,)
 
@@ -200,7 +210,9 @@ def _whole(value: Any) -> int:
     try:
         return int(value.__index__())
     except (AttributeError, TypeError):
-        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+        raise TypeError(
+            "slice indices must be integers or None or have an __index__ method"
+        ) from None
 
 
 def _is_mask(part: Any) -> bool:
@@ -266,7 +278,8 @@ def _as_pick(part: Tensor, span: int, sizes: Shape, dim: int, new: int, shape: S
     for i, (a, b) in enumerate(zip(array.shape, sizes, strict=True)):
         if a != b:
             raise IndexError(
-                f"The shape of the mask {list(array.shape)} at index {i} does not match the shape of "
+                f"The shape of the mask {list(array.shape)} at index {i} does not match the shape "
+                "of "
                 f"the indexed tensor {list(shape)} at index {dim + i}"
             )
     return Pick(new, span, Tensor(np.flatnonzero(array)))
@@ -289,36 +302,37 @@ def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = Ind
     return index if array is index.array else Tensor(array)
 
 
-# -- the index tensors of a key as one ---------------------------------------------------------------
+# -- the index tensors of a key as one -------------------------------------------------------------
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """How to bring the picks of a key to one call of a kernel."""
 
     order: Shape | None  # of the view's dimensions, so that the picked ones are neighbours
     merged: Shape | None  # the view's shape with the dimensions of a mask merged
-    index: Tensor
+    places: Tensor
     start: int
     k: int
 
 
-def _plan(shape: Shape, picks: list[Pick]) -> _Plan:
+def plan_of(shape: Shape, picks: list[Pick]) -> Plan:
+    """One index for all picks of a view of the given shape."""
     if len(picks) == 1:
         dim, span, index = picks[0]
         if span == 1:
-            return _Plan(None, None, index, dim, 1)
+            return Plan(None, None, index, dim, 1)
         size = math.prod(shape[dim : dim + span])
-        return _Plan(None, (*shape[:dim], size, *shape[dim + span :]), index, dim, 1)
+        return Plan(None, (*shape[:dim], size, *shape[dim + span :]), index, dim, 1)
     dims: list[int] = []
     arrays: list[Array] = []
-    for dim, span, index in picks:
+    for dim, span, places in picks:
         dims += range(dim, dim + span)
-        arrays += _coordinates(index.array, shape[dim : dim + span])
+        arrays += _coordinates(places.array, shape[dim : dim + span])
     stacked = Tensor(np.stack(_broadcast(arrays)))
     if dims == list(range(dims[0], dims[0] + len(dims))):
-        return _Plan(None, None, stacked, dims[0], len(dims))
+        return Plan(None, None, stacked, dims[0], len(dims))
     order = (*dims, *(d for d in range(len(shape)) if d not in dims))
-    return _Plan(order, None, stacked, 0, len(dims))
+    return Plan(order, None, stacked, 0, len(dims))
 
 
 def _coordinates(index: Array, sizes: Shape) -> Sequence[Array]:
@@ -335,30 +349,30 @@ def _broadcast(arrays: Sequence[Array]) -> Sequence[Array]:
         ) from None
 
 
-def _points(shape: Shape, plan: _Plan) -> Shape:
+def points_of(shape: Shape, plan: Plan) -> Shape:
     """The shape of what a plan picks."""
     if plan.order is not None:
         shape = tuple([shape[d] for d in plan.order])
-    return _picked_shape(plan.merged or shape, plan.index.array, plan.start, plan.k)
+    return _picked_shape(plan.merged or shape, plan.places.array, plan.start, plan.k)
 
 
-def _arranged(x: Tensor, plan: _Plan) -> Tensor:
+def _arranged(x: Tensor, plan: Plan) -> Tensor:
     if plan.order is not None:
         x = permute(x, plan.order)
     return x if plan.merged is None else reshape(x, plan.merged)
 
 
-def _put_planned(x: Tensor, plan: _Plan, values: Tensor, accumulate: bool) -> Tensor:
+def put_planned(x: Tensor, plan: Plan, values: Tensor, accumulate: bool) -> Tensor:
     """`x` with other values at the places of a plan, in its own arrangement of dimensions."""
-    y = _index_put((_arranged(x, plan), plan.index, values), (plan.start, plan.k, accumulate))
+    y = put_op((_arranged(x, plan), plan.places, values), (plan.start, plan.k, accumulate))
     if plan.merged is not None:
         return reshape(y, x.array.shape)
     if plan.order is not None:
         return permute(y, tuple(np.argsort(plan.order).tolist()))
-    return y  # type: ignore[no-any-return]
+    return y
 
 
-# -- x[key] ------------------------------------------------------------------------------------------
+# -- x[key] ----------------------------------------------------------------------------------------
 
 
 def _is_basic(key: tuple[Any, ...]) -> bool:
@@ -380,8 +394,8 @@ def _is_plain(s: slice) -> bool:
     return s.step is None or (s.step.__class__ is int and s.step > 0)
 
 
-@method
-def __getitem__(self: Tensor, key: Any) -> Tensor:
+@method(name="__getitem__")
+def get_item(self: Tensor, key: Any) -> Tensor:
     """Part of the tensor: a view for ints, slices, None and Ellipsis, a copy for index tensors.
 
     Raises
@@ -415,19 +429,21 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
         self = apply(PART, (self,), (basic or (Ellipsis,),))
     if not picks:
         return self
-    plan = _plan(self.array.shape, picks)
-    return _index((_arranged(self, plan), plan.index), (plan.start, plan.k))  # type: ignore[no-any-return]
+    plan = plan_of(self.array.shape, picks)
+    return pick_op((_arranged(self, plan), plan.places), (plan.start, plan.k))
 
 
-# -- x[key] = value ----------------------------------------------------------------------------------
+# -- x[key] = value --------------------------------------------------------------------------------
 
 
-def _as_value(value: Any, x: Tensor) -> Tensor:
+def as_value(value: Any, x: Tensor) -> Tensor:
     """What is assigned, as a tensor; numbers take the type of `x`."""
     if isinstance(value, Tensor):
         return value
     dtype = x.array.dtype
     if isinstance(value, (bool, int, float)):
+        if dtype.kind in "iu" and not abs(value) <= np.iinfo(dtype).max + 1:  # NaN neither
+            raise RuntimeError(f"value cannot be converted to type {x.dtype.name} without overflow")
         return Tensor(np.asarray(value).astype(dtype))
     if isinstance(value, (np.ndarray, np.generic)):
         return Tensor(np.asarray(value).astype(dtype, copy=False))
@@ -442,12 +458,13 @@ def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
     return value
 
 
-def _recorded(*tensors: Tensor) -> bool:
+def recorded(*tensors: Tensor) -> bool:
+    """Whether a graph has to know what happens to the tensors."""
     return current.get().grad and any(t._requires_grad for t in tensors)
 
 
-@method
-def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+@method(name="__setitem__")
+def set_item(self: Tensor, key: Any, value: Any) -> None:
     """Write over part of the tensor; `value` broadcasts, and gradients flow into it.
 
     Raises
@@ -457,21 +474,21 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     RuntimeError
         If `value` does not broadcast to the part; if the tensor is a leaf that requires grad.
     """
-    value = _as_value(value, self)
+    value = as_value(value, self)
     basic, picks = split_key(self.array.shape, key)
     check_writable(self, "__setitem__")
     if picks:
         view = apply(PART, (self,), (basic,)) if basic else self
-        plan = _plan(view.array.shape, picks)
-        points = _points(view.array.shape, plan)
+        plan = plan_of(view.array.shape, picks)
+        points = points_of(view.array.shape, plan)
         value = _without_leading_ones(value, len(points))
         fills = value.array.size == 1 and isinstance(key, Tensor) and key.array.dtype.kind == "b"
         if value.array.dtype != self.array.dtype and not fills:
-            _refuse_type(self, value)
-        _write_points(view, picks, plan, cast(value, self.array.dtype), points)
+            refuse_type(self, value)
+        write_points(view, picks, plan, cast(value, self.array.dtype), points)
         return
     place = basic or (Ellipsis,)
-    if not _recorded(self, value):
+    if not recorded(self, value):
         part = self.array[place if Ellipsis in place else (*place, Ellipsis)]
         array = _without_leading_ones(value, part.ndim).array
         if array.shape != part.shape:
@@ -492,14 +509,16 @@ def _check_expands(shape: Shape, target: Shape) -> None:
     expand(Tensor(np.empty(shape, np.bool_)), target)  # says what does not match
 
 
-def _refuse_type(x: Tensor, value: Tensor) -> None:
+def refuse_type(x: Tensor, value: Tensor) -> None:
+    """Raise, because elements of another type cannot be put."""
     raise RuntimeError(
         f"Index put requires the source and destination dtypes match, got {x.dtype.name} for the "
         f"destination and {value.dtype.name} for the source."
     )
 
 
-def _check_points(value: Tensor, points: Shape) -> None:
+def check_points(value: Tensor, points: Shape) -> None:
+    """Refuse values that do not broadcast to what is picked."""
     shape = value.array.shape
     try:
         fits = np.broadcast_shapes(shape, points) == points
@@ -512,201 +531,17 @@ def _check_points(value: Tensor, points: Shape) -> None:
         )
 
 
-def _write_points(
-    x: Tensor, picks: list[Pick], plan: _Plan, value: Tensor, points: Shape, accumulate: bool = False
+def write_points(
+    x: Tensor, picks: list[Pick], plan: Plan, value: Tensor, points: Shape, accumulate: bool = False
 ) -> None:
     """Write where index tensors point: straight into the memory if no graph needs to know."""
-    _check_points(value, points)
-    if _recorded(x, value) or accumulate:
-        write(x, lambda y: _put_planned(y, plan, value, accumulate), "index_put_")
+    check_points(value, points)
+    if recorded(x, value) or accumulate:
+        write(x, lambda y: put_planned(y, plan, value, accumulate), "index_put_")
         return
     shape = x.array.shape
     key: list[Any] = [slice(None)] * len(shape)
-    for dim, span, index in picks:
-        key[dim : dim + span] = _coordinates(index.array, shape[dim : dim + span])
+    for dim, span, places in picks:
+        key[dim : dim + span] = _coordinates(places.array, shape[dim : dim + span])
     x.array[tuple(key)] = value.array
     written(x, None)
-
-
-# -- functions ---------------------------------------------------------------------------------------
-
-
-def _planned_put(
-    input: Tensor, indices: Any, values: Any, name: str
-) -> tuple[list[Pick], _Plan, Tensor, Shape]:
-    if not isinstance(indices, (tuple, list)):
-        raise TypeError(
-            f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not "
-            f"{type(indices).__name__}"
-        )
-    shape = input.array.shape
-    basic, picks = split_key(shape, tuple(as_operand(i, name, 1) for i in indices))
-    if basic or not picks:
-        raise IndexError(f"{name}: the indices must be tensors with dimensions")
-    plan = _plan(shape, picks)
-    points = _points(shape, plan)
-    values = _as_value(values, input)
-    if values.array.dtype != input.array.dtype:
-        _refuse_type(input, values)
-    _check_points(values, points)
-    return picks, plan, values, points
-
-
-@public
-def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy with `values` at ``input[indices]``, or added there with `accumulate`."""
-    _, plan, values, _ = _planned_put(input, indices, values, "index_put")
-    return _put_planned(input, plan, values, accumulate)
-
-
-@method
-def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """In-place form of :func:`index_put`."""
-    check_writable(self, "index_put_")
-    picks, plan, values, points = _planned_put(self, indices, values, "index_put_")
-    _write_points(self, picks, plan, values, points, accumulate)
-    return self
-
-
-def _vector_index(
-    input: Tensor, dim: Any, index: Any, name: str, error: type[Exception], negative: bool = False
-) -> tuple[int, Tensor]:
-    """A dimension and a checked one-dimensional index into it."""
-    dim = wrap_dim(dim, input.array.ndim, name)
-    index = as_operand(index, name, 2)
-    if index.array.dtype.char not in "lqi":
-        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype.name}")
-    if index.array.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.array.ndim} dimensions")
-    size = input.array.shape[dim] if input.array.ndim else 1
-    if not negative and index.array.size and index.array.min() < 0:
-        low = int(index.array.min())
-        raise error(f"{name}(): index {low} is out of bounds for dimension {dim} with size {size}")
-    checked = check_range(index, size, dim, error)
-    return dim, checked if checked.array.ndim else Tensor(checked.array.reshape(1))
-
-
-@public
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The entries `index` along `dim`, in that order.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.index_select(mg.eye(3), 0, mg.tensor([2, 0]))
-    tensor([[0., 0., 1.],
-            [1., 0., 0.]])
-    """
-    try:
-        dim, index = _vector_index(input, dim, index, "index_select", IndexError)
-    except IndexError as error:
-        if "out of bounds" not in str(error):
-            raise
-        raise IndexError(f"index out of range in self: {error}") from None
-    if not input.array.ndim:
-        return reshape(_index((reshape(input, 1), index), (0, 1)), ())
-    return _index((input, index), (dim, 1))  # type: ignore[no-any-return]
-
-
-def _vector_source(input: Tensor, dim: int, index: Tensor, source: Any, name: str) -> Tensor:
-    source = as_operand(source, name, 3)
-    if source.array.dtype != input.array.dtype:
-        raise RuntimeError(
-            f"{name}(): self ({input.dtype.name}) and source ({source.dtype.name}) must have the same "
-            "scalar type"
-        )
-    shape, n = input.array.shape or (1,), index.array.size
-    given = source.array.shape or (1,)
-    if dim >= len(given) or given[dim] != n:
-        count = given[dim] if dim < len(given) else 1
-        raise (IndexError if name == "index_copy" else RuntimeError)(
-            f"{name}_(): Number of indices ({n}) should be equal to source.size(dim): ({count}), for "
-            f"dim: {dim}"
-        )
-    if given != (*shape[:dim], n, *shape[dim + 1 :]):
-        raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-            f"self.shape = {list(shape)} source.shape = {list(given)}"
-        )
-    return source if source.array.ndim else reshape(source, 1)
-
-
-def _put_vector(input: Tensor, dim: int, index: Tensor, values: Tensor, accumulate: bool) -> Tensor:
-    if not input.array.ndim:
-        return reshape(_put_vector(reshape(input, 1), 0, index, values, accumulate), ())
-    return _index_put((input, index, values), (dim, 1, accumulate))  # type: ignore[no-any-return]
-
-
-@public(inplace=True)
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
-    """A copy with the entries of ``alpha * source`` added at the entries `index` along `dim`."""
-    dim, index = _vector_index(input, dim, index, "index_add", RuntimeError)
-    source = _vector_source(input, dim, index, source, "index_add")
-    return _put_vector(input, dim, index, source if alpha == 1 else source * alpha, True)  # type: ignore[operator]
-
-
-@public(inplace=True)
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """A copy with the entries of `source` at the entries `index` along `dim`."""
-    dim, index = _vector_index(input, dim, index, "index_copy", IndexError)
-    source = _vector_source(input, dim, index, source, "index_copy")
-    return _put_vector(input, dim, index, source, False)
-
-
-@public(inplace=True)
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """A copy with one value at the entries `index` along `dim`."""
-    dim, index = _vector_index(input, dim, index, "index_fill", IndexError, negative=True)
-    value = _as_value(value, input)
-    if value.array.ndim:
-        raise RuntimeError(
-            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-            f"{value.array.ndim} dimension(s)."
-        )
-    return _put_vector(input, dim, index, cast(value, input.array.dtype), False)
-
-
-def _flat_positions(input: Tensor, index: Any, name: str) -> Tensor:
-    index = as_operand(index, name, 1)
-    if index.array.dtype != np.int64:
-        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {index.dtype.name}")
-    try:
-        return check_range(index, input.array.size, 0)
-    except IndexError:
-        low, high = int(index.array.min()), int(index.array.max())
-        bad = high if high >= input.array.size else low
-        raise IndexError(
-            f"out of range: tried to access index {bad} on a tensor of {input.array.size} elements."
-        ) from None
-
-
-@public
-def take(input: Tensor, index: Tensor) -> Tensor:
-    """The elements `index` of the flattened tensor, in the shape of `index`."""
-    return _index((reshape(input, -1), _flat_positions(input, index, "take")), (0, 1))  # type: ignore[no-any-return]
-
-
-@method
-def put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy with the elements of `source` at the places `index` of the flattened tensor."""
-    place = _flat_positions(self, index, "put")
-    if source.array.size != place.array.size:
-        raise IndexError(
-            "put_(): Expected source and index to have the same number of elements, but got "
-            f"source.numel() = {source.array.size}, index.numel() = {place.array.size}"
-        )
-    if source.array.dtype != self.array.dtype:
-        raise RuntimeError(
-            f"put_(): self and source expected to have the same dtype, but got self.dtype = "
-            f"{self.dtype.name} and source.dtype = {source.dtype.name}"
-        )
-    flat = _index_put(
-        (reshape(self, -1), place, reshape(source, place.array.shape)), (0, 1, accumulate)
-    )
-    return reshape(flat, self.array.shape)
-
-
-@method
-def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """In-place form of :meth:`put`."""
-    return write(self, lambda x: put(x, index, source, accumulate), "put_")

@@ -12,16 +12,33 @@ from typing import Any
 import numpy as np
 
 from minigrad import expr as fx
-from minigrad.kernels import reduce as reduce_kernels
-from minigrad.kernels import softmax as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.activations import softmax
 from minigrad.ops.samples import cases, pair
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+reduce_kernels = lazy("reduce")
+loss_kernels = lazy("loss")
 
 # -- pointwise -----------------------------------------------------------------------------------
+
+
+def _errors(parameter: float) -> Any:
+    """Predictions and targets whose difference is not near a kink, and the parameter."""
+
+    def draw(*shape: int) -> Any:
+        def make(rng: np.random.Generator) -> Any:
+            x, gap = rng.uniform(-3, 3, shape), rng.uniform(0.1, 0.8, shape) * parameter
+            far = rng.random(shape) > 0.5
+            t = x + np.where(far, gap + 1.1 * parameter, gap) * rng.choice([-1, 1], shape)
+            return (x, t), (parameter,)
+
+        return make
+
+    return cases(draw(3, 4), draw(), draw(0, 2))
+
 
 squared_error = elementwise(
     "squared_error", lambda x, t: (x - t) * (x - t),
@@ -41,7 +58,7 @@ huber = elementwise(
         lambda g, x, t, delta: g * fx.minimum(fx.maximum(x - t, -delta), delta),
         lambda g, x, t, delta: g * fx.minimum(fx.maximum(t - x, -delta), delta),
     ),
-    sample=pair(apart=0.1), public=False, method=False,
+    sample=_errors(1.3), public=False, method=False,
     doc="Huber 1964: a square near 0, a line of slope `delta` beyond.",
 )  # fmt: skip
 smooth_l1 = elementwise(
@@ -52,7 +69,7 @@ smooth_l1 = elementwise(
         lambda g, x, t, beta: g * fx.minimum(fx.maximum((x - t) / beta, -1), 1),
         lambda g, x, t, beta: g * fx.minimum(fx.maximum((t - x) / beta, -1), 1),
     ),
-    sample=pair(apart=0.1), public=False, method=False, doc="Girshick 2015: huber / beta.",
+    sample=_errors(0.7), public=False, method=False, doc="Girshick 2015: huber / beta.",
 )  # fmt: skip
 kl_pointwise = elementwise(
     "kl_pointwise", lambda x, t: fx.where(t == 0, 0, t * (fx.log(t) - x)),
@@ -67,17 +84,153 @@ kl_pointwise_log = elementwise(
     doc="Of log-probabilities `x` and log-probabilities `t`.",
 )  # fmt: skip
 
-# -- integer targets -----------------------------------------------------------------------------
+# -- cross-entropy -------------------------------------------------------------------------------
 
 
-def _columns(values: Array, ndim: int) -> Array:
-    """A vector over the classes, to be multiplied with arrays of `ndim` dimensions."""
-    return values.reshape(-1, *(1,) * (ndim - 2))
+def _smooth(q: Array, w: Array | None, smoothing: float) -> Array:
+    """Target distributions in rows, with label smoothing and class weights."""
+    kind = q.dtype.type
+    if smoothing:
+        q = q * kind(1 - smoothing) + kind(smoothing / q.shape[1])
+    return q if w is None else q * w
 
 
-def _picked(x: Array, t: Array) -> Array:
-    """``x[n, t[n, ...], ...]``."""
-    return np.take_along_axis(x, t[:, None], 1)[:, 0]
+def _one_hot(t: Array, classes: int, ignored: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
+    """Rows of zeros with a one at the target, all zeros where it is ignored; and which count."""
+    valid = t != ignored
+    q = np.zeros((t.size, classes), kind)
+    q[np.arange(t.size)[valid], t[valid]] = 1
+    return q, valid
+
+
+def _row_flow(g: Tensor, divisor: Any, reduction: str) -> Any:
+    """The gradient of each row's loss, as a column or a number."""
+    if reduction == "none":
+        return g.reshape(-1, 1)  # type: ignore[attr-defined]
+    return g / (divisor or 1.0)  # type: ignore[operator] # nothing counted: zeros
+
+
+def _hard_rule(
+    g: Tensor, x: Tensor, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
+) -> Any:
+    """``p sum(q) - q`` on tensors."""
+    q, valid = _one_hot(t, x.array.shape[1], ignored, x.array.dtype)
+    weights = q if w is None else q * w
+    divisor = float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
+    q = _smooth(q, w, smoothing) * valid[:, None]
+    mass = Tensor(q.sum(1, keepdims=True))
+    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)  # type: ignore[operator]
+
+
+def _soft_rule(
+    g: Tensor, x: Tensor, q: Array, w: Array | None, smoothing: float, reduction: str
+) -> Any:
+    q = _smooth(q, w, smoothing)
+    mass = Tensor(q.sum(1, keepdims=True))
+    divisor = float(len(q)) if reduction == "mean" else 1.0
+    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)  # type: ignore[operator]
+
+
+def _hard(
+    x: Array, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
+) -> tuple[Array, ...]:
+    done = loss_kernels.cross_entropy(x, t, w, ignored, smoothing, reduction)
+    return np.asarray(done.loss), done.logsumexp, done.divisor  # type: ignore[return-value]
+
+
+def _soft(
+    x: Array, q: Array, w: Array | None, smoothing: float, reduction: str
+) -> tuple[Array, ...]:
+    done, mass = loss_kernels.cross_entropy_soft(x, q, w, smoothing, reduction)
+    return np.asarray(done.loss), done.logsumexp, mass, done.divisor  # type: ignore[return-value]
+
+
+def _hard_sample(weighted: bool) -> Any:
+    def make(target: list[int], smoothing: float, reduction: str) -> Any:
+        def draw(rng: np.random.Generator) -> Any:
+            arrays = (rng.normal(size=(3, 4)), np.array(target), rng.uniform(0.5, 2, 4))
+            return arrays[: 3 if weighted else 2], (-100, smoothing, reduction)
+
+        return draw
+
+    return cases(
+        make([1, 0, 3], 0.0, "mean"), make([1, -100, 3], 0.1, "mean"),
+        make([2, 2, -100], 0.0, "sum"), make([0, 1, 2], 0.2, "none"),
+    )  # fmt: skip
+
+
+def _soft_sample(weighted: bool) -> Any:
+    def make(smoothing: float, reduction: str) -> Any:
+        def draw(rng: np.random.Generator) -> Any:
+            arrays = (rng.normal(size=(3, 4)), rng.uniform(0, 1, (3, 4)), rng.uniform(0.5, 2, 4))
+            return arrays[: 3 if weighted else 2], (smoothing, reduction)
+
+        return draw
+
+    return cases(make(0.0, "mean"), make(0.1, "sum"), make(0.2, "none"))
+
+
+cross_entropy_hard = primitive(
+    "cross_entropy",
+    lambda x, t, ignored, smoothing, reduction: _hard(x, t, None, ignored, smoothing, reduction),
+    inputs=2,
+    vjp=(
+        lambda g, x, t, ignored, smoothing, reduction: _hard_rule(
+            g, x, t.array, None, ignored, smoothing, reduction
+        ),
+        None,
+    ),
+    fused=lambda g, x, t, ignored, smoothing, reduction, residuals: (
+        loss_kernels.cross_entropy_backward(
+            g, x, t, *residuals, None, ignored, smoothing, reduction
+        ),
+        None,
+    ),
+    sample=_hard_sample(False), doc="Of logits in rows and class indices.",
+)  # fmt: skip
+cross_entropy_hard_weighted = primitive(
+    "cross_entropy_weighted", _hard, inputs=3,
+    vjp=(
+        lambda g, x, t, w, ignored, smoothing, reduction: _hard_rule(
+            g, x, t.array, w.array, ignored, smoothing, reduction
+        ),
+        None, None,
+    ),
+    fused=lambda g, x, t, w, ignored, smoothing, reduction, residuals: (
+        loss_kernels.cross_entropy_backward(g, x, t, *residuals, w, ignored, smoothing, reduction),
+        None, None,
+    ),
+    sample=_hard_sample(True), doc="The same with a weight for each class.",
+)  # fmt: skip
+cross_entropy_soft = primitive(
+    "cross_entropy_soft", lambda x, q, smoothing, reduction: _soft(x, q, None, smoothing, reduction),
+    inputs=2,
+    vjp=(
+        lambda g, x, q, smoothing, reduction: _soft_rule(g, x, q.array, None, smoothing, reduction),
+        None,
+    ),
+    fused=lambda g, x, q, smoothing, reduction, residuals: (
+        loss_kernels.cross_entropy_soft_backward(g, x, q, *residuals, None, smoothing, reduction),
+        None,
+    ),
+    sample=_soft_sample(False), doc="Of logits in rows and target distributions in rows.",
+)  # fmt: skip
+cross_entropy_soft_weighted = primitive(
+    "cross_entropy_soft_weighted", _soft, inputs=3,
+    vjp=(
+        lambda g, x, q, w, smoothing, reduction: _soft_rule(
+            g, x, q.array, w.array, smoothing, reduction
+        ),
+        None, None,
+    ),
+    fused=lambda g, x, q, w, smoothing, reduction, residuals: (
+        loss_kernels.cross_entropy_soft_backward(g, x, q, *residuals, w, smoothing, reduction),
+        None, None,
+    ),
+    sample=_soft_sample(True), doc="The same with a weight for each class.",
+)  # fmt: skip
+
+# -- negative log-likelihood: linear in its input ------------------------------------------------
 
 
 def _sample_weights(t: Array, w: Array | None, ignored: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
@@ -87,144 +240,51 @@ def _sample_weights(t: Array, w: Array | None, ignored: int, kind: np.dtype[Any]
     return safe, valid.astype(kind) if w is None else np.where(valid, w[safe], 0).astype(kind)
 
 
-def _distribution(
-    x: Array, t: Array, w: Array | None, ignored: int, smoothing: float
-) -> tuple[Array, Array]:
-    """The target `q` as a distribution over the classes, and the sum of the weights of targets."""
-    safe, sample = _sample_weights(t, w, ignored, x.dtype)
-    q = np.zeros(x.shape, x.dtype)
-    if smoothing:
-        each = np.ones(x.shape[1], x.dtype) if w is None else w.astype(x.dtype, copy=False)
-        q += _columns(each, x.ndim) * (t != ignored)[:, None] * x.dtype.type(smoothing / x.shape[1])
-    hot = sample * x.dtype.type(1 - smoothing)
-    np.put_along_axis(q, safe[:, None], np.take_along_axis(q, safe[:, None], 1) + hot[:, None], 1)
-    return q, sample.sum(dtype=np.float64).astype(x.dtype)
-
-
-def _reduced(loss: Array, total: Any, reduction: str) -> Array:
+def _nll(x: Array, t: Array, w: Array | None, ignored: int, reduction: str) -> Array:
+    safe, weights = _sample_weights(t, w, ignored, x.dtype)
+    loss = -np.take_along_axis(x, safe[:, None], 1)[:, 0] * weights
+    np.copyto(loss, 0, where=t == ignored)  # also where the log-probability is infinite
     if reduction == "none":
         return loss
     summed = reduce_kernels.sum(loss, tuple(range(loss.ndim)))
-    return summed if reduction == "sum" else summed / total
-
-
-def _losses(
-    logp: Array, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
-) -> Array:
-    safe, sample = _sample_weights(t, w, ignored, logp.dtype)
-    loss = -_picked(logp, safe) * sample
-    np.copyto(loss, 0, where=sample == 0)  # a weight of 0 times an infinite loss
-    if smoothing:
-        each = logp if w is None else logp * _columns(w, logp.ndim)
-        spread = np.where(t == ignored, 0, -reduce_kernels.sum(each, (1,)))
-        share = logp.dtype.type(smoothing / logp.shape[1])
-        loss = loss * logp.dtype.type(1 - smoothing) + spread * share
-    return _reduced(loss, sample.sum(dtype=np.float64).astype(logp.dtype), reduction)
-
-
-def _per_class(g: Any, total: Any, reduction: str, shape: tuple[int, ...]) -> Any:
-    """The gradient of the loss, ready to be multiplied with an array over the classes."""
-    if reduction == "none":
-        return g.reshape(shape[0], 1, *shape[2:])
-    return g / total if reduction == "mean" else g
-
-
-def _cross_entropy(
-    x: Array, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
-) -> tuple[Array, Array]:
-    logp = kernels.log_softmax(x, 1)
-    return _losses(logp, t, w, ignored, smoothing, reduction), logp
-
-
-def _cross_entropy_backward(
-    g: Array, logp: Array, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
-) -> Array:
-    q, total = _distribution(logp, t, w, ignored, smoothing)
-    gx = np.exp(logp)
-    gx *= reduce_kernels.sum(q, (1,), True)
-    gx -= q
-    gx *= _per_class(g, total, reduction, logp.shape)
-    return gx
-
-
-def _cross_entropy_rule(
-    g: Tensor, x: Tensor, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
-) -> Tensor:
-    q, total = _distribution(x.array, t, w, ignored, smoothing)
-    mass = Tensor(q.sum(1, keepdims=True))
-    flow = _per_class(g, float(total), reduction, x.array.shape)
-    return (softmax(x, 1) * mass - Tensor(q)) * flow  # type: ignore[operator, no-any-return]
+    if reduction == "sum":
+        return summed
+    return np.asarray(summed / weights.sum(dtype=np.float64).astype(x.dtype))
 
 
 def _nll_rule(
     g: Any, shape: tuple[int, ...], kind: Any, t: Array, w: Array | None, ignored: int, reduction: str
 ) -> Any:
-    """Minus the distribution: the loss is linear in the log-probabilities."""
-    q, total = _distribution(np.broadcast_to(np.zeros((), kind), shape), t, w, ignored, 0.0)
-    np.negative(q, out=q)
-    if isinstance(g, Tensor):
-        return Tensor(q) * _per_class(g, float(total), reduction, shape)  # type: ignore[operator]
-    return q * _per_class(g, total, reduction, shape)
+    safe, weights = _sample_weights(t, w, ignored, kind)
+    share = np.zeros(shape, kind)
+    np.put_along_axis(share, safe[:, None], -weights[:, None], 1)
+    if reduction == "none":
+        g = g.reshape(shape[0], 1, *shape[2:])
+    elif reduction == "mean":
+        share /= weights.sum(dtype=np.float64) or 1.0  # nothing counted: zeros
+    return (Tensor(share) if isinstance(g, Tensor) else share) * g
 
 
-def _case(shape: tuple[int, ...], target: list[Any], weighted: bool, *params: Any) -> Any:
-    def draw(rng: np.random.Generator) -> Any:
-        arrays = (rng.normal(size=shape), np.array(target, np.int64), rng.uniform(0.5, 2, shape[1]))
-        return arrays[: 3 if weighted else 2], params
+def _nll_sample(weighted: bool) -> Any:
+    many = [[[0, 1], [2, -100]], [[1, 1], [0, 2]]]
 
-    return draw
+    def make(shape: tuple[int, ...], target: Any, reduction: str) -> Any:
+        def draw(rng: np.random.Generator) -> Any:
+            arrays = (rng.normal(size=shape), np.array(target), rng.uniform(0.5, 2, shape[1]))
+            return arrays[: 3 if weighted else 2], (-100, reduction)
 
+        return draw
 
-def _cases(weighted: bool, smooth: bool) -> Any:
-    many: list[Any] = [[[0, 1], [2, -100]], [[1, 1], [0, 2]]]
-    made = [
-        ((3, 4), [1, 0, 3], "mean"), ((3, 4), [1, -100, 3], "sum"),
-        ((2, 3, 2, 2), many, "mean"), ((2, 3, 2, 2), many, "none"),
-    ]  # fmt: skip
-    return cases(*[
-        _case(shape, target, weighted, -100, *((s,) if smooth else ()), reduction)
-        for shape, target, reduction in made
-        for s in ((0.0, 0.1) if smooth else (0.0,))
-    ])  # fmt: skip
+    return cases(
+        make((3, 4), [1, 0, 3], "mean"), make((3, 4), [1, -100, 3], "sum"),
+        make((2, 3, 2, 2), many, "mean"), make((2, 3, 2, 2), many, "none"),
+    )  # fmt: skip
 
 
-cross_entropy_indices = primitive(
-    "cross_entropy",
-    lambda x, t, ignored, smoothing, reduction: _cross_entropy(x, t, None, ignored, smoothing, reduction),
-    inputs=2,
+nll = primitive(
+    "nll_loss", lambda x, t, ignored, reduction: _nll(x, t, None, ignored, reduction), inputs=2,
     vjp=(
-        lambda g, x, t, ignored, smoothing, reduction: _cross_entropy_rule(
-            g, x, t.array, None, ignored, smoothing, reduction
-        ),
-        None,
-    ),
-    fused=lambda g, t, ignored, smoothing, reduction, residuals: (
-        _cross_entropy_backward(g, residuals[0], t, None, ignored, smoothing, reduction),
-        None,
-    ),
-    sample=_cases(weighted=False, smooth=True),
-    doc="Of logits and class indices, classes in dimension 1.",
-)  # fmt: skip
-cross_entropy_weighted = primitive(
-    "cross_entropy_weighted", _cross_entropy, inputs=3,
-    vjp=(
-        lambda g, x, t, w, ignored, smoothing, reduction: _cross_entropy_rule(
-            g, x, t.array, w.array, ignored, smoothing, reduction
-        ),
-        None, None,
-    ),
-    fused=lambda g, t, w, ignored, smoothing, reduction, residuals: (
-        _cross_entropy_backward(g, residuals[0], t, w, ignored, smoothing, reduction),
-        None, None,
-    ),
-    sample=_cases(weighted=True, smooth=True),
-    doc="The same with a weight for each class.",
-)  # fmt: skip
-nll_indices = primitive(
-    "nll_loss", lambda x, t, ignored, reduction: _losses(x, t, None, ignored, 0.0, reduction),
-    inputs=2,
-    vjp=(
-        lambda g, t, ignored, reduction, x: _nll_rule(
+        lambda g, x, t, ignored, reduction: _nll_rule(
             g, x.array.shape, x.array.dtype, t.array, None, ignored, reduction
         ),
         None,
@@ -232,12 +292,10 @@ nll_indices = primitive(
     fused=lambda g, x, t, ignored, reduction: (
         _nll_rule(g, x.shape, x.dtype, t, None, ignored, reduction), None
     ),
-    sample=_cases(weighted=False, smooth=False),
-    doc="Of log-probabilities and class indices, classes in dimension 1.",
+    sample=_nll_sample(False), doc="Of log-probabilities and indices, classes in dimension 1.",
 )  # fmt: skip
 nll_weighted = primitive(
-    "nll_loss_weighted", lambda x, t, w, ignored, reduction: _losses(x, t, w, ignored, 0.0, reduction),
-    inputs=3,
+    "nll_loss_weighted", _nll, inputs=3,
     vjp=(
         lambda g, x, t, w, ignored, reduction: _nll_rule(
             g, x.array.shape, x.array.dtype, t.array, w.array, ignored, reduction
@@ -247,6 +305,5 @@ nll_weighted = primitive(
     fused=lambda g, x, t, w, ignored, reduction: (
         _nll_rule(g, x.shape, x.dtype, t, w, ignored, reduction), None, None
     ),
-    sample=_cases(weighted=True, smooth=False),
-    doc="The same with a weight for each class.",
+    sample=_nll_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels import reduce as reduce_kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.ops.declare import Primitive, primitive
 from minigrad.autograd.engine import apply
 from minigrad.ops.samples import cases
@@ -14,6 +14,9 @@ from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+kernels = lazy("index")
+products = lazy("matmul")
+reduce_kernels = lazy("reduce")
 
 
 class _ByRule(Primitive):
@@ -34,8 +37,8 @@ def _rows(x: Any) -> Any:
 def _product(x: Array, w: Array) -> Array:
     """``x @ w.T`` for any number of leading dimensions of `x`."""
     if x.ndim == 2:
-        return x @ w.T
-    return (_rows(x) @ w.T).reshape(*x.shape[:-1], w.shape[0])
+        return products.matmul(x, w.T)  # type: ignore[no-any-return]
+    return products.matmul(_rows(x), w.T).reshape(*x.shape[:-1], w.shape[0])  # type: ignore[no-any-return]
 
 
 def _affine(x: Array, w: Array, b: Array) -> Array:
@@ -49,10 +52,10 @@ def _linear_backward(g: Array, x: Array, w: Array, needs: tuple[bool, ...]) -> A
     rows = _rows(g)
     parts: list[Array | None] = [None] * len(needs)
     if needs[0]:
-        gx = rows @ w
+        gx = products.matmul(rows, w)
         parts[0] = gx if g.ndim == 2 else gx.reshape(*g.shape[:-1], w.shape[1])
     if needs[1]:
-        parts[1] = rows.T @ _rows(x)
+        parts[1] = products.matmul(rows.T, _rows(x))
     if len(needs) == 3 and needs[2]:
         parts[2] = reduce_kernels.sum(rows, (0,))
     return parts
@@ -201,25 +204,16 @@ def _shape_message(x: Array, w: Array) -> str:
 # -- embedding -----------------------------------------------------------------------------------
 
 
-def _add_rows(g: Array, index: Array, rows: int, skip: int) -> Array:
-    """Rows of a table, each the sum of the gradients of where it was looked up."""
-    width = g.shape[index.ndim :]
-    flat, at = g.reshape(index.size, -1), index.reshape(-1)
-    out = np.zeros((rows, flat.shape[1]), g.dtype)
-    if at.size:
-        order = np.argsort(at, kind="stable")
-        sorted_at = at[order]
-        starts = np.flatnonzero(np.r_[True, sorted_at[1:] != sorted_at[:-1]])
-        out[sorted_at[starts]] = np.add.reduceat(flat[order], starts, 0)
-    if skip >= 0:
-        out[skip] = 0
-    return out.reshape(rows, *width)
+def _padding(skip: int) -> int | None:
+    return None if skip < 0 else skip
 
 
 _look_up = primitive(
-    "embedding", lambda w, index, skip: w[index], inputs=2,
+    "embedding", lambda w, index, skip: kernels.take_rows(w, index), inputs=2,
     vjp=(lambda g, index, skip, x_shape: _embedding_rows((g, index), (x_shape[0], skip)), None),
-    fused=lambda g, index, skip, x_shape: (_add_rows(g, index, x_shape[0], skip), None),
+    fused=lambda g, index, skip, x_shape: (
+        kernels.add_rows(g, index, x_shape[0], _padding(skip)), None
+    ),
     sample=cases(
         lambda rng: ((rng.normal(size=(4, 3)), np.array([[0, 3], [3, 1]])), (-1,)),
         lambda rng: ((rng.normal(size=(4, 3)), np.array([0, 3, 3])), (-1,)),
@@ -227,8 +221,8 @@ _look_up = primitive(
     doc="Rows of a table; the gradient of row `skip` (if it is not negative) is 0.",
 )  # fmt: skip
 _embedding_rows = primitive(
-    "embedding_rows", lambda g, index, rows, skip: _add_rows(g, index, rows, skip), inputs=2,
-    vjp=(lambda g, index, rows, skip: _look_up_again(g, index, skip), None),
+    "embedding_rows", lambda g, index, rows, skip: kernels.add_rows(g, index, rows, _padding(skip)),
+    inputs=2, vjp=(lambda g, index, rows, skip: _look_up_again(g, index, skip), None),
     sample=cases(lambda rng: ((rng.normal(size=(3, 2)), np.array([0, 2, 2])), (4, -1))),
 )  # fmt: skip
 
@@ -241,23 +235,16 @@ def _look_up_again(g: Tensor, index: Tensor, skip: int) -> Tensor:
     return rows * Tensor(kept.reshape(*kept.shape, 1))  # type: ignore[no-any-return]
 
 
-def check_indices(index: Any, size: int, name: str, what: str) -> None:
-    """Indices must be whole and lie in [0, size): kernels never check."""
-    if index.dtype.kind not in "iu":
-        raise RuntimeError(
-            f"{name}: expected integer indices (int64 or int32), got {index.dtype}: convert them with "
-            ".long()"
-        )
-    if index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= size:
-            bad = low if low < 0 else high
-            raise IndexError(f"{name}: index {bad} is out of bounds: {what} has {size} entries")
-
-
 def embedding(input: Tensor, weight: Tensor, padding_idx: int = -1) -> Tensor:
     """Rows of `weight` at the indices `input`; no gradient for the row `padding_idx`."""
     if weight.array.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, got shape {list(weight.array.shape)}")
-    check_indices(input.array, weight.array.shape[0], "embedding", "the table")
-    return _look_up((weight, input), (padding_idx,))  # type: ignore[no-any-return]
+    if input.array.dtype.kind not in "iu":
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+            f"Long, Int; but got {input.dtype} instead (while checking arguments for embedding): "
+            "convert it with .long()"
+        )
+    index = kernels.check_indices(input.array, weight.array.shape[0], "embedding")
+    indices = input if index is input.array else Tensor(index)
+    return _look_up((weight, indices), (padding_idx,))  # type: ignore[no-any-return]

@@ -1,46 +1,70 @@
-"""Normalization: batch norm and layer norm as one operation each."""
+"""Normalization: batch, layer and group norm as one operation each.
+
+They differ in what the mean and the variance are taken over; their derivative is one rule
+(:func:`_gradients`), written on tensors so that it has derivatives in turn. Without a graph of the
+derivative, a fused kernel computes the same.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from minigrad.kernels import reduce as reduce_kernels
+from minigrad.kernels.lazy import lazy
+from minigrad.ops import elementwise as e
 from minigrad.ops.declare import primitive
 from minigrad.ops.samples import cases
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+Axes = tuple[int, ...]
+kernels = lazy("norm")
 
 
-def _other_axes(ndim: int) -> tuple[int, ...]:
-    """All but the channels, which are dimension 1."""
+def _gradients(
+    g: Any, x: Any, w: Any, over: Axes, shared: Axes, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of input, scale and shift, for `x` normalized over some axes; `w` broadcasts to it."""
+    centred = x - x.mean(over, True)
+    rstd = e.rsqrt((centred * centred).mean(over, True) + eps)
+    xhat = centred * rstd
+    flow = g * w
+    gx = (flow - flow.mean(over, True) - xhat * (flow * xhat).mean(over, True)) * rstd
+    return gx, (g * xhat).sum(shared, True), g.sum(shared, True)
+
+
+def _vectors(rng: np.random.Generator, *shape: int) -> tuple[Array, Array]:
+    return rng.uniform(0.5, 2, shape), rng.normal(size=shape)
+
+
+# -- batch norm ----------------------------------------------------------------------------------
+
+
+def _but_channels(ndim: int) -> Axes:
+    """All axes but the channels, which are axis 1."""
     return (0, *range(2, ndim))
 
 
 def _channels(v: Any, ndim: int) -> Any:
-    """A value per channel, to be multiplied with tensors (or arrays) of `ndim` dimensions."""
+    """A value per channel, to be combined with tensors (or arrays) of `ndim` axes."""
     return v.reshape((1, -1) + (1,) * (ndim - 2))
 
 
 def _batch_norm(x: Array, w: Array, b: Array, eps: float) -> tuple[Array, ...]:
     """The result, the batch's mean and unbiased variance; then mean and 1 / standard deviation."""
-    axes = _other_axes(x.ndim)
-    var, mean = reduce_kernels.var(x, axes, 0)
-    rstd = 1 / np.sqrt(var + x.dtype.type(eps))
-    y = x - _channels(mean, x.ndim)
-    y *= _channels(rstd * w, x.ndim)
-    y += _channels(b, x.ndim)
-    n = x.size // max(x.shape[1], 1)
-    return y, mean, var * x.dtype.type(n / max(n - 1, 1)), mean, rstd
+    if x.size == 0:
+        nothing = np.full(x.shape[1], np.nan, x.dtype)
+        return x.copy(), nothing, nothing, nothing, nothing
+    y, mean, rstd, var = kernels.batch_norm(x, w, b, eps)
+    n = x.size // x.shape[1]
+    return y, mean, var * var.dtype.type(n / max(n - 1, 1)), mean, rstd
 
 
 def _through_statistics(gs: Any, centred: Any) -> Any:
     """What the batch's mean and unbiased variance, used on their own, add to the gradient."""
-    ndim, n = centred.ndim, centred.shape[0]
-    for size in centred.shape[2:]:
-        n *= size
+    ndim, n = centred.ndim, math.prod(centred.shape) // centred.shape[1]
     extra: Any = 0
     if gs[1] is not None:
         extra = _channels(gs[1], ndim) / n
@@ -50,50 +74,177 @@ def _through_statistics(gs: Any, centred: Any) -> Any:
 
 
 def _batch_norm_backward(gs: Any, x: Array, w: Array, mean: Array, rstd: Array) -> tuple[Any, ...]:
-    axes, n = _other_axes(x.ndim), x.size // x.shape[1]
-    centred = x - _channels(mean, x.ndim)
-    extra = _through_statistics(gs, centred) if gs[1] is not None or gs[2] is not None else None
-    g = gs[0]
-    if g is None:
-        return extra, None, None
-    xhat = np.multiply(centred, _channels(rstd, x.ndim), out=centred)
-    gb = reduce_kernels.sum(g, axes)
-    gw = reduce_kernels.sum(g * xhat, axes)
-    xhat *= _channels(gw / x.dtype.type(n), x.ndim)
-    gx = g - _channels(gb / x.dtype.type(n), x.ndim)
-    gx -= xhat
-    gx *= _channels(rstd * w, x.ndim)
-    return (gx if extra is None else gx + extra), gw, gb
+    if x.size == 0:
+        return np.zeros_like(x), np.zeros_like(w), np.zeros_like(w)
+    gx: Any = 0
+    if gs[1] is not None or gs[2] is not None:
+        gx = _through_statistics(gs, x - _channels(mean, x.ndim)) + np.zeros_like(x)
+    if gs[0] is None:
+        return gx, None, None
+    through, gw, gb = kernels.batch_norm_backward(gs[0], x, mean, rstd, w)
+    return through + gx if isinstance(gx, np.ndarray) else through, gw, gb
 
 
-def _batch_norm_rule(gs: Any, x: Tensor, w: Tensor, eps: float) -> tuple[Any, ...]:
-    """The same on tensors, from the input alone."""
-    g, v = gs[0], x
-    axes, ndim = _other_axes(x.array.ndim), x.array.ndim
-    centred: Any = v - v.mean(axes, True)  # type: ignore[operator, attr-defined]
-    extra = _through_statistics(gs, centred)
-    if g is None:
-        return extra, None, None
-    rstd = ((centred * centred).mean(axes, True) + eps) ** -0.5
-    xhat = centred * rstd
-    gb, gw = g.sum(axes), (g * xhat).sum(axes)
-    n = x.array.size // x.array.shape[1]
-    gx = (g - _channels(gb, ndim) / n - xhat * _channels(gw, ndim) / n) * rstd * _channels(w, ndim)
-    return gx + extra, gw, gb
+def _batch_norm_rule(gs: Any, x: Any, w: Any, eps: float) -> tuple[Any, ...]:
+    ndim = x.array.ndim
+    axes = _but_channels(ndim)
+    gx: Any = 0
+    if gs[1] is not None or gs[2] is not None:
+        gx = _through_statistics(gs, x - x.mean(axes, True)) + 0 * x
+    if gs[0] is None:
+        return gx, None, None
+    through, gw, gb = _gradients(gs[0], x, _channels(w, ndim), axes, axes, eps)
+    return through + gx, gw.reshape(-1), gb.reshape(-1)  # type: ignore[operator, attr-defined]
 
 
-def _norm_sample(*shape: int) -> Any:
-    def draw(rng: np.random.Generator) -> Any:
-        c = shape[1]
-        return (rng.normal(size=shape), rng.uniform(0.5, 2, c), rng.normal(size=c)), (1e-5,)
-
-    return draw
+def _batch_sample(*shape: int) -> Any:
+    return lambda rng: ((rng.normal(size=shape), *_vectors(rng, shape[1])), (1e-5,))
 
 
 batch_norm_training = primitive(
     "batch_norm", _batch_norm, inputs=3, results=3,
     vjp=lambda g, x, w, eps: _batch_norm_rule(g, x, w, eps),
     fused=lambda g, x, w, residuals: _batch_norm_backward(g, x, w, *residuals),
-    sample=cases(_norm_sample(4, 3), _norm_sample(2, 3, 4), _norm_sample(2, 2, 2, 3)),
+    sample=cases(_batch_sample(4, 3), _batch_sample(2, 3, 4), _batch_sample(2, 2, 2, 3)),
     doc="Ioffe and Szegedy 2015. Also gives the batch's mean and unbiased variance per channel.",
 )  # fmt: skip
+
+
+def _batch_norm_eval(
+    x: Array, w: Array, b: Array, mean: Array, var: Array, eps: float
+) -> tuple[Array, ...]:
+    if x.size == 0:
+        return x.copy(), mean, mean
+    return tuple(kernels.batch_norm_eval(x, mean, var, w, b, eps))
+
+
+def _to_statistics(gw: Any, gb: Any, w: Any, rstd: Any) -> tuple[Any, Any]:
+    """The gradients of the given mean and variance, from those of scale and shift."""
+    scale = rstd * w
+    return -gb * scale, gw * scale * rstd * -0.5
+
+
+def _batch_norm_eval_backward(
+    g: Array, x: Array, w: Array, mean: Array, rstd: Array
+) -> tuple[Any, ...]:
+    if x.size == 0:
+        return np.zeros_like(x), *[np.zeros_like(w)] * 4
+    gx, gw, gb = kernels.batch_norm_backward(g, x, mean, rstd, w, False)
+    return gx, gw, gb, *_to_statistics(gw, gb, w, rstd)
+
+
+def _batch_norm_eval_rule(
+    g: Any, x: Any, w: Any, mean: Any, var: Any, eps: float
+) -> tuple[Any, ...]:
+    ndim = x.array.ndim
+    axes, rstd = _but_channels(ndim), e.rsqrt(var + eps)
+    xhat = (x - _channels(mean, ndim)) * _channels(rstd, ndim)
+    gw, gb = (g * xhat).sum(axes), g.sum(axes)
+    return g * _channels(rstd * w, ndim), gw, gb, *_to_statistics(gw, gb, w, rstd)
+
+
+def _eval_sample(*shape: int) -> Any:
+    def draw(rng: np.random.Generator) -> Any:
+        w, b = _vectors(rng, shape[1])
+        var, mean = _vectors(rng, shape[1])
+        return (rng.normal(size=shape), w, b, mean, var), (1e-5,)
+
+    return draw
+
+
+batch_norm_eval = primitive(
+    "batch_norm_eval", _batch_norm_eval, inputs=5,
+    vjp=lambda g, x, w, mean, var, eps: _batch_norm_eval_rule(g, x, w, mean, var, eps),
+    fused=lambda g, x, w, residuals: _batch_norm_eval_backward(g, x, w, *residuals),
+    sample=cases(_eval_sample(4, 3), _eval_sample(2, 3, 4)),
+    doc="By a given mean and variance.",
+)  # fmt: skip
+
+# -- layer norm ----------------------------------------------------------------------------------
+
+
+def _layer_norm(x: Array, w: Array, b: Array, eps: float) -> tuple[Array, ...]:
+    if x.size == 0:
+        return x.copy(), x, x
+    return tuple(kernels.layer_norm(x, w.ndim, w, b, eps))
+
+
+def _layer_norm_backward(g: Array, x: Array, w: Array, mean: Array, rstd: Array) -> tuple[Any, ...]:
+    if x.size == 0:
+        return np.zeros_like(x), np.zeros_like(w), np.zeros_like(w)
+    return kernels.layer_norm_backward(g, x, mean, rstd, w.ndim, w)  # type: ignore[no-any-return]
+
+
+def _layer_norm_rule(g: Any, x: Any, w: Any, eps: float) -> tuple[Any, ...]:
+    ndim, dims = x.array.ndim, w.array.ndim
+    over, shared = tuple(range(ndim - dims, ndim)), tuple(range(ndim - dims))
+    gx, gw, gb = _gradients(g, x, w, over, shared, eps) if shared else _unshared(g, x, w, over, eps)
+    return gx, gw.reshape(w.array.shape), gb.reshape(w.array.shape)
+
+
+def _unshared(g: Any, x: Any, w: Any, over: Axes, eps: float) -> tuple[Any, ...]:
+    """One row: a sum over no axes would be a sum over all."""
+    one = (1, *x.array.shape)
+    behind = tuple(a + 1 for a in over)
+    gx, gw, gb = _gradients(g.reshape(one), x.reshape(one), w, behind, (0,), eps)
+    return gx.reshape(x.array.shape), gw, gb  # type: ignore[attr-defined]
+
+
+def _layer_sample(shape: tuple[int, ...], dims: int) -> Any:
+    return lambda rng: ((rng.normal(size=shape), *_vectors(rng, *shape[-dims:])), (1e-5,))
+
+
+layer_norm_affine = primitive(
+    "layer_norm", _layer_norm, inputs=3,
+    vjp=lambda g, x, w, eps: _layer_norm_rule(g, x, w, eps),
+    fused=lambda g, x, w, residuals: _layer_norm_backward(g, x, w, *residuals),
+    sample=cases(_layer_sample((3, 4), 1), _layer_sample((2, 3, 4), 2), _layer_sample((5,), 1)),
+    doc="Ba, Kiros and Hinton 2016; over as many trailing dimensions as the weight has.",
+)  # fmt: skip
+
+# -- group norm ----------------------------------------------------------------------------------
+
+
+def _group_norm(x: Array, w: Array, b: Array, groups: int, eps: float) -> tuple[Array, ...]:
+    if x.size == 0:
+        return x.copy(), x, x
+    return tuple(kernels.group_norm(x, groups, w, b, eps))
+
+
+def _group_norm_backward(
+    g: Array, x: Array, w: Array, groups: int, mean: Array, rstd: Array
+) -> tuple[Any, ...]:
+    if x.size == 0:
+        return np.zeros_like(x), np.zeros_like(w), np.zeros_like(w)
+    return kernels.group_norm_backward(g, x, mean, rstd, groups, w)  # type: ignore[no-any-return]
+
+
+def _group_norm_rule(g: Any, x: Any, w: Any, groups: int, eps: float) -> tuple[Any, ...]:
+    shape = x.array.shape
+    split = (shape[0], groups, shape[1] // groups, math.prod(shape[2:]))
+    scale = w.reshape(1, groups, -1, 1)
+    gx, gw, gb = _gradients(g.reshape(split), x.reshape(split), scale, (2, 3), (0, 3), eps)
+    return gx.reshape(shape), gw.reshape(-1), gb.reshape(-1)  # type: ignore[attr-defined]
+
+
+def _group_sample(groups: int, *shape: int) -> Any:
+    return lambda rng: ((rng.normal(size=shape), *_vectors(rng, shape[1])), (groups, 1e-5))
+
+
+group_norm = primitive(
+    "group_norm", _group_norm, inputs=3,
+    vjp=lambda g, x, w, groups, eps: _group_norm_rule(g, x, w, groups, eps),
+    fused=lambda g, x, w, groups, residuals: _group_norm_backward(g, x, w, groups, *residuals),
+    sample=cases(_group_sample(1, 3, 6), _group_sample(2, 2, 4, 3), _group_sample(1, 2, 2, 2, 3)),
+    doc="Wu and He 2018; as many groups as channels is instance norm.",
+)  # fmt: skip
+
+# -- root mean square ----------------------------------------------------------------------------
+
+
+def rms_norm(input: Tensor, dims: int, weight: Tensor | None, eps: float) -> Tensor:
+    """``x / sqrt(mean(x * x) + eps) * weight`` over the last `dims` dimensions."""
+    x: Any = input
+    axes = tuple(range(x.array.ndim - dims, x.array.ndim))
+    y = x * e.rsqrt((x * x).mean(axes, True) + eps)
+    return y if weight is None else y * weight  # type: ignore[no-any-return]

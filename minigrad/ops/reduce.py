@@ -9,13 +9,16 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.dtypes import as_dtype
-from minigrad.kernels import reduce as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
-from minigrad.ops.declare import primitive
+from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.functions import cast, public
-from minigrad.ops.samples import cases
+from minigrad.ops.samples import cases, span
 from minigrad.ops.shape import expand, reshape, wrap_dim, wrap_dims
 from minigrad.tensor import Tensor
+
+kernels = lazy("reduce")
+softmax_kernels = lazy("softmax")
 
 Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
@@ -90,7 +93,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     tensor([3., 3.])
     """
     x = _in_dtype(input, dtype)
-    return _sum((x,), (wrap_dims(dim, x.array.ndim, "sum"), keepdim))
+    return _in_dtype(_sum((x,), (wrap_dims(dim, x.array.ndim, "sum"), keepdim)), dtype)
 
 
 @public
@@ -139,7 +142,7 @@ _prod = primitive(
 def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product over a dimension, or over all; its derivative is right where factors are 0."""
     x = _in_dtype(input, dtype)
-    return _prod((x,), (wrap_dims(dim, x.array.ndim, "prod"), keepdim))
+    return _in_dtype(_prod((x,), (wrap_dims(dim, x.array.ndim, "prod"), keepdim)), dtype)
 
 
 _cumsum = primitive(
@@ -159,8 +162,8 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     x = _in_dtype(input, dtype)
     if not x.array.ndim:
         wrap_dim(dim, 0, "cumsum")
-        return x.clone()  # type: ignore[attr-defined, no-any-return]
-    return _cumsum((x,), (wrap_dim(dim, x.array.ndim, "cumsum"),))
+        return sum(x, dtype=dtype)
+    return _in_dtype(_cumsum((x,), (wrap_dim(dim, x.array.ndim, "cumsum"),)), dtype)
 
 
 # -- extremes ------------------------------------------------------------------------------------
@@ -222,11 +225,11 @@ def _search(input: Tensor, dim: Any, keepdim: bool, find: Callable[..., Array], 
 
 
 def _argmax(x: Array, dim: int, keepdim: bool) -> Array:
-    return kernels.argmax(x, (dim,), keepdim)
+    return kernels.argmax(x, dim, keepdim)  # type: ignore[no-any-return]
 
 
 def _argmin(x: Array, dim: int, keepdim: bool) -> Array:
-    return kernels.argmin(x, (dim,), keepdim)
+    return kernels.argmin(x, dim, keepdim)  # type: ignore[no-any-return]
 
 
 def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
@@ -280,7 +283,7 @@ argmin = _position("argmin", _argmin, "smallest")
 # -- log-sum-exp, variance, norm ------------------------------------------------------------------
 
 _logsumexp = primitive(
-    "logsumexp", lambda x, axes, keepdim: kernels.logsumexp(x, axes, keepdim),
+    "logsumexp", lambda x, axes, keepdim: softmax_kernels.logsumexp(x, axes, keepdim),
     vjp=lambda g, x, y, axes, x_shape: spread(g, x_shape, axes) * e.exp(x - spread(y, x_shape, axes)),
     sample=_sample(),
 )  # fmt: skip
@@ -310,6 +313,13 @@ _var = primitive(
 )  # fmt: skip
 
 
+_root = elementwise(
+    "root", lambda v: e.fx.sqrt(v), vjp=lambda g, y: e.fx.where(y == 0, 0, g / (2 * y)),
+    sample=span(0.3, 4), ufunc=np.sqrt, public=False, method=False,
+    doc="The square root with the derivative 0 at 0: equal values have a standard deviation to minimize.",
+)  # fmt: skip
+
+
 def _var_args(
     input: Tensor, dim: Any, unbiased: bool | None, correction: Any, keepdim: bool, name: str
 ) -> tuple[tuple[Tensor], tuple[Any, ...]]:
@@ -332,7 +342,7 @@ def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
 @public
 def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> Tensor:
     """The standard deviation, the root of :func:`var`."""
-    return e.sqrt(_var(*_var_args(input, dim, unbiased, correction, keepdim, "std")))
+    return _root(_var(*_var_args(input, dim, unbiased, correction, keepdim, "std")))  # type: ignore[no-any-return]
 
 
 @public
@@ -393,7 +403,8 @@ def _logic(name: str, ufunc: Any, text: str) -> Any:
     def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         axes = wrap_dims(dim, input.array.ndim, name)
         x = input.array if input.array.dtype.kind == "b" else input.array != 0
-        return Tensor(np.asarray(ufunc.reduce(x, axis=axes, keepdims=keepdim)))
+        kind = np.uint8 if input.array.dtype == np.uint8 else np.bool_  # as PyTorch has it
+        return Tensor(np.asarray(ufunc.reduce(x, axis=axes, keepdims=keepdim), kind))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Whether {text} element is nonzero, over a dimension or over all."

@@ -11,19 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels import index as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import as_operand, cast, constant, method, public
-from minigrad.ops.index import SMALL, _as_value, _index, _index_put
+from minigrad.ops.functions import as_operand, cast, method, public
+from minigrad.ops.index import SMALL, as_value, pick_op, put_op
 from minigrad.ops.samples import Sample, cases
 from minigrad.ops.shape import expand, reshape, take_part, wrap_dim
 from minigrad.tensor import Tensor
 
+kernels = lazy("index")
+
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
-# -- kernels -----------------------------------------------------------------------------------------
+# -- kernels ---------------------------------------------------------------------------------------
 
 
 def _flat(shape: Shape, index: Array, dim: int) -> Array:
@@ -42,7 +44,9 @@ def _flat(shape: Shape, index: Array, dim: int) -> Array:
 
 def _gather_array(x: Array, index: Array, dim: int) -> Array:
     if not x.flags.c_contiguous:
-        return np.take_along_axis(x[tuple(map(slice, _limits(index.shape, x.shape, dim)))], index, dim)
+        return np.take_along_axis(
+            x[tuple(map(slice, _limits(index.shape, x.shape, dim)))], index, dim
+        )
     return x.reshape(-1).take(_flat(x.shape, index, dim))
 
 
@@ -53,7 +57,7 @@ def _limits(small: Shape, large: Shape, dim: int) -> list[int]:
 def _sum_at(x: Array, index: Array, src: Array, dim: int) -> Array:
     """A copy of `x` with `src` added where the index points."""
     if src.size >= SMALL and src.dtype.char in "fd":
-        return kernels.scatter_add(x, dim, index, src)
+        return kernels.scatter_add(x, dim, index, src)  # type: ignore[no-any-return]
     out = np.array(x, order="C")
     np.add.at(out.reshape(-1), _flat(x.shape, index, dim).reshape(-1), src.reshape(-1))
     return out
@@ -65,10 +69,14 @@ def _scatter_array(x: Array, index: Array, src: Array, dim: int) -> Array:
     return out
 
 
+def _gather_grad(g: Tensor, index: Tensor, dim: int, x_shape: Shape) -> Tensor:
+    return _scatter_add_zeros((g, index), (dim, x_shape))
+
+
 def _scatter_grad(g: Tensor, index: Tensor, dim: int) -> Tensor:
     """What was replaced has no influence."""
     zeros = Tensor(np.zeros(index.array.shape, g.array.dtype))
-    return _scatter((g, index, zeros), (dim,))  # type: ignore[no-any-return]
+    return _scatter((g, index, zeros), (dim,))
 
 
 def _sample(shape: Shape, index: Any, *params: Any, src: bool = False) -> Any:
@@ -82,12 +90,13 @@ def _sample(shape: Shape, index: Any, *params: Any, src: bool = False) -> Any:
 
 _gather = primitive(
     "gather", lambda x, index, dim: _gather_array(x, index, dim), inputs=2,
-    vjp=(lambda g, index, dim, x_shape: _scatter_add_zeros((g, index), (dim, x_shape)), None),
+    vjp=(_gather_grad, None),
     sample=cases(_sample((3, 4), [[0, 2], [1, 1]], 0), _sample((3, 4), [[3, 3, 0]], 1)),
     doc="One element along a dimension for each index.",
 )  # fmt: skip
 _scatter_add_zeros = primitive(
-    "scatter_add_zeros", lambda g, index, dim, shape: _sum_at(np.zeros(shape, g.dtype), index, g, dim),
+    "scatter_add_zeros",
+    lambda g, index, dim, shape: _sum_at(np.zeros(shape, g.dtype), index, g, dim),
     inputs=2, vjp=(lambda g, index, dim: _gather((g, index), (dim,)), None),
     sample=cases(_sample((2, 2), [[0, 2], [1, 1]], 0, (3, 4))),
     doc="Zeros with the input added at the places that `gather` reads.",
@@ -107,7 +116,7 @@ _scatter = primitive(
     doc="A copy with a source written at the places that `gather` reads.",
 )  # fmt: skip
 
-# -- gather and scatter ------------------------------------------------------------------------------
+# -- gather and scatter ----------------------------------------------------------------------------
 
 
 def _checked(
@@ -118,7 +127,9 @@ def _checked(
     dim = wrap_dim(dim, input.array.ndim, name)
     array = index.array
     if array.dtype.char not in "lqi":
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype.name}")
+        raise RuntimeError(
+            f"{name}(): Expected dtype int32/int64 for index, got {index.dtype.name}"
+        )
     if not input.array.ndim:
         input = reshape(input, 1)
     shape = input.array.shape
@@ -141,12 +152,14 @@ def _check_sizes(index: Shape, shape: Shape, src: Shape | None, dim: int) -> Non
     if src is None:
         if not fits:
             raise RuntimeError(
-                f"Size does not match at dimension {dim} expected index {list(index)} to be no larger "
+                f"Size does not match at dimension {dim} expected index {list(index)} to be no "
+                "larger "
                 f"than self {list(shape)} apart from dimension {dim}"
             )
     elif not fits or len(src) != len(shape) or any(i > n for i, n in zip(index, src, strict=True)):
         raise RuntimeError(
-            f"Expected index {list(index)} to be no larger than self {list(shape)} apart from dimension "
+            f"Expected index {list(index)} to be no larger than self {list(shape)} apart from "
+            "dimension "
             f"{dim} and to be no larger size than src {list(src)}"
         )
 
@@ -155,7 +168,8 @@ def _check_values(index: Array, size: int, dim: int) -> None:
     low, high = int(index.min()), int(index.max())
     if low < 0 or high >= size:
         raise RuntimeError(
-            f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size {size}"
+            f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
+            f"{size}"
         )
 
 
@@ -186,13 +200,13 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     if not places.array.size:
         return Tensor(np.zeros(index.array.shape, input.array.dtype))
     picked = _gather((x, places), (dim,))
-    return picked if index.array.ndim else reshape(picked, ())  # type: ignore[no-any-return]
+    return picked if index.array.ndim else reshape(picked, ())
 
 
 def _source(input: Tensor, src: Any, index: Tensor, name: str) -> Tensor:
     """The part of `src` that the index speaks about; numbers take the type of `input`."""
     if not isinstance(src, Tensor):
-        return expand(_as_value(src, input), index.array.shape)
+        return expand(as_value(src, input), index.array.shape)
     if src.array.dtype != input.array.dtype:
         raise RuntimeError(
             f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype.name} and "
@@ -201,7 +215,7 @@ def _source(input: Tensor, src: Any, index: Tensor, name: str) -> Tensor:
     if not src.array.ndim:
         src = reshape(src, 1)
     if src.array.shape == index.array.shape:
-        return src
+        return src  # type: ignore[no-any-return]
     return take_part(src, tuple(map(slice, index.array.shape)))
 
 
@@ -212,14 +226,20 @@ def _shape_of(src: Any) -> Shape | None:
 def _scattered(op: Any, input: Tensor, dim: Any, index: Any, src: Any, name: str) -> Tensor:
     x, dim, index = _checked(input, dim, index, name, _shape_of(src))
     if not index.array.size:
-        return input.clone()  # type: ignore[attr-defined, no-any-return]
+        return input.clone()
     y = op((x, index, _source(input, src, index, "scatter")), (dim,))
-    return y if input.array.ndim else reshape(y, ())  # type: ignore[no-any-return]
+    return y if input.array.ndim else reshape(y, ())
 
 
 @public(inplace=True)
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
 ) -> Tensor:
     """A copy with `src` (a tensor or a number) written where the index points along `dim`.
 
@@ -235,7 +255,7 @@ def scatter(
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if not isinstance(src, Tensor):
-        src = expand(_as_value(src, input), index.array.shape)
+        src = expand(as_value(src, input), index.array.shape)
     return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
 
 
@@ -243,7 +263,9 @@ def scatter(
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy with `src` added where the index points: ``out[index[i][j]][j] += src[i][j]``."""
     if not isinstance(src, Tensor):
-        raise TypeError(f"scatter_add(): argument 'src' (position 4) must be Tensor, not {type(src).__name__}")
+        raise TypeError(
+            f"scatter_add(): argument 'src' (position 4) must be Tensor, not {type(src).__name__}"
+        )
     return _scattered(_scatter_add, input, dim, index, src, "scatter_add")
 
 
@@ -253,17 +275,21 @@ def _reduced(x: Array, index: Array, src: Array, dim: int, ufunc: Any) -> Array:
     return out
 
 
-def _share(g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int) -> tuple[Any, ...]:
+def _share(
+    g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int
+) -> tuple[Any, ...]:
     """Of an extreme, all that equal it get an equal part."""
     best = np.equal(x.array, y.array)
     won = np.equal(src.array, _gather_array(y.array, index.array, dim))
     ties = _sum_at(best.astype(y.array.dtype), index.array, won.astype(y.array.dtype), dim)
-    part = g / Tensor(ties)  # type: ignore[operator]
+    part = g / Tensor(ties)
     flags = [Tensor(m.astype(y.array.dtype)) for m in (best, won)]
     return part * flags[0], None, _gather((part, index), (dim,)) * flags[1]
 
 
-def _product_grad(g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int) -> tuple[Any, ...]:
+def _product_grad(
+    g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int
+) -> tuple[Any, ...]:
     """The product of the other factors, also where a factor is 0."""
     x_zero, src_zero = x.array == 0, src.array == 0
     count = _sum_at(x_zero.astype(np.int64), index.array, src_zero.astype(np.int64), dim)
@@ -272,7 +298,7 @@ def _product_grad(g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, d
 
     def others(zero: Array, safe: Tensor, whole: Tensor, zeros: Array) -> Tensor:
         alive = np.where(zero, zeros == 1, zeros == 0)
-        return e._where(Tensor(alive), whole / safe, 0.0)  # type: ignore[operator, no-any-return]
+        return e._where(Tensor(alive), whole / safe, 0.0)
 
     spread = _gather((product, index), (dim,))
     return (
@@ -302,7 +328,9 @@ def _neutral(reduce: str, dtype: np.dtype[Any]) -> Any:
         return 1
     if dtype.kind == "b":
         return reduce == "amin"
-    low, high = (-math.inf, math.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    low, high = (
+        (-math.inf, math.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    )
     return low if reduce == "amax" else high
 
 
@@ -319,7 +347,9 @@ def scatter_reduce(
         "amin": _scatter_amin,
     }  # fmt: skip
     if reduce not in ops:
-        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+        raise RuntimeError(
+            f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
+        )
     base = input
     if not include_self:
         base = scatter(input, dim, index, _neutral(reduce, input.array.dtype))
@@ -333,8 +363,8 @@ def scatter_reduce(
     counts = scatter_add(counts, dim, index, Tensor(np.ones(index.array.shape, kind)))
     counts = Tensor(np.maximum(counts.array, 1))
     if kind.kind == "f":
-        return total / counts  # type: ignore[operator, no-any-return]
-    return total.div(counts, rounding_mode="floor")  # type: ignore[attr-defined, no-any-return]
+        return total / counts
+    return total.div(counts, rounding_mode="floor")
 
 
 @public
@@ -342,16 +372,15 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """As :func:`gather`, with shapes that broadcast; without `dim`, from the flattened tensor."""
     if indices.array.dtype != np.int64:
         raise RuntimeError(
-            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}".replace(
-                "torch.", ""
-            )
+            f"take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}"
         )
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1))
     n = input.array.ndim
     if n != indices.array.ndim:
         raise RuntimeError(
-            "take_along_dim(): input and indices should have the same number of dimensions, but got "
+            "take_along_dim(): input and indices should have the same number of dimensions, but "
+            "got "
             f"{n} dimensions for input, and {indices.array.ndim} dimensions for indices"
         )
     dim = wrap_dim(dim, n, "take_along_dim")
@@ -365,21 +394,25 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         common = list(np.broadcast_shapes(*map(tuple, shapes)))
     except ValueError:
         raise RuntimeError(
-            f"take_along_dim(): shapes {list(input.array.shape)} and {list(low.shape)} do not broadcast "
+            f"take_along_dim(): shapes {list(input.array.shape)} and {list(low.shape)} do not "
+            "broadcast "
             f"outside dimension {dim}"
         ) from None
-    sizes = [(*common[:dim], k, *common[dim + 1 :]) if n else () for k in (size, (low.shape or (1,))[dim])]
+    sizes = [
+        (*common[:dim], k, *common[dim + 1 :]) if n else ()
+        for k in (size, (low.shape or (1,))[dim])
+    ]
     return gather(expand(input, sizes[0]), dim, Tensor(np.broadcast_to(low, sizes[1])))
 
 
-# -- masks -------------------------------------------------------------------------------------------
+# -- masks -----------------------------------------------------------------------------------------
 
 
 def _mask(mask: Any, message: str) -> Tensor:
-    mask = as_operand(mask, "mask", 1)
-    if mask.array.dtype.kind != "b":
-        raise RuntimeError(message.format(mask.dtype.name))
-    return mask
+    flags: Tensor = as_operand(mask, "mask", 1)
+    if flags.array.dtype.kind != "b":
+        raise RuntimeError(message.format(flags.dtype.name))
+    return flags
 
 
 @public(inplace=True)
@@ -395,14 +428,16 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """
     flags = _mask(mask, "masked_fill_ only supports boolean masks, but got mask with dtype {}")
     if not isinstance(value, (Tensor, bool, int, float, np.generic)):
-        raise TypeError(f"masked_fill(): argument 'value' must be Tensor or Number, not {type(value).__name__}")
-    fill = _as_value(value, input)
+        raise TypeError(
+            f"masked_fill(): argument 'value' must be Tensor or Number, not {type(value).__name__}"
+        )
+    fill = as_value(value, input)
     if fill.array.ndim:
         raise RuntimeError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{fill.array.ndim} dimension(s)."
         )
-    return e._where(flags, cast(fill, input.array.dtype), input)  # type: ignore[no-any-return]
+    return e._where(flags, cast(fill, input.array.dtype), input)
 
 
 def _together(input: Tensor, mask: Tensor, name: str) -> Shape:
@@ -414,7 +449,8 @@ def _together(input: Tensor, mask: Tensor, name: str) -> Shape:
         pairs = zip((1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b, strict=True)
         dim, i, j = next((d, i, j) for d, (i, j) in enumerate(pairs) if i != j and 1 not in (i, j))
         raise RuntimeError(
-            f"{name}: The size of tensor a ({j}) must match the size of tensor b ({i}) at non-singleton "
+            f"{name}: The size of tensor a ({j}) must match the size of tensor b ({i}) at "
+            "non-singleton "
             f"dimension {dim}"
         ) from None
 
@@ -425,7 +461,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     mask = _mask(mask, "masked_select: expected BoolTensor for mask, got {}")
     shape = _together(input, mask, "masked_select")
     places = np.flatnonzero(np.broadcast_to(mask.array, shape))
-    return _index((reshape(expand(input, shape), -1), Tensor(places)), (0, 1))  # type: ignore[no-any-return]
+    return pick_op((reshape(expand(input, shape), -1), Tensor(places)), (0, 1))
 
 
 @public(inplace=True)
@@ -434,7 +470,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     mask = _mask(mask, "masked_scatter_ only supports boolean masks, but got mask with dtype {}")
     if source.array.dtype != input.array.dtype:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes but got {input.dtype.name} and "
+            "masked_scatter: expected self and source to have same dtypes but got "
+            f"{input.dtype.name} and "
             f"{source.dtype.name}"
         )
     shape = _together(input, mask, "masked_scatter")
@@ -442,7 +479,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if source.array.size < places.size:
         raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
     values = take_part(reshape(source, -1), (slice(places.size),))
-    flat = _index_put((reshape(expand(input, shape), -1), Tensor(places), values), (0, 1, False))
+    flat = put_op((reshape(expand(input, shape), -1), Tensor(places), values), (0, 1, False))
     return reshape(flat, shape)
 
 
@@ -461,43 +498,9 @@ def argwhere(input: Tensor) -> Tensor:
     return Tensor(np.argwhere(input.array))
 
 
-@method
-def __contains__(self: Tensor, element: Any) -> bool:
+@method(name="__contains__")
+def _contains(self: Tensor, element: Any) -> bool:
     """Whether some element equals `element`."""
     if isinstance(element, Tensor):
         element = element.array
     return bool(np.any(self.array == element))
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Rows of zeros with a one at the class: shape ``(*)`` to ``(*, num_classes)``, int64.
-
-    Raises
-    ------
-    RuntimeError
-        If the classes are not int64, or not between 0 and `num_classes`.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> from minigrad.ops.scatter import one_hot
-    >>> one_hot(mg.tensor([2, 0]))
-    tensor([[0, 0, 1],
-            [1, 0, 0]])
-    """
-    x = as_operand(tensor, "one_hot", 0).array
-    if x.dtype != np.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if not x.size:
-        if num_classes <= 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return Tensor(np.zeros((*x.shape, num_classes), np.int64))
-    if x.min() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    if num_classes == -1:
-        num_classes = int(x.max()) + 1
-    elif num_classes < 1:
-        raise RuntimeError("num_classes should be positive")
-    elif x.max() >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
-    return Tensor((x[..., None] == np.arange(num_classes)).astype(np.int64))

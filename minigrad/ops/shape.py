@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import dtypes
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import as_operand, cast, method, public, result_type
 from minigrad.ops.samples import cases
@@ -20,8 +21,13 @@ from minigrad.tensor import Size, Tensor
 Array = np.ndarray[Any, Any]
 
 
+_ALL_DIMS = [tuple(range(n)) for n in range(65)]  # numpy has at most 64
+
+
 def wrap_dim(dim: Any, ndim: int, name: str) -> int:
     """A dimension counted from the front; out of range is an IndexError as in PyTorch."""
+    if dim.__class__ is int and 0 <= dim < ndim:
+        return dim  # type: ignore[no-any-return]
     try:
         dim = dim.__index__()
     except AttributeError:
@@ -37,7 +43,9 @@ def wrap_dim(dim: Any, ndim: int, name: str) -> int:
 def wrap_dims(dim: Any, ndim: int, name: str) -> tuple[int, ...]:
     """Several dimensions (an int, a sequence, or None for all), sorted; a repeat is an error."""
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
-        return tuple(range(ndim))
+        return _ALL_DIMS[ndim]
+    if dim.__class__ is int and 0 <= dim < ndim:
+        return (dim,)
     dims = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
     wrapped = [wrap_dim(d, ndim, name) for d in dims]
     if len(set(wrapped)) != len(wrapped):
@@ -108,8 +116,13 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 @public
 def view(self: Tensor, *shape: Any) -> Tensor:
-    """As :func:`reshape`, but never a copy: an error where the memory does not allow a view."""
+    """As :func:`reshape`, but never a copy: an error where the memory does not allow a view.
+
+    A dtype instead of sizes reads the same bytes as elements of that type.
+    """
     x = self.array
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        return _reinterpret(self, shape[0])
     sizes = _target(x.size, as_sizes(shape, "view"), "view", x.shape)
     if not x.flags.c_contiguous:
         try:
@@ -120,6 +133,17 @@ def view(self: Tensor, *shape: Any) -> Tensor:
                 "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
             ) from None
     return _reshape((self,), (sizes,))
+
+
+def _reinterpret(x: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """The bytes of `x` as another type, outside the graph."""
+    old, new = x.array.itemsize, dtype.itemsize
+    if old != new and (not x.array.ndim or x.array.shape[-1] * old % new):
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {new // old or 1} to view {x.dtype} as {dtype} (different "
+            f"element sizes), but got shape {list(x.array.shape)}"
+        )
+    return Tensor(x.array.view(dtype.numpy))
 
 
 @method
@@ -325,7 +349,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 # -- copies --------------------------------------------------------------------------------------
 
 _clone = primitive(
-    "clone", lambda x: x.copy(), vjp=lambda g: g, fused=lambda g: g,
+    "clone", lambda x: x.copy("K"), vjp=lambda g: g, fused=lambda g: g,
     sample=cases(_one((2, 3)), _one(())),
 )  # fmt: skip
 
@@ -645,7 +669,8 @@ def _same_type(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
             f"{type(tensors).__name__}"
         )
     if not tensors:
-        raise RuntimeError(f"{name}(): expected a non-empty list of Tensors")
+        kind = ValueError if name == "cat" else RuntimeError
+        raise kind(f"{name}(): expected a non-empty list of Tensors")
     xs = [as_operand(x, name, i) for i, x in enumerate(tensors)]
     dtype = result_type(*xs).numpy
     return [cast(x, dtype) for x in xs]

@@ -1,0 +1,275 @@
+"""Rows by number, and the sums that are their derivatives; checks of indices.
+
+Kernels never look whether an index is in range. Every function here that takes indices either
+checks them itself or says that they must have been checked (:func:`check_indices`).
+
+Sums over repeated indices are taken in the order of the indices, whatever the number of threads:
+threads share the columns, not the rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.scalar import larger, smaller
+from minigrad.kernels.threads import parallel_for, pool_address
+
+__all__ = ["add_rows", "check_indices", "gather", "scatter_add", "take_rows"]
+
+Array = NDArray[Any]
+Indices = NDArray[np.integer]
+
+_FLOAT_KERNELS = (11, 12)  # dtype.num of float32 and float64
+_ROWS_AT_ONCE = 16
+
+
+def check_indices(
+    indices: Indices,
+    size: int,
+    op: str,
+    what: str = "index",
+    *,
+    wrap: bool = False,
+    ignore: int | None = None,
+) -> NDArray[np.int64]:
+    """Return `indices` as contiguous int64, after checking that all are in ``[0, size)``.
+
+    Parameters
+    ----------
+    indices : ndarray of integers
+        Any shape and layout.
+    size : int
+        Number of things to choose from.
+    op, what : str
+        For the message: the operation, and what the numbers are to it ("index", "target").
+    wrap : bool
+        Accept ``[-size, size)``; negative numbers count from the end, and come back positive.
+    ignore : int, optional
+        A value that is accepted whatever it is, and comes back unchanged.
+
+    Raises
+    ------
+    IndexError
+        Naming the first value out of range and its position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_indices(np.array([0, -1]), 5, "take", wrap=True)
+    array([0, 4])
+    >>> check_indices(np.array([0, 7]), 5, "embedding")
+    Traceback (most recent call last):
+    IndexError: embedding: index 7 at position 1 is out of range: expected 0 <= index < 5
+    """
+    checked = np.ascontiguousarray(indices, np.int64).reshape(indices.shape)
+    # Seen as unsigned, negative numbers are larger than any size: one pass finds both ends.
+    if checked.size == 0 or np.maximum.reduce(checked.view(np.uint64), axis=None) < size:
+        return checked
+    low = -size if wrap else 0
+    wrong = (checked < low) | (checked >= size)
+    if ignore is not None:
+        wrong &= checked != ignore
+    if wrong.any():
+        position = tuple(int(i) for i in np.unravel_index(np.argmax(wrong), wrong.shape))
+        where = (
+            f" at position {position[0] if len(position) == 1 else position}" if position else ""
+        )
+        raise IndexError(
+            f"{op}: {what} {int(checked[position])}{where} is out of range: "
+            f"expected {low} <= {what} < {size}"
+        )
+    return np.where(checked < 0, checked + size, checked) if wrap else checked
+
+
+# --- Rows ---------------------------------------------------------------------------------------
+
+
+@jit
+def _take_groups(weight, indices, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+    for r in range(b0 * _ROWS_AT_ONCE, smaller(b1 * _ROWS_AT_ONCE, indices.size)):
+        row, target = weight[indices[r] * cols :], out[r * cols : (r + 1) * cols]
+        for i in range(target.size):
+            target[i] = row[i]
+
+
+@jit
+def _take_rows(pool, weight, indices, cols, out):  # type: ignore[no-untyped-def]
+    groups = (indices.size + _ROWS_AT_ONCE - 1) // _ROWS_AT_ONCE
+    parallel_for(pool, _take_groups, (weight, indices, cols, out), groups)
+
+
+def take_rows(weight: Array, indices: Indices) -> Array:
+    """``weight[indices]``: an embedding lookup. The indices must be checked.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (V, ...)
+    indices : ndarray of int64, any shape
+        In ``[0, V)``.
+
+    Returns
+    -------
+    ndarray, shape ``(*indices.shape, ...)``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> take_rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 1, 0]))
+    array([[3., 4.],
+           [3., 4.],
+           [1., 2.]])
+    """
+    shape = indices.shape + weight.shape[1:]
+    cols = math.prod(weight.shape[1:])
+    if indices.size * cols < PARALLEL_CHEAP or weight.dtype.num not in _FLOAT_KERNELS:
+        return np.take(weight, indices, axis=0)
+    out = np.empty(shape, weight.dtype)
+    _take_rows(pool_address(), weight.ravel(), indices.ravel(), cols, out.ravel())
+    return out
+
+
+@jit
+def _add_panels(grad, indices, cols, width, skip, out, b0, b1):  # type: ignore[no-untyped-def]
+    for panel in range(b0, b1):
+        left = panel * width
+        right = smaller(left + width, cols)
+        for r in range(indices.size):
+            index = indices[r]
+            if index != skip:
+                row, target = (
+                    grad[r * cols + left :],
+                    out[index * cols + left : index * cols + right],
+                )
+                for i in range(target.size):
+                    target[i] += row[i]
+
+
+@jit
+def _add_rows(pool, grad, indices, cols, skip, out):  # type: ignore[no-untyped-def]
+    """``out[indices[r]] += grad[r]``, all flat; a unit of work is a panel of columns."""
+    width = larger(32, (cols // 8 + 15) // 16 * 16)
+    panels = (cols + width - 1) // width
+    parallel_for(pool, _add_panels, (grad, indices, cols, width, skip, out), panels)
+
+
+def add_rows(
+    grad: Array, indices: Indices, num_rows: int, padding_index: int | None = None
+) -> Array:
+    """Sum the rows of `grad` that share an index: the derivative of :func:`take_rows`.
+
+    Parameters
+    ----------
+    grad : ndarray, shape ``(*indices.shape, ...)``
+    indices : ndarray of int64, any shape
+        In ``[0, num_rows)``, checked.
+    num_rows : int
+        Rows of the result.
+    padding_index : int, optional
+        An index whose row of the result stays zero.
+
+    Returns
+    -------
+    ndarray, shape ``(num_rows, ...)``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> add_rows(np.array([[1.0], [2.0], [5.0]]), np.array([1, 1, 0]), 3)
+    array([[5.],
+           [3.],
+           [0.]])
+    """
+    tail = grad.shape[indices.ndim :]
+    if grad.dtype.num not in _FLOAT_KERNELS:
+        if grad.dtype == np.float16:
+            wide = grad.astype(np.float32)
+            return add_rows(wide, indices, num_rows, padding_index).astype(np.float16)
+        out = np.zeros((num_rows, *tail), grad.dtype)
+        np.add.at(out, indices, grad)
+        if padding_index is not None:
+            out[padding_index] = 0
+        return out
+    out = np.zeros((num_rows, *tail), grad.dtype)
+    pool = pool_address() if grad.size >= PARALLEL_CHEAP else 0
+    skip = -1 if padding_index is None else padding_index
+    _add_rows(pool, grad.ravel(), indices.ravel(), math.prod(tail), skip, out.ravel())
+    return out
+
+
+# --- Along an axis ------------------------------------------------------------------------------
+
+
+def gather(x: Array, axis: int, indices: Indices) -> Array:
+    """``out[i, j, k] = x[i, indices[i, j, k], k]`` (for axis 1): one value per index.
+
+    Parameters
+    ----------
+    x : ndarray
+    axis : int
+        In ``[0, x.ndim)``.
+    indices : ndarray of int64
+        As many axes as `x`; along the others than `axis` not longer than `x`. Checked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1], [0]]))
+    array([[2.],
+           [3.]])
+    """
+    return np.take_along_axis(_trim(x, axis, indices.shape), indices, axis)
+
+
+def _trim(x: Array, axis: int, shape: tuple[int, ...]) -> Array:
+    """The leading part of `x` that has `shape`, `axis` left whole."""
+    return x[tuple([slice(None if i == axis else size) for i, size in enumerate(shape)])]
+
+
+@jit
+def _scatter_add(values, indices, rows, cols, length, out):  # type: ignore[no-untyped-def]
+    """``(A, rows, C)`` values added into ``(A, length, C)`` in order."""
+    for slab in range(values.size // (rows * cols)):
+        for r in range(rows):
+            start = (slab * rows + r) * cols
+            for c in range(cols):
+                out[(slab * length + indices[start + c]) * cols + c] += values[start + c]
+
+
+def scatter_add(x: Array, axis: int, indices: Indices, values: Array) -> Array:
+    """A copy of `x` with ``out[i, indices[i, j, k], k] += values[i, j, k]`` (for axis 1).
+
+    With `x` zero it is the derivative of :func:`gather`.
+
+    Parameters
+    ----------
+    x : ndarray
+    axis : int
+        In ``[0, x.ndim)``.
+    indices : ndarray of int64
+        As many axes as `x`; along the others than `axis` not longer than `x`. Checked.
+    values : ndarray
+        At least as long as `indices` along every axis; what goes beyond is not used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scatter_add(np.zeros(3), 0, np.array([2, 2, 0]), np.array([1.0, 2.0, 5.0]))
+    array([5., 0., 3.])
+    """
+    out = np.array(x, order="C")
+    if indices.size == 0:
+        return out
+    part = _trim(out, axis, indices.shape)
+    values = values[tuple([slice(size) for size in indices.shape])]
+    target = np.ascontiguousarray(part)
+    rows, cols = indices.shape[axis], math.prod(indices.shape[axis + 1 :])
+    values = values.astype(out.dtype, copy=False).ravel()
+    _scatter_add(values, indices.ravel(), rows, cols, out.shape[axis], target.reshape(-1))
+    if target is not part:
+        part[...] = target
+    return out

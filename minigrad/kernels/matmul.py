@@ -1,0 +1,174 @@
+"""Matrix products: numpy's OpenBLAS on one thread per panel, the panels shared by our pool.
+
+OpenBLAS has threads of its own that wait for each other by spinning. Where another process, or our
+own pool, holds a core, a product of two 64 x 128 matrices then takes 10 ms instead of 10 us. So
+larger products are cut into panels of rows or columns here, each one call of OpenBLAS on one
+thread, and the pool shares the panels. The cut depends on the sizes alone, and so do the bits.
+
+Below :data:`OPENBLAS_SERIAL` multiplications OpenBLAS uses one thread anyway, and numpy's own call
+serves; so it does for other types, and where numpy was built on another BLAS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from minigrad.kernels.blas import gemm_addresses
+from minigrad.kernels.jit import jit
+from minigrad.kernels.threads import parallel_for, pool_address
+
+__all__ = ["matmul"]
+
+Array = np.ndarray[Any, Any]
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+#: Up to this many multiplications OpenBLAS runs on one thread (its SMP_THRESHOLD_MIN times its
+#: GEMM_MULTITHREAD_THRESHOLD).
+OPENBLAS_SERIAL = 262_144
+#: Multiplications that make a panel worth a claim of its own: some 20 us of work.
+PANEL = 1_000_000
+#: More panels would pack the other operand again and again.
+MOST_PANELS = 16
+
+_found = None if numba.config.DISABLE_JIT else gemm_addresses()
+if _found is not None:
+    _addresses, _wide = _found
+    for _name, _address in _addresses.items():  # cached code looks these names up when it is loaded
+        llvm.add_symbol(f"minigrad_{_name}", _address)
+    _int = types.int64 if _wide else types.int32
+    _i32, _pointer = types.int32, types.uintp
+
+    def _signature(real: Any) -> Any:
+        sizes, a_and_b = (_int, _int, _int), (_pointer, _int, _pointer, _int)
+        return types.void(_i32, _i32, _i32, *sizes, real, *a_and_b, real, _pointer, _int)
+
+    _sgemm = types.ExternalFunction("minigrad_sgemm", _signature(types.float32))
+    _dgemm = types.ExternalFunction("minigrad_dgemm", _signature(types.float64))
+    _get_threads = types.ExternalFunction("minigrad_get_threads", types.int32())
+    _set_threads = types.ExternalFunction("minigrad_set_threads", types.void(types.int32))
+    _PLAIN = (111, 112)  # CblasNoTrans, CblasTrans
+    _ROW_MAJOR = 101
+
+
+def _gemm(a, b, c, ta, tb, i0, m, j0, n):  # type: ignore[no-untyped-def]
+    """Rows ``i0:i0+m``, columns ``j0:j0+n`` of the product; `ta`, `tb`: stored transposed."""
+
+
+@overload(_gemm, inline="never")
+def _gemm_by_type(a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any) -> Any:
+    if a.dtype == types.float32:
+        gemm, one, zero, size = _sgemm, np.float32(1), np.float32(0), 4
+    else:
+        gemm, one, zero, size = _dgemm, np.float64(1), np.float64(0), 8
+
+    def call(a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any) -> None:
+        lda, ldb, ldc = a.shape[1], b.shape[1], c.shape[1]
+        k = a.shape[0] if ta else a.shape[1]
+        at = a.ctypes.data + size * (i0 if ta else i0 * lda)
+        bt = b.ctypes.data + size * (j0 * ldb if tb else j0)
+        ct = c.ctypes.data + size * (i0 * ldc + j0)
+        gemm(
+            _ROW_MAJOR, _PLAIN[1] if ta else _PLAIN[0], _PLAIN[1] if tb else _PLAIN[0],
+            m, n, k, one, at, lda, bt, ldb, zero, ct, ldc,
+        )  # fmt: skip
+
+    return call
+
+
+@jit
+def _panels(a, b, c, ta, tb, count, b0, b1):  # type: ignore[no-untyped-def]
+    m, n = c.shape
+    for p in range(b0, b1):
+        if m >= n:
+            lo, hi = p * m // count, (p + 1) * m // count
+            _gemm(a, b, c, ta, tb, lo, hi - lo, 0, n)
+        else:
+            lo, hi = p * n // count, (p + 1) * n // count
+            _gemm(a, b, c, ta, tb, 0, m, lo, hi - lo)
+
+
+@jit
+def _product(pool, a, b, c, ta, tb, count):  # type: ignore[no-untyped-def]
+    before = _get_threads()
+    _set_threads(1)
+    parallel_for(pool, _panels, (a, b, c, ta, tb, count), count)
+    _set_threads(before)
+
+
+@jit
+def _matrices(a, b, c, ta, tb, b0, b1):  # type: ignore[no-untyped-def]
+    for i in range(b0, b1):
+        _gemm(a[i], b[i], c[i], ta, tb, 0, c.shape[1], 0, c.shape[2])
+
+
+@jit
+def _products(pool, a, b, c, ta, tb):  # type: ignore[no-untyped-def]
+    before = _get_threads()
+    _set_threads(1)
+    parallel_for(pool, _matrices, (a, b, c, ta, tb), c.shape[0])
+    _set_threads(before)
+
+
+def _stored(x: Array) -> tuple[Array, bool]:
+    """The memory of a matrix (or of many) in row-major order, and whether that is its transpose."""
+    if x.flags.c_contiguous:
+        return x, False
+    flipped = x.T if x.ndim == 2 else x.swapaxes(-1, -2)
+    if flipped.flags.c_contiguous:
+        return flipped, True
+    return np.ascontiguousarray(x), False
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """``a @ b``, with numpy's rules for vectors, matrices and batches of matrices.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Of one type, of any layout; the inner sizes agree and the batch dimensions broadcast.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> matmul(np.ones((2, 3)), np.ones((3, 2)))
+    array([[3., 3.],
+           [3., 3.]])
+    """
+    if _found is None or a.dtype is not b.dtype or a.dtype not in (FLOAT32, FLOAT64):
+        return np.asarray(np.matmul(a, b))
+    if a.ndim == 2 and b.ndim == 2:
+        m, k = a.shape
+        n = b.shape[1]
+        work = m * n * k
+        if work <= OPENBLAS_SERIAL or k != b.shape[0]:  # numpy refuses what does not fit
+            return np.asarray(np.dot(a, b))  # of matrices the same as np.matmul, quicker to call
+        count = min(MOST_PANELS, max(m, n), work // PANEL + 1)
+        out = np.empty((m, n), a.dtype)
+        (a, ta), (b, tb) = _stored(a), _stored(b)
+        _product(pool_address() if count > 1 else 0, a, b, out, ta, tb, count)
+        return out
+    if a.ndim < 2 or b.ndim < 2 or 0 in a.shape or 0 in b.shape or a.shape[-1] != b.shape[-2]:
+        return np.asarray(np.matmul(a, b))
+    if b.ndim == 2:  # many matrices times one are one larger product
+        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
+    return _batched(a, b)
+
+
+def _batched(a: Array, b: Array) -> Array:
+    """A product per pair of matrices; the pool shares the pairs."""
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = (*batch, a.shape[-2], b.shape[-1])
+    if a.shape[-1] * int(np.prod(shape)) <= OPENBLAS_SERIAL:
+        return np.asarray(np.matmul(a, b))
+    (a, ta), (b, tb) = _stored(a), _stored(b)
+    a = np.ascontiguousarray(np.broadcast_to(a, (*batch, *a.shape[-2:]))).reshape(-1, *a.shape[-2:])
+    b = np.ascontiguousarray(np.broadcast_to(b, (*batch, *b.shape[-2:]))).reshape(-1, *b.shape[-2:])
+    out = np.empty(shape, a.dtype)
+    _products(pool_address(), a, b, out.reshape(-1, *shape[-2:]), ta, tb)
+    return out

@@ -1,0 +1,442 @@
+"""Sorting, ranks, distinct values, and places in a sorted sequence.
+
+NaN counts as the largest value, as in PyTorch and numpy. Sorts are stable, so that the order of
+equal elements, and with it where their gradients go, does not depend on the machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.ops.functions import as_operand, public
+from minigrad.ops.reduce import ValuesIndices
+from minigrad.ops.scatter import gather
+from minigrad.ops.shape import reshape, wrap_dim
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+# -- kernels: the order along the last axis --------------------------------------------------------
+
+
+def _order(x: Array, descending: bool) -> Array:
+    """The indices that sort the last axis; equal elements stay in order, also when descending."""
+    if not descending:
+        return np.argsort(x, axis=-1, kind="stable")
+    backwards = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    return np.asarray(x.shape[-1] - 1 - backwards)
+
+
+def _along(x: Array, dim: int, find: Any, *args: Any) -> Array:
+    """Apply `find` along `dim`."""
+    if not x.ndim:
+        return np.zeros((), np.int64)
+    if dim == x.ndim - 1:
+        return np.ascontiguousarray(find(x, *args))
+    return np.ascontiguousarray(np.moveaxis(find(np.moveaxis(x, dim, -1), *args), -1, dim))
+
+
+def _best(x: Array, k: int, largest: bool) -> Array:
+    """The indices of the `k` first of the sorted row, without sorting all of a long one."""
+    n = x.shape[-1]
+    if (
+        n < 512
+        or k * 4 > n
+        or k == 0
+        or x.dtype.kind == "b"
+        or (x.dtype.kind == "f" and np.isnan(x).any())
+    ):
+        return _order(x, largest)[..., :k]
+    if largest:
+        limit = np.partition(x, n - k, axis=-1)[..., n - k, None]
+        inside = x > limit
+    else:
+        limit = np.partition(x, k - 1, axis=-1)[..., k - 1, None]
+        inside = x < limit
+    ties = x == limit
+    room = k - np.count_nonzero(inside, axis=-1)[..., None]
+    inside |= ties & (np.cumsum(ties, axis=-1) <= room)
+    chosen = np.nonzero(inside)[-1].reshape(*x.shape[:-1], k)
+    ranks = _order(np.take_along_axis(x, chosen, -1), largest)
+    return np.take_along_axis(chosen, ranks, -1)
+
+
+def _picked(input: Tensor, dim: int, indices: Array) -> ValuesIndices:
+    places = Tensor(indices)
+    if not input.array.ndim:
+        return ValuesIndices(input.clone(), places)
+    return ValuesIndices(gather(input, dim, places), places)
+
+
+# -- sorting ---------------------------------------------------------------------------------------
+
+
+@public
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+) -> ValuesIndices:
+    """The elements along `dim` in order, and where they were; a pair ``(values, indices)``.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int
+    descending : bool
+        The largest first.
+    stable : bool
+        Taken for compatibility: equal elements always stay in order.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.sort(mg.tensor([3.0, 1.0, 2.0])).indices
+    tensor([1, 2, 0])
+    """
+    dim = wrap_dim(dim, input.array.ndim, "sort")
+    return _picked(input, dim, _along(input.array, dim, _order, descending))
+
+
+@public
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that sort the elements along `dim`."""
+    dim = wrap_dim(dim, input.array.ndim, "argsort")
+    return Tensor(_along(input.array, dim, _order, descending))
+
+
+@public
+def msort(input: Tensor) -> Tensor:
+    """Sorted along the first dimension."""
+    return sort(input, 0).values
+
+
+@public
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> ValuesIndices:
+    """The `k` largest (or smallest) along `dim`, best first; a pair ``(values, indices)``.
+
+    Of equal elements the first ones are taken.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> values, indices = mg.topk(mg.tensor([1.0, 4.0, 2.0]), 2)
+    >>> values, indices
+    (tensor([4., 2.]), tensor([1, 2]))
+    """
+    x = input.array
+    dim = wrap_dim(dim, x.ndim, "topk")
+    k = int(k)
+    size = x.shape[dim] if x.ndim else 1
+    if not 0 <= k <= size:
+        raise RuntimeError(
+            f"selected index k out of range: topk got k={k} for size {size} at dimension {dim}"
+        )
+    return _picked(input, dim, _along(x, dim, _best, k, largest))
+
+
+def _at_rank(input: Tensor, rank: int, dim: int, keepdim: bool) -> ValuesIndices:
+    """The element that would stand at `rank` if `dim` was sorted."""
+    x = input.array
+    if not x.ndim:
+        return _picked(input, dim, np.zeros((), np.int64))
+    indices = _along(x, dim, lambda a: _order(a, False)[..., rank : rank + 1])
+    return _squeezed(_picked(input, dim, indices), dim, keepdim)
+
+
+def _squeezed(found: ValuesIndices, dim: int, keepdim: bool) -> ValuesIndices:
+    if keepdim:
+        return found
+    shape = found.values.array.shape
+    shape = (*shape[:dim], *shape[dim + 1 :])
+    return ValuesIndices(reshape(found.values, shape), reshape(found.indices, shape))
+
+
+@public
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+    """The k-th smallest element along `dim`, counted from 1; a pair ``(values, indices)``."""
+    dim = wrap_dim(dim, input.array.ndim, "kthvalue")
+    size = input.array.shape[dim] if input.array.ndim else 1
+    if not 1 <= k <= size:
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
+    return _at_rank(input, k - 1, dim, keepdim)
+
+
+def _middle(input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> ValuesIndices:
+    """The lower median: NaN if there is one, or of the others."""
+    x = input.array
+    if not x.ndim:
+        return _picked(input, dim, np.zeros((), np.int64))
+    if not x.shape[dim]:
+        raise IndexError(f"median(): Expected reduction dim {dim} to have non-zero size.")
+
+    def find(a: Array) -> Array:
+        order = _order(a, False)
+        n = a.shape[-1]
+        missing = np.isnan(a).sum(-1) if a.dtype.kind == "f" else np.zeros(a.shape[:-1], np.int64)
+        valid = n - missing  # NaN stand last
+        rank = np.maximum(valid - 1, 0) // 2
+        if not skip_nan:
+            rank = np.where(missing > 0, np.minimum(valid, n - 1), (n - 1) // 2)
+        return np.take_along_axis(order, rank[..., None], -1)
+
+    return _squeezed(_picked(input, dim, _along(x, dim, find)), dim, keepdim)
+
+
+def _median(name: str, skip_nan: bool, text: str) -> Any:
+    def function(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        if dim is not None:
+            return _middle(input, wrap_dim(dim, input.array.ndim, name), keepdim, skip_nan)
+        if not input.array.size:
+            return Tensor(np.full((), np.nan).astype(input.array.dtype))
+        return _middle(reshape(input, -1), 0, False, skip_nan).values
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The lower median of all elements{text}; along `dim`, a pair ``(values, indices)``."
+    )
+    return public(function)
+
+
+median = _median("median", False, ", NaN if there is one")
+nanmedian = _median("nanmedian", True, " that are not NaN")
+
+
+@public
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+    """The commonest element along `dim` (the smallest of several), and its last place."""
+    dim = wrap_dim(dim, input.array.ndim, "mode")
+
+    def find(a: Array) -> Array:
+        rows = a.reshape(-1, a.shape[-1])
+        places = np.empty((rows.shape[0], 1), np.int64)
+        for i, row in enumerate(rows):
+            values, counts = np.unique(row, return_counts=True)
+            places[i] = np.flatnonzero(row == values[np.argmax(counts)])[-1]
+        return places.reshape(*a.shape[:-1], 1)
+
+    found = _picked(input, dim, _along(input.array, dim, find))
+    return _squeezed(found, dim, keepdim) if input.array.ndim else found
+
+
+# -- distinct values -------------------------------------------------------------------------------
+
+
+def _several(values: Array, inverse: Array | None, counts: Array | None) -> Any:
+    """The values alone, or a tuple with what else was asked for."""
+    results = [
+        values,
+        *(r.astype(np.int64, copy=False) for r in (inverse, counts) if r is not None),
+    ]
+    tensors = tuple(Tensor(np.ascontiguousarray(r)) for r in results)
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+@public
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The distinct elements in order, or the distinct entries along `dim`.
+
+    Parameters
+    ----------
+    input : Tensor
+    sorted : bool
+        Taken for compatibility: the result is always sorted.
+    return_inverse : bool
+        Also where each element of the input is in the result.
+    return_counts : bool
+        Also how often each occurs.
+    dim : int, optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.unique(mg.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    x = input.array
+    axis = None if dim is None else wrap_dim(dim, x.ndim, "unique")
+    values, inverse, counts = np.unique(
+        x, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
+    shape = x.shape if axis is None else (x.shape[axis],)
+    return _several(
+        values,
+        inverse.reshape(shape) if return_inverse else None,
+        counts if return_counts else None,
+    )
+
+
+@public
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The elements (or the entries along `dim`) without those that repeat the one before."""
+    x = input.array.reshape(-1) if dim is None else input.array
+    axis = 0 if dim is None else wrap_dim(dim, x.ndim, "unique_consecutive")
+    rows = np.moveaxis(x, axis, 0)
+    flat = rows.reshape(rows.shape[0], -1)
+    new = np.ones(rows.shape[0], bool)
+    new[1:] = (flat[1:] != flat[:-1]).any(1)
+    inverse = np.cumsum(new) - 1
+    starts = np.flatnonzero(new)
+    counts = np.diff(np.append(starts, rows.shape[0]))
+    shape = input.array.shape if dim is None else inverse.shape
+    return _several(
+        np.moveaxis(rows[new], 0, axis), inverse.reshape(shape) if return_inverse else None,
+        counts if return_counts else None,
+    )  # fmt: skip
+
+
+@public
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, 2, ... occurs; or the sums of the weights.
+
+    Raises
+    ------
+    RuntimeError
+        If the input is not one-dimensional, or has negative elements.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.bincount(mg.tensor([0, 2, 2]))
+    tensor([1, 0, 2])
+    """
+    x = input.array
+    if x.dtype.kind not in "iu":
+        raise NotImplementedError(f'"bincount_cpu" not implemented for {input.dtype.name}')
+    if x.ndim != 1 or (x.size and x.min() < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if weights is None:
+        return Tensor(np.bincount(x, minlength=minlength).astype(np.int64, copy=False))
+    w = weights.array
+    if w.shape != x.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    kind = np.float32 if w.dtype == np.float32 else np.float64
+    return Tensor(np.bincount(x, w, minlength).astype(kind, copy=False))
+
+
+@public
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements fall into each of `bins` equal intervals from `min` to `max`."""
+    x = input.array.reshape(-1)
+    if bins <= 0:
+        raise RuntimeError(f"bins must be > 0, but got {bins}")
+    low, high = (float(x.min()), float(x.max())) if min == max == 0 and x.size else (min, max)
+    if low == high:
+        low, high = low - 1, high + 1
+    if not low < high:
+        raise RuntimeError("max must be larger than min")
+    return Tensor(np.histogram(x, bins, (low, high))[0].astype(x.dtype))
+
+
+# -- places in a sorted sequence -------------------------------------------------------------------
+
+
+@public(method=False)
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where `input` would be inserted into the last dimension of a sorted sequence.
+
+    Parameters
+    ----------
+    sorted_sequence : Tensor
+        One sequence, or one per row; then `input` has the same leading dimensions.
+    input : Tensor or number
+    out_int32 : bool
+        Indices of type int32.
+    right : bool
+        After equal elements, not before them; the same as ``side="right"``.
+    side : {"left", "right"}, optional
+    sorter : Tensor, optional
+        The order of a sequence that is not sorted.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.searchsorted(mg.tensor([1, 3, 5]), mg.tensor([3, 4]))
+    tensor([1, 2])
+    """
+    if side not in (None, "left", "right"):
+        raise RuntimeError(f"searchsorted(): side can only be 'left' or 'right' but got {side}")
+    if right and side == "left":
+        raise RuntimeError("searchsorted(): side and right can't be set to opposites")
+    which: Any = "right" if right or side == "right" else "left"
+    seq = as_operand(sorted_sequence, "searchsorted", 0).array
+    values = np.asarray(input.array if isinstance(input, Tensor) else input)
+    if sorter is not None:
+        if sorter.array.shape != seq.shape:
+            raise RuntimeError("searchsorted(): boundary and sorter must have the same size")
+        seq = np.take_along_axis(seq, sorter.array, -1)
+    if seq.ndim == 1:
+        found = np.asarray(np.searchsorted(seq, values, which))
+    else:
+        if seq.shape[:-1] != values.shape[:-1]:
+            raise RuntimeError(
+                "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+                "dimensions of "
+                "boundaries tensor and input value tensor must match, but we got boundaries "
+                "tensor "
+                f"{list(seq.shape)} and input value tensor {list(values.shape)}"
+            )
+        rows = zip(
+            seq.reshape(-1, seq.shape[-1]), values.reshape(-1, values.shape[-1]), strict=True
+        )
+        found = np.array([np.searchsorted(s, v, which) for s, v in rows], np.int64).reshape(
+            values.shape
+        )
+    return Tensor(found.astype(np.int32 if out_int32 else np.int64, copy=False))
+
+
+@public(method=False)
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """The number of the interval between `boundaries` that each element falls into."""
+    if boundaries.array.ndim != 1:
+        raise RuntimeError(
+            "bucketize(): boundaries tensor must be 1 dimension, but got "
+            f"dim({boundaries.array.ndim})"
+        )
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+class _Frequencies(NamedTuple):
+    hist: Tensor
+    bin_edges: Tensor
+
+
+@public
+def histogram(
+    input: Tensor,
+    bins: Any,
+    *,
+    range: tuple[float, float] | None = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> _Frequencies:
+    """Counts between edges, given or equally spaced; a pair ``(hist, bin_edges)``."""
+    x = input.array.reshape(-1)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"histogram: expected a floating point tensor, got {input.dtype}")
+    edges = bins.array if isinstance(bins, Tensor) else int(bins)
+    weights = None if weight is None else weight.array.reshape(-1)
+    hist, at = np.histogram(x, edges, range, density, weights)
+    return _Frequencies(Tensor(hist.astype(x.dtype)), Tensor(at.astype(x.dtype)))
