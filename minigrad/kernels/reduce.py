@@ -563,7 +563,7 @@ def argmin(x: Array, axis: int | None, keepdim: bool = False) -> Array:
 
 
 def _argmax(x: Array, axis: int | None, keepdim: bool, down: bool) -> Array:
-    if x.size < _PARALLEL_FROM or x.dtype.num not in _FLOAT_KERNELS:
+    if x.size < PARALLEL_CHEAP or x.dtype.num not in _FLOAT_KERNELS:
         numpys = np.argmin if down else np.argmax
         return np.asarray(numpys(x, axis=axis, keepdims=keepdim))
     axes = tuple(range(x.ndim)) if axis is None else (axis,)

@@ -159,15 +159,30 @@ def _entry_address(typing_context: Any, body: Any, arguments: Any) -> Any:
         address, first, last = function.args[-3:]
         pointer = inner.inttoptr(address, context.get_value_type(arguments).as_pointer())
         values = inner.load(pointer)
-        unpacked = [
-            context.cast(inner, inner.extract_value(values, i), given, kind)
-            for i, (given, kind) in enumerate(zip(arguments.types, kinds, strict=True))
-        ]
+        unpacked = []
+        for i, (given, kind) in enumerate(zip(arguments.types, kinds, strict=True)):
+            value = context.cast(inner, inner.extract_value(values, i), given, kind)
+            unpacked.append(_borrowed(context, inner, kind, value))
         run(inner, [*unpacked, first, last])
         context.call_conv.return_value(inner, context.get_dummy_value())
         return builder.ptrtoint(function, ir.IntType(64))
 
     return types.int64(body, arguments), codegen
+
+
+def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """An array without its reference count; other values as they are.
+
+    The launcher holds the arrays until the job is over. With the count, each slice of a row would
+    add to it and take away again, atomically, which for short rows costs more than the row, and
+    threads would contend for it.
+    """
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    array.parent = cgutils.get_null_value(array.parent.type)
+    return array._getvalue()
 
 
 _ENTRY_ARGUMENTS = (types.int64, types.int64, types.int64)
