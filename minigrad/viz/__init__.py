@@ -1,0 +1,18 @@
+"""Pictures: of computations, and of training.
+
+>>> import minigrad as mg
+>>> from minigrad import viz
+>>> x = mg.tensor(2.0, requires_grad=True)
+>>> with viz.record() as tape:
+...     y = x * x + 3 * x
+...     y.backward()
+>>> picture = viz.draw(y, params={"x": x}, tape=tape, direction="LR")  # picture.save("y.svg")
+>>> picture.source.splitlines()[0]
+'digraph minigrad {'
+"""
+
+from minigrad.viz.curves import plot_curves
+from minigrad.viz.drawing import Drawing, draw
+from minigrad.viz.record import Tape, record
+
+__all__ = ["Drawing", "Tape", "draw", "plot_curves", "record"]

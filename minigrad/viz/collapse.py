@@ -1,0 +1,153 @@
+"""Making a large graph readable: frames, straight runs, and stretches of operations become boxes.
+
+Each step replaces groups of boxes by one; the groups are intervals of the order of computation, or
+runs without branches, so what remains is a graph without cycles.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from minigrad.viz.graph import Arrow, Box, Graph
+from minigrad.viz.text import plural
+
+__all__ = ["collapse_to_depth", "fit", "fold_runs", "fold_stretches"]
+
+_SHORTEST_RUN = 6
+_STRETCHES = 16  # as many as a page has room for
+_FLOW = ("op", "tensor", "module", "fold")
+
+
+def fit(graph: Graph, depth: int | None, max_nodes: int | None) -> Graph:
+    """At most about `max_nodes` boxes: first by less depth, then by folding; says so below."""
+    before = sum(sum(b.ops.values()) for b in graph.boxes)
+    if depth is not None:
+        graph = collapse_to_depth(graph, depth)
+    if max_nodes is None or len(graph.boxes) <= max_nodes:
+        return graph
+    deepest = max((b.call.level for b in graph.boxes if b.call is not None), default=-1)
+    start = min(deepest, depth - 1 if depth is not None else deepest)
+    smaller, done = graph, ""
+    for level in range(start, -1, -1):
+        smaller, done = collapse_to_depth(graph, level), f"collapsed to depth {level}"
+        if len(smaller.boxes) <= max_nodes:
+            break
+    if len(smaller.boxes) > max_nodes:
+        smaller, done = fold_runs(smaller), f"{done}, folded" if done else "folded"
+    if len(smaller.boxes) > max_nodes:
+        smaller = fold_stretches(smaller, max(min(max_nodes // 4, _STRETCHES), 1))
+    smaller.caption = f"{plural(before, 'operation')}, {done} (max_nodes={max_nodes})"
+    return smaller
+
+
+def collapse_to_depth(graph: Graph, depth: int) -> Graph:
+    """One box for each frame at level `depth`; 0 leaves one box for the whole model."""
+    groups: dict[int, Box] = {}
+
+    def group(box: Box) -> Box:
+        if box.call is None or box.call.level < depth:
+            return box
+        call = box.call.within(depth)
+        if id(call) not in groups:
+            groups[id(call)] = Box("module", call.label, call=call.parent)
+        return groups[id(call)]
+
+    return _contract(graph, group)
+
+
+def fold_runs(graph: Graph) -> Graph:
+    """One box for the inside of each long run of operations without branches."""
+    into: dict[int, list[Box]] = {}
+    out_of: dict[int, list[Box]] = {}
+    for arrow in graph.arrows:
+        if not arrow.saved and arrow.tail.kind in _FLOW:
+            into.setdefault(id(arrow.head), []).append(arrow.tail)
+            out_of.setdefault(id(arrow.tail), []).append(arrow.head)
+
+    def follows(box: Box) -> Box | None:
+        """The box that a run goes on to."""
+        readers = out_of.get(id(box), ())
+        if len(readers) != 1 or readers[0].kind not in _FLOW or readers[0].call is not box.call:
+            return None
+        return readers[0] if len(into[id(readers[0])]) == 1 else None
+
+    mapping: dict[int, Box] = {}
+    seen: set[int] = set()
+    for box in graph.boxes:
+        if box.kind not in _FLOW or id(box) in seen:
+            continue
+        run: list[Box] = []
+        step: Box | None = box
+        while step is not None:
+            seen.add(id(step))
+            run.append(step)
+            step = follows(step)
+        if len(run) >= _SHORTEST_RUN:
+            fold = Box("fold", "", call=box.call)
+            mapping.update((id(b), fold) for b in run[1:-1])
+    return _contract(graph, lambda b: mapping.get(id(b), b))
+
+
+def fold_stretches(graph: Graph, pieces: int) -> Graph:
+    """At most `pieces` boxes, each for operations that were computed one after the other."""
+    flow = [b for b in graph.boxes if b.kind in _FLOW]
+    length = -(-len(flow) // pieces)
+    if length <= 1:
+        return graph
+    mapping: dict[int, Box] = {}
+    for i in range(0, len(flow), length):
+        fold = Box("fold", "")
+        mapping.update((id(b), fold) for b in flow[i : i + length])
+    return _contract(graph, lambda b: mapping.get(id(b), b))
+
+
+def _contract(graph: Graph, group: Callable[[Box], Box]) -> Graph:
+    """Replace every box by its group; a group swallows the leaves that only it reads."""
+    mapping = {id(b): group(b) for b in graph.boxes}
+    readers: dict[int, set[int]] = {}
+    for arrow in graph.arrows:
+        readers.setdefault(id(arrow.tail), set()).add(id(mapping[id(arrow.head)]))
+    heads = {id(g): g for g in mapping.values()}
+    for box in graph.boxes:
+        if box.kind in ("leaf", "input", "saved") and mapping[id(box)] is box:
+            only, *others = (heads[key] for key in readers[id(box)])
+            if not others and _swallows(only, box):
+                mapping[id(box)] = only
+    boxes: dict[int, Box] = {}
+    for box in graph.boxes:
+        target = mapping[id(box)]
+        boxes.setdefault(id(target), target)
+        if target is not box:
+            target.ops += box.ops
+            target.leaves += box.leaves + (box.kind == "leaf")
+    arrows: dict[tuple[int, ...], Arrow] = {}
+    for i, arrow in enumerate(graph.arrows):
+        tail, head = mapping[id(arrow.tail)], mapping[id(arrow.head)]
+        if tail is arrow.tail and head is arrow.head:
+            arrows[i,] = arrow  # untouched, even if it is one of two between the same boxes
+        elif tail is not head:
+            arrows.setdefault((id(tail), id(head)), Arrow(tail, head, saved=arrow.saved))
+    result = Graph(list(boxes.values()), list(arrows.values()), graph.caption)
+    for box in result.boxes:
+        if box.kind in ("module", "fold"):
+            _count(box)
+    return result
+
+
+def _swallows(group: Box, box: Box) -> bool:
+    """Data stays visible outside of modules; the leaves of a fold disappear in it."""
+    return group.kind == "fold" or (group.kind == "module" and box.call is not None)
+
+
+def _count(box: Box) -> None:
+    """Write what a group stands for."""
+    total = sum(box.ops.values())
+    parts = [plural(total, "op")] + ([plural(box.leaves, "param")] if box.leaves else [])
+    if box.kind == "module":
+        box.note = ", ".join(parts)
+        return
+    common = Counter(box.ops).most_common(3)
+    box.title = f"⋯ {', '.join(parts)} ⋯"
+    box.note = ", ".join(f"{name} ×{n:,}" for name, n in common)
+    box.note += ", …" if len(box.ops) > 3 else ""

@@ -1,0 +1,103 @@
+"""Keeping what a drawing can show beyond the graph itself: results, constants, gradients."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from minigrad.autograd.hooks import add_hook
+from minigrad.autograd.modes import listen
+from minigrad.tensor import Tensor
+from minigrad.viz.text import Summary
+
+__all__ = ["Tape", "record"]
+
+
+class Tape:
+    """What :func:`record` noted down, by the numbers of the nodes.
+
+    Attributes
+    ----------
+    values : dict of int to Summary
+        The result of each operation.
+    grads : dict of int to Summary
+        The gradient that the last backward pass brought to each result.
+    constants : dict of int to tuple
+        For each operation, the inputs through which no gradient flows (None for the others).
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[int, Summary] = {}
+        self.grads: dict[int, Summary] = {}
+        self.constants: dict[int, tuple[Tensor | None, ...]] = {}
+        self._results: dict[int, weakref.ref[Tensor]] = {}
+        self._listening: list[Any] = []
+
+    def __enter__(self) -> Tape:
+        listening = listen(self._hear)
+        listening.__enter__()
+        self._listening.append(listening)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._listening.pop().__exit__(*exc)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Tape({len(self.values)} results, {len(self.grads)} gradients)"
+
+    def tensor(self, seq: int) -> Tensor | None:
+        """The result of the operation numbered `seq`, if somebody still holds it."""
+        known = self._results.get(seq)
+        return None if known is None else known()
+
+    def _hear(
+        self,
+        op: Any,
+        inputs: tuple[Tensor, ...],
+        params: tuple[Any, ...],
+        outputs: tuple[Tensor, ...],
+    ) -> None:
+        for y in outputs:
+            if y.node is None:
+                continue
+            seq = y.node.seq
+            self.values[seq] = Summary.of(y.array)
+            self._results[seq] = weakref.ref(y)
+            whole = getattr(y.node, "node", y.node)
+            self.constants[whole.seq] = tuple(None if t._requires_grad else t for t in inputs)
+            add_hook(y.node, self._watch(seq))
+
+    def _watch(self, seq: int) -> Any:
+        def see(g: Tensor) -> None:
+            self.grads[seq] = Summary.of(g.array)
+
+        return see
+
+
+def record() -> Tape:
+    """Note every result and every gradient of what runs in the ``with``, for :func:`draw`.
+
+    Without it a drawing knows the values of parameters and of the loss only, because the graph
+    keeps nothing else. Of tensors up to eight elements those are kept, of larger ones mean and
+    standard deviation. The backward pass may run inside or after; the last one counts.
+
+    Returns
+    -------
+    Tape
+        To be given to :func:`draw` as ``tape=``.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad import viz
+    >>> x = mg.tensor(3.0, requires_grad=True)
+    >>> with viz.record() as tape:
+    ...     y = (x * x).tanh()
+    ...     y.backward()
+    >>> tape
+    Tape(2 results, 2 gradients)
+    """
+    return Tape()
