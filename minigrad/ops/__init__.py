@@ -18,11 +18,14 @@ from minigrad.ops import (
     nn,
     normalization,
     random,
+    rearrange,
     reduce,
     scatter,
     select,
     shape,
     sort,
+    special,
+    statistics,
 )
 from minigrad.ops.declare import REGISTRY
 from minigrad.ops.functions import PUBLIC

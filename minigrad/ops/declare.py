@@ -270,6 +270,8 @@ class Elementwise(Op):
         token = quiet()
         try:
             return self.numpy(*arrays, *params)
+        except TypeError as error:  # numpy has no such operation on booleans
+            raise RuntimeError(f"{self.name}: not supported for {dtype} tensors ({error})") from None
         finally:
             restore(token)
 

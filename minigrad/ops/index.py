@@ -141,7 +141,7 @@ put_op = primitive(
 
 # -- taking a key apart ----------------------------------------------------------------------------
 
-_NONE, _ELLIPSIS = type(None), type(Ellipsis)
+_NONE, _ELLIPSIS, _INT64 = type(None), type(Ellipsis), np.dtype(np.int64)
 _WORDS = (
     "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
     "indices"
@@ -285,20 +285,24 @@ def _as_pick(part: Tensor, span: int, sizes: Shape, dim: int, new: int, shape: S
     return Pick(new, span, Tensor(np.flatnonzero(array)))
 
 
+def in_range(index: Array, size: int) -> bool:
+    """Whether all of an int64 array is in ``[0, size)``: seen as unsigned, negative is large."""
+    return not index.size or bool(np.maximum.reduce(index.view(np.uint64), axis=None) < size)
+
+
 def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = IndexError) -> Tensor:
     """The index as int64 between 0 and `size`, negative ones counted from the end."""
     array = index.array
     if array.dtype != np.int64:
         array = array.astype(np.int64)
-    if array.size:
+    if not in_range(array, size):
         low, high = int(array.min()), int(array.max())
         if high >= size or low < -size:
             raise error(
                 f"index {high if high >= size else low} is out of bounds for dimension {dim} with "
                 f"size {size}"
             )
-        if low < 0:
-            array = np.where(array < 0, array + size, array)
+        array = np.where(array < 0, array + size, array)
     return index if array is index.array else Tensor(array)
 
 
@@ -419,6 +423,9 @@ def get_item(self: Tensor, key: Any) -> Tensor:
                 return apply(PART, (self,), ((key,),))  # type: ignore[no-any-return]
             except IndexError:
                 pass  # explained below
+        elif kind is Tensor and key.array.dtype is _INT64 and key.array.ndim and self.array.ndim:
+            rows = check_range(key, self.array.shape[0], 0)
+            return pick_op((self, rows), (0, 1))
     elif _is_basic(key):
         try:
             return apply(PART, (self,), (key,))  # type: ignore[no-any-return]

@@ -7,14 +7,15 @@ targets, is for each sample ``-sum_c q_c log p_c`` with ``p = softmax(x)`` and
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from minigrad import expr as fx
 from minigrad.kernels.lazy import lazy
-from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.activations import softmax
+from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.samples import cases, pair
 from minigrad.tensor import Tensor
 
@@ -44,6 +45,43 @@ squared_error = elementwise(
     "squared_error", lambda x, t: (x - t) * (x - t),
     vjp=(lambda g, x, t: g * 2 * (x - t), lambda g, x, t: g * 2 * (t - x)),
     sample=pair(), public=False, method=False,
+)  # fmt: skip
+
+
+def _share(x: Any, reduction: str) -> float:
+    """What each element's gradient is multiplied with: the mean divides."""
+    size = math.prod(x.shape)
+    return 2.0 / size if reduction == "mean" and size else 2.0
+
+
+def _squares(x: Array, t: Array, reduction: str) -> tuple[Array, Array]:
+    """The sum or mean of the squared differences, and the differences."""
+    gap = x - t
+    total = reduce_kernels.sum(gap * gap, tuple(range(x.ndim)))
+    return np.asarray(total / x.dtype.type(x.size) if reduction == "mean" else total), gap
+
+
+def _squares_backward(
+    g: Array, gap: Array, reduction: str, needs: tuple[bool, ...]
+) -> tuple[Any, ...]:
+    gx = gap * (g * gap.dtype.type(_share(gap, reduction)))
+    return gx if needs[0] else None, -gx if needs[1] else None
+
+
+mse = primitive(
+    "mse_loss", _squares, inputs=2,
+    vjp=(
+        lambda g, x, t, reduction: (x - t) * (g * _share(x, reduction)),
+        lambda g, x, t, reduction: (t - x) * (g * _share(x, reduction)),
+    ),
+    fused=lambda g, reduction, residuals, needs: _squares_backward(
+        g, residuals[0], reduction, needs
+    ),
+    sample=cases(
+        *[lambda rng, s=s, r=r: ((rng.normal(size=s), rng.normal(size=s)), (r,))  # type: ignore[misc]
+          for s in ((3, 4), (), (0, 2)) for r in ("mean", "sum") if s != (0, 2) or r == "sum"]
+    ),
+    doc="The sum or mean of ``(x - t) ** 2``.",
 )  # fmt: skip
 absolute_error = elementwise(
     "absolute_error", lambda x, t: fx.abs(x - t),
@@ -203,7 +241,8 @@ cross_entropy_hard_weighted = primitive(
     sample=_hard_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip
 cross_entropy_soft = primitive(
-    "cross_entropy_soft", lambda x, q, smoothing, reduction: _soft(x, q, None, smoothing, reduction),
+    "cross_entropy_soft",
+    lambda x, q, smoothing, reduction: _soft(x, q, None, smoothing, reduction),
     inputs=2,
     vjp=(
         lambda g, x, q, smoothing, reduction: _soft_rule(g, x, q.array, None, smoothing, reduction),
@@ -233,7 +272,9 @@ cross_entropy_soft_weighted = primitive(
 # -- negative log-likelihood: linear in its input ------------------------------------------------
 
 
-def _sample_weights(t: Array, w: Array | None, ignored: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
+def _sample_weights(
+    t: Array, w: Array | None, ignored: int, kind: np.dtype[Any]
+) -> tuple[Array, Array]:
     """Targets with a class in place of `ignored`, and the weight of each sample: 0 if ignored."""
     valid = t != ignored
     safe = np.where(valid, t, 0)
@@ -246,14 +287,20 @@ def _nll(x: Array, t: Array, w: Array | None, ignored: int, reduction: str) -> A
     np.copyto(loss, 0, where=t == ignored)  # also where the log-probability is infinite
     if reduction == "none":
         return loss
-    summed = reduce_kernels.sum(loss, tuple(range(loss.ndim)))
+    summed: Array = reduce_kernels.sum(loss, tuple(range(loss.ndim)))
     if reduction == "sum":
         return summed
     return np.asarray(summed / weights.sum(dtype=np.float64).astype(x.dtype))
 
 
 def _nll_rule(
-    g: Any, shape: tuple[int, ...], kind: Any, t: Array, w: Array | None, ignored: int, reduction: str
+    g: Any,
+    shape: tuple[int, ...],
+    kind: Any,
+    t: Array,
+    w: Array | None,
+    ignored: int,
+    reduction: str,
 ) -> Any:
     safe, weights = _sample_weights(t, w, ignored, kind)
     share = np.zeros(shape, kind)

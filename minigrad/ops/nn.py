@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.lazy import lazy
-from minigrad.ops.declare import Primitive, primitive
-from minigrad.autograd.engine import apply
+from minigrad.ops.declare import primitive
 from minigrad.ops.samples import cases
 from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor
@@ -17,13 +16,6 @@ Array = np.ndarray[Any, Any]
 kernels = lazy("index")
 products = lazy("matmul")
 reduce_kernels = lazy("reduce")
-
-
-class _ByRule(Primitive):
-    """Keeps only what the *needed* rules read: the fused backward reads no more than they do."""
-
-    def _extra_readers(self) -> list[Any]:
-        return []
 
 
 # -- linear --------------------------------------------------------------------------------------
@@ -61,28 +53,23 @@ def _linear_backward(g: Array, x: Array, w: Array, needs: tuple[bool, ...]) -> A
     return parts
 
 
-def _declare(name: str, forward: Any, vjp: Any, fused: Any, sample: Any, doc: str) -> Any:
-    op = _ByRule(
-        name, forward, vjp, sample,
-        inputs=len(vjp), results=1, view=False, broadcasts=False, fused=fused, doc=doc,
-    )  # fmt: skip
-
-    def call(inputs: tuple[Tensor, ...]) -> Tensor:
-        return apply(op, inputs)  # type: ignore[no-any-return]
-
-    call.op = op  # type: ignore[attr-defined]
-    return call
-
-
 def _transposed(x: Tensor) -> Tensor:
     return permute(x, 1, 0)
 
 
-_RULES = (
-    lambda g, w: _linear_plain((g, _transposed(w))),
-    lambda g, x: _linear_plain((_transposed(_rows(g)), _transposed(_rows(x)))),
-    lambda g: _rows(g).sum(0),
-)
+def _input_rule(g: Tensor, w: Tensor) -> Tensor:
+    return _linear_plain((g, _transposed(w)))  # type: ignore[no-any-return]
+
+
+def _weight_rule(g: Tensor, x: Tensor) -> Tensor:
+    return _linear_plain((_transposed(_rows(g)), _transposed(_rows(x))))  # type: ignore[no-any-return]
+
+
+def _bias_rule(g: Tensor) -> Tensor:
+    return _rows(g).sum(0)  # type: ignore[no-any-return]
+
+
+_RULES = (_input_rule, _weight_rule, _bias_rule)
 
 
 def _linear_sample(bias: bool) -> Any:
@@ -96,13 +83,15 @@ def _linear_sample(bias: bool) -> Any:
     return cases(make(4, 3), make(2, 2, 3), make(3), make(0, 3), make(2, 0))
 
 
-_linear = _declare(
-    "linear", _affine, _RULES, lambda g, x, w, needs: _linear_backward(g, x, w, needs),
-    _linear_sample(True), "``x @ w.T + b``",
+_linear = primitive(
+    "linear", _affine, _RULES, inputs=3,
+    fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs),
+    sample=_linear_sample(True), doc="``x @ w.T + b``",
 )  # fmt: skip
-_linear_plain = _declare(
-    "linear_plain", lambda x, w: _product(x, w), _RULES[:2],
-    lambda g, x, w, needs: _linear_backward(g, x, w, needs), _linear_sample(False), "``x @ w.T``",
+_linear_plain = primitive(
+    "linear_plain", lambda x, w: _product(x, w), _RULES[:2], inputs=2,
+    fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs),
+    sample=_linear_sample(False), doc="``x @ w.T``",
 )  # fmt: skip
 
 
@@ -163,7 +152,8 @@ def _checked_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
     if len(types) > 1:
         raise RuntimeError(
             f"linear(): input, weight and bias must have the same dtype, but got {input.dtype}, "
-            f"{weight.dtype}" + (f" and {bias.dtype}" if bias is not None else "")
+            f"{weight.dtype}"
+            + (f" and {bias.dtype}" if bias is not None else "")
             + ": convert the input with .to(weight.dtype), or the module with .float() or .double()"
         )
     if w.ndim == 1:
@@ -208,9 +198,13 @@ def _padding(skip: int) -> int | None:
     return None if skip < 0 else skip
 
 
+def _sum_rows(g: Tensor, index: Tensor, rows: int, skip: int) -> Tensor:
+    return _embedding_rows((g, index), (rows, skip))  # type: ignore[no-any-return]
+
+
 _look_up = primitive(
     "embedding", lambda w, index, skip: kernels.take_rows(w, index), inputs=2,
-    vjp=(lambda g, index, skip, x_shape: _embedding_rows((g, index), (x_shape[0], skip)), None),
+    vjp=(lambda g, index, skip, x_shape: _sum_rows(g, index, x_shape[0], skip), None),
     fused=lambda g, index, skip, x_shape: (
         kernels.add_rows(g, index, x_shape[0], _padding(skip)), None
     ),

@@ -16,7 +16,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.creation import finish
-from minigrad.ops.functions import as_operand, method, public
+from minigrad.ops.functions import PUBLIC, as_operand, method, public
 from minigrad.ops.inplace import check_writable, written
 from minigrad.ops.shape import as_sizes
 from minigrad.tensor import Tensor
@@ -80,8 +80,8 @@ class Generator:
         x = as_operand(new_state, "set_state", 0).array
         if x.dtype != np.uint8 or x.size != 8 * _STATE_WORDS:
             raise TypeError(
-                f"expected a tensor of {8 * _STATE_WORDS} bytes (uint8) as get_state() returns, got "
-                f"{new_state.dtype} of shape {list(x.shape)}"
+                f"expected a tensor of {8 * _STATE_WORDS} bytes (uint8) as get_state() returns, "
+                f"got {new_state.dtype} of shape {list(x.shape)}"
             )
         words = np.ascontiguousarray(x).reshape(-1).view(np.uint64)
         self._seed = int(words[6])
@@ -152,7 +152,7 @@ def set_rng_state(new_state: Tensor) -> None:
 
 
 public(Generator, method=False)
-public(default_generator, name="default_generator", method=False)
+PUBLIC["default_generator"] = default_generator
 
 # -- arrays --------------------------------------------------------------------------------------
 
@@ -233,7 +233,9 @@ def _drawn(name: str, draw: Any, text: str) -> Any:
 def _sizes(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
     shape = as_sizes(size, name)
     if shape and min(shape) < 0:
-        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {list(shape)}")
+        raise RuntimeError(
+            f"{name}: Trying to create tensor with negative dimension: {list(shape)}"
+        )
     return shape
 
 
@@ -323,7 +325,9 @@ def _check_std(std: Any) -> None:
 
 def _check_probability(p: Array) -> None:
     if p.size and not bool(((p >= 0) & (p <= 1)).all()):
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got probabilities outside")
+        raise RuntimeError(
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got probabilities outside"
+        )
 
 
 @public
@@ -340,7 +344,11 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
 
 @public
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Indices drawn with the given weights, for a vector or for each row of a matrix.
 
@@ -353,7 +361,9 @@ def multinomial(
     if x.ndim not in (1, 2):
         raise RuntimeError(f"prob_dist must be 1 or 2 dim, got shape {list(x.shape)}")
     if x.dtype.kind != "f":
-        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got {x.dtype}")
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got {x.dtype}"
+        )
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     weights = np.atleast_2d(x).astype(np.float64)
@@ -371,7 +381,7 @@ def multinomial(
         marks = g.random((len(weights), num_samples)) * ladder[:, -1:]
         rows = [np.searchsorted(s, m, "right") for s, m in zip(ladder, marks, strict=True)]
         drawn = np.array(rows, np.int64).reshape(len(weights), num_samples)
-    else:  # the smallest of exponential times with the weights as rates: Efraimidis and Spirakis 2006
+    else:  # the first of exponential clocks with the weights as rates: Efraimidis, Spirakis 2006
         times = g.standard_exponential(weights.shape)
         times = np.divide(times, weights, out=np.full_like(times, math.inf), where=weights > 0)
         drawn = np.argsort(times, 1, kind="stable")[:, :num_samples]
@@ -400,12 +410,16 @@ def overwrite(x: Tensor, values: Any, name: str) -> Tensor:
 
 def _float_only(x: Tensor, name: str) -> np.dtype[Any]:
     if x.array.dtype.kind != "f":
-        raise RuntimeError(f'"{name}" not implemented for {x.dtype}: it needs a floating point dtype')
-    return x.array.dtype
+        raise RuntimeError(
+            f'"{name}" not implemented for {x.dtype}: it needs a floating point dtype'
+        )
+    return x.array.dtype  # type: ignore[no-any-return]
 
 
 @method
-def uniform_(self: Tensor, from_: float = 0, to: float = 1, *, generator: Any = None, **kwargs: Any) -> Tensor:
+def uniform_(
+    self: Tensor, from_: float = 0, to: float = 1, *, generator: Any = None, **kwargs: Any
+) -> Tensor:
     """Fill with numbers uniform on [from, to)."""
     low = kwargs.pop("from", from_)
     if kwargs:
@@ -484,7 +498,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
 
 @method
-def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None, **kwargs: Any) -> Tensor:
+def random_(
+    self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None, **kwargs: Any
+) -> Tensor:
     """Fill with whole numbers of [from, to); ``random_(to)`` counts from 0.
 
     Without limits, integers reach to the largest of their type, floats to 2 to the number of bits
@@ -507,4 +523,4 @@ def _past_largest(kind: dtypes.dtype) -> int:
         return 2
     if kind.category == 1:
         return dtypes.iinfo(kind).max + 1
-    return 2 ** (np.finfo(kind.numpy).nmant + 1) + 1
+    return (2 << int(np.finfo(kind.numpy).nmant)) + 1

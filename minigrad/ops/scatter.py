@@ -15,7 +15,7 @@ from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import as_operand, cast, method, public
-from minigrad.ops.index import SMALL, as_value, pick_op, put_op
+from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 from minigrad.ops.samples import Sample, cases
 from minigrad.ops.shape import expand, reshape, take_part, wrap_dim
 from minigrad.tensor import Tensor
@@ -165,8 +165,10 @@ def _check_sizes(index: Shape, shape: Shape, src: Shape | None, dim: int) -> Non
 
 
 def _check_values(index: Array, size: int, dim: int) -> None:
-    low, high = int(index.min()), int(index.max())
-    if low < 0 or high >= size:
+    if index.dtype != np.int64 or not in_range(index, size):
+        low, high = int(index.min()), int(index.max())
+        if low >= 0 and high < size:
+            return
         raise RuntimeError(
             f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
             f"{size}"

@@ -23,6 +23,7 @@ from minigrad.ops.index import (
     write_points,
 )
 from minigrad.ops.inplace import check_writable, write
+from minigrad.ops.scatter import scatter_reduce
 from minigrad.ops.shape import reshape, wrap_dim
 from minigrad.tensor import Tensor
 
@@ -175,6 +176,32 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             f"{value.array.ndim} dimension(s)."
         )
     return _put_vector(input, dim, index, cast(value, input.array.dtype), False)
+
+
+@public(inplace=True)
+def index_reduce(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+) -> Tensor:
+    """A copy combined with the entries of `source` at the entries `index` along `dim`.
+
+    `reduce` is "prod", "mean", "amax" or "amin", see :func:`scatter_reduce`.
+    """
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got "
+            f"{reduce}."
+        )
+    dim, index = _vector_index(input, dim, index, "index_reduce", RuntimeError)
+    source = _vector_source(input, dim, index, source, "index_reduce")
+    places = index.array.reshape((-1,) + (1,) * (source.array.ndim - dim - 1))
+    wide = Tensor(np.broadcast_to(places, source.array.shape))
+    return scatter_reduce(input, dim, wide, source, reduce, include_self=include_self)
 
 
 def _flat_positions(input: Tensor, index: Any, name: str) -> Tensor:

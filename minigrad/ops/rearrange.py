@@ -1,0 +1,565 @@
+"""Views and joins made of those in `shape`: stacking, splitting, windows, diagonals, grids."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations as _combinations
+from typing import Any
+
+import numpy as np
+
+from minigrad.dtypes import get_default_dtype
+from minigrad.ops.creation import finish
+from minigrad.ops.declare import primitive
+from minigrad.ops.functions import as_operand, cast, method, public, result_type
+from minigrad.ops.index import add_zeros_op
+from minigrad.ops.samples import cases
+from minigrad.ops.select import index_select
+from minigrad.ops.shape import (
+    _embed_diagonal,
+    cat,
+    diagonal,
+    expand,
+    flip,
+    narrow,
+    repeat,
+    reshape,
+    select,
+    split,
+    stack,
+    take_part,
+    transpose,
+    wrap_dim,
+)
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+# -- at least so many dimensions, and stacks of those ----------------------------------------------
+
+
+def _each(tensors: tuple[Any, ...], change: Any) -> Any:
+    """Apply to one tensor, or to each of several."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    elif len(tensors) == 1:
+        return change(tensors[0])
+    return tuple(change(t) for t in tensors)
+
+
+def _two(x: Tensor) -> Tensor:
+    return reshape(x, (1,) * (2 - x.array.ndim) + x.array.shape) if x.array.ndim < 2 else x
+
+
+def _three(x: Tensor) -> Tensor:
+    shape = x.array.shape
+    return (
+        x
+        if len(shape) > 2
+        else reshape(x, {0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}[len(shape)])
+    )
+
+
+@public(method=False)
+def atleast_1d(*tensors: Any) -> Any:
+    """With one dimension where there is none."""
+    return _each(tensors, lambda x: x if x.array.ndim else reshape(x, 1))
+
+
+@public(method=False)
+def atleast_2d(*tensors: Any) -> Any:
+    """With leading dimensions of size 1 up to two."""
+    return _each(tensors, _two)
+
+
+@public(method=False)
+def atleast_3d(*tensors: Any) -> Any:
+    """With dimensions of size 1 up to three: ``(1, n, 1)`` of a vector, ``(n, m, 1)``."""
+    return _each(tensors, _three)
+
+
+@public(method=False)
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """One after the other along the second dimension, vectors along their only one."""
+    xs = [atleast_1d(x) for x in tensors]
+    return cat(xs, 0 if xs and xs[0].array.ndim == 1 else 1)
+
+
+@public(method=False)
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """One below the other: along the first dimension, vectors as rows."""
+    return cat([_two(x) for x in tensors], 0)
+
+
+public(vstack, name="row_stack", method=False)
+
+
+@public(method=False)
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """One behind the other, along the third dimension."""
+    return cat([_three(x) for x in tensors], 2)
+
+
+@public(method=False)
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Side by side, vectors as columns."""
+    return hstack([reshape(x, x.array.size, 1) if x.array.ndim < 2 else x for x in tensors])
+
+
+# -- splits ----------------------------------------------------------------------------------------
+
+
+@public
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """So many pieces of nearly equal size, or pieces that end at the given indices; views."""
+    if not input.array.ndim:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    dim = wrap_dim(dim, input.array.ndim, "tensor_split")
+    size = input.array.shape[dim]
+    cuts = (
+        indices_or_sections.tolist()
+        if isinstance(indices_or_sections, Tensor)
+        else indices_or_sections
+    )
+    if isinstance(cuts, int):
+        if cuts <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
+        quotient, rest = divmod(size, cuts)
+        return split(input, [quotient + (i < rest) for i in range(cuts)], dim)
+    edges = [slice(a, b).indices(size)[:2] for a, b in zip([0, *cuts], [*cuts, size], strict=True)]
+    return tuple(narrow(input, dim, a, max(b - a, 0)) for a, b in edges)
+
+
+def _directed_split(name: str, dims: tuple[int, int], least: int) -> Any:
+    def function(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        n = input.array.ndim
+        if n < least:
+            raise RuntimeError(
+                f"{name} requires a tensor with at least {least} dimension(s), but got a tensor "
+                f"with {n} "
+                "dimensions!"
+            )
+        dim = dims[0] if n == 1 else dims[1]
+        size = input.array.shape[dim]
+        if isinstance(indices_or_sections, int) and size % max(indices_or_sections, 1):
+            raise RuntimeError(
+                f"{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{size} is "
+                f"not divisible by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(input, indices_or_sections, dim)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"As :func:`tensor_split` along dimension {dims[1]}; equal pieces only."
+    return public(function)
+
+
+hsplit = _directed_split("hsplit", (0, 1), 1)
+vsplit = _directed_split("vsplit", (0, 0), 2)
+dsplit = _directed_split("dsplit", (2, 2), 3)
+
+
+@public
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """One dimension as several; one of the sizes may be -1."""
+    shape = input.array.shape
+    dim = wrap_dim(dim, len(shape), "unflatten")
+    sizes = tuple(sizes)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    known = math.prod(s for s in sizes if s != -1)
+    if -1 in sizes and known and shape[dim] % known == 0:
+        sizes = tuple(shape[dim] // known if s == -1 else s for s in sizes)
+    if math.prod(sizes) != shape[dim]:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({shape[dim]}) in the input tensor"
+        )
+    return reshape(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+
+
+@public
+def ravel(input: Tensor) -> Tensor:
+    """All dimensions as one."""
+    return reshape(input, -1)
+
+
+# -- turned and repeated ---------------------------------------------------------------------------
+
+
+@public
+def fliplr(input: Tensor) -> Tensor:
+    """Columns in the opposite order."""
+    if input.array.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
+    return flip(input, 1)
+
+
+@public
+def flipud(input: Tensor) -> Tensor:
+    """Rows in the opposite order."""
+    if input.array.ndim < 1:
+        raise RuntimeError("Input must be >= 1-d.")
+    return flip(input, 0)
+
+
+@public
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """Turned by `k` quarters from the first of two dimensions towards the second; a copy."""
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    a, b = (wrap_dim(d, input.array.ndim, "rot90") for d in dims)
+    if a == b:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {a} and dim1 = {b}"
+        )
+    turns = k % 4
+    if turns == 1:
+        return transpose(flip(input, b), a, b)
+    if turns == 2:
+        return flip(input, a, b)
+    return flip(transpose(input, a, b), b) if turns == 3 else input.clone()
+
+
+@public
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """The tensor side by side with itself, so many times along the last dimensions."""
+    times = tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
+    return repeat(input, (1,) * (input.array.ndim - len(times)) + times)
+
+
+@public
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each entry along `dim` repeated, all equally often or as `repeats` says for each.
+
+    >>> import minigrad as mg
+    >>> mg.repeat_interleave(mg.tensor([7, 8]), mg.tensor([1, 2]))
+    tensor([7, 8, 8])
+    """
+    if repeats is None:  # how often each index occurs
+        return Tensor(np.repeat(np.arange(input.array.size), input.array))
+    x = reshape(input, -1) if dim is None else input
+    dim = 0 if dim is None else wrap_dim(dim, x.array.ndim, "repeat_interleave")
+    times = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    if times.size and times.min() < 0:
+        raise RuntimeError("repeats can not be negative")
+    if times.ndim > 1:
+        raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if times.size not in (1, x.array.shape[dim]):
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{times.size} "
+            f"and input.size({dim}) = {x.array.shape[dim]}"
+        )
+    return index_select(x, dim, Tensor(np.repeat(np.arange(x.array.shape[dim]), times)))
+
+
+# -- windows and strides ---------------------------------------------------------------------------
+
+
+def _strided(x: Array, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Array:
+    flat = x.reshape(-1)[offset:]
+    steps = tuple(s * x.itemsize for s in stride)
+    return np.lib.stride_tricks.as_strided(flat, size, steps)
+
+
+def _strided_index(size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Tensor:
+    """Where the elements of the view lie."""
+    places = np.full(size, offset, np.int64)
+    for d, s in enumerate(stride):
+        places += (np.arange(size[d]) * s).reshape((-1,) + (1,) * (len(size) - d - 1))
+    return Tensor(places)
+
+
+def _strided_grad(
+    g: Tensor, size: Any, stride: Any, offset: int, x_shape: tuple[int, ...]
+) -> Tensor:
+    flat = add_zeros_op((g, _strided_index(size, stride, offset)), (0, 1, (math.prod(x_shape),)))
+    return reshape(flat, x_shape)
+
+
+_as_strided = primitive(
+    "as_strided", _strided, vjp=_strided_grad, view=True,
+    sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), ((2, 3), (4, 2), 1))),
+)  # fmt: skip
+
+
+@public
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int = 0
+) -> Tensor:
+    """A view with any sizes and strides of a contiguous tensor; places may overlap.
+
+    Raises
+    ------
+    RuntimeError
+        If the tensor is not contiguous, or the view would leave its memory.
+    """
+    shape, steps = tuple(size), tuple(stride)
+    if len(shape) != len(steps):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if not input.array.flags.c_contiguous:
+        raise RuntimeError(
+            "as_strided(): the input must be contiguous here: call .contiguous() first"
+        )
+    last = storage_offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
+    if (
+        min(steps, default=0) < 0
+        or storage_offset < 0
+        or (0 not in shape and last >= input.array.size)
+    ):
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset "
+            f"{storage_offset} are out "
+            f"of bounds for storage of {input.array.size} elements"
+        )
+    return _as_strided((input,), (shape, steps, storage_offset))
+
+
+def _windows(x: Array, dim: int, size: int, step: int) -> Array:
+    every = np.lib.stride_tricks.sliding_window_view(x, size, dim)
+    return every[(*(slice(None),) * dim, slice(None, None, step))]
+
+
+def _windows_grad(g: Tensor, dim: int, size: int, step: int, x_shape: tuple[int, ...]) -> Tensor:
+    places = np.arange(0, x_shape[dim] - size + 1, step)[:, None] + np.arange(size)
+    return add_zeros_op((g.movedim(-1, dim + 1), Tensor(places)), (dim, 1, x_shape))
+
+
+_unfold = primitive(
+    "unfold", _windows, vjp=_windows_grad, view=True,
+    sample=cases(
+        lambda rng: ((rng.normal(size=(3, 7)),), (1, 3, 2)),
+        lambda rng: ((rng.normal(size=(5, 2)),), (0, 2, 1)),
+    ),
+)  # fmt: skip
+
+
+@method
+def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Windows of `size` entries along a dimension, as a new last dimension; a view."""
+    shape = self.array.shape or (1,)
+    dim = wrap_dim(dimension, self.array.ndim, "unfold")
+    if size > shape[dim] or size < 0:
+        raise RuntimeError(
+            f"maximum size for tensor at dimension {dim} is {shape[dim]} but size is {size}"
+        )
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    if not self.array.ndim:
+        return reshape(self, 1)[:size]
+    return _unfold((self,), (dim, size, step))
+
+
+# -- diagonals -------------------------------------------------------------------------------------
+
+
+@public
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices of zeros with the last dimension as their diagonal."""
+    shape = input.array.shape
+    n = len(shape) + 1
+    a, b = wrap_dim(dim1, n, "diag_embed"), wrap_dim(dim2, n, "diag_embed")
+    if a == b:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    size = shape[-1] + abs(offset)
+    whole = list(shape[:-1])
+    for d in sorted((a, b)):
+        whole.insert(d, size)
+    return _embed_diagonal((input,), (offset, a, b, tuple(whole)))
+
+
+@public
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """A matrix with all elements as its diagonal."""
+    return diag_embed(reshape(input, -1), offset)
+
+
+def _replaced(input: Tensor, part: Any, src: Tensor) -> Tensor:
+    """A copy of `input` with ``part(copy)`` overwritten."""
+    if not isinstance(src, Tensor):
+        raise TypeError(f"expected src to be a Tensor, got {type(src).__name__}")
+    copy = input.clone()
+    view = part(copy)
+    if view.array.shape != src.array.shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.array.shape)}, "
+            f"slice size = {list(view.array.shape)}"
+        )
+    view.copy_(src)
+    return copy
+
+
+@public
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """A copy with another diagonal."""
+    return _replaced(input, lambda x: diagonal(x, offset, dim1, dim2), src)
+
+
+@public
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy with another entry `index` along `dim`."""
+    return _replaced(input, lambda x: select(x, dim, index), src)
+
+
+@public
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    """A copy with another slice along `dim`."""
+    d = wrap_dim(dim, input.array.ndim, "slice_scatter")
+    return _replaced(
+        input, lambda x: take_part(x, (*(slice(None),) * d, slice(start, end, step))), src
+    )
+
+
+@public(method=False)
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Matrices along the diagonal of one matrix, zeros elsewhere."""
+    dtype = result_type(*tensors).numpy
+    blocks = [cast(_two(x), dtype) for x in tensors]
+    width = sum(x.array.shape[1] for x in blocks)
+    rows, left = [], 0
+    for x in blocks:
+        h, w = x.array.shape
+        before, after = (Tensor(np.zeros((h, n), dtype)) for n in (left, width - left - w))
+        rows.append(cat([before, x, after], 1))
+        left += w
+    return cat(rows, 0)
+
+
+# -- grids and indices -----------------------------------------------------------------------------
+
+
+@public(method=False)
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Every combination of the entries of vectors, one tensor per vector; views."""
+    xs = (
+        list(tensors[0])
+        if len(tensors) == 1 and isinstance(tensors[0], (tuple, list))
+        else list(tensors)
+    )
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(
+            f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+        )
+    if not xs:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    if any(x.array.ndim > 1 for x in xs):
+        raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list")
+    swap = indexing == "xy" and len(xs) > 1
+    if swap:
+        xs[0], xs[1] = xs[1], xs[0]
+    shape = tuple(x.array.size for x in xs)
+    grids = [
+        expand(reshape(x, tuple(n if d == i else 1 for d, n in enumerate(shape))), shape)
+        for i, x in enumerate(xs)
+    ]
+    if swap:
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+@public(method=False)
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """Every combination of the entries of vectors, one per row."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return stack([reshape(g, -1) for g in meshgrid(*tensors)], 1)
+
+
+@public(method=False)
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """Every choice of `r` entries of a vector, in order, one per row."""
+    from itertools import combinations_with_replacement
+
+    choose: Any = combinations_with_replacement if with_replacement else _combinations
+    rows = np.array(list(choose(range(input.array.size), r)), np.int64).reshape(-1, r)
+    if not r:
+        return Tensor(np.zeros(0, input.array.dtype))
+    return input[Tensor(rows)]
+
+
+def _triangle_indices(name: str, find: Any, text: str) -> Any:
+    def function(
+        row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
+    ) -> Tensor:
+        indices = np.stack(find(row, offset, col)).astype(np.int64)
+        return finish(indices if dtype is None else indices.astype(dtype.numpy), False, device)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The places of the {text} triangle of a matrix: a row of rows, one of columns."
+    )
+    return public(function, method=False)
+
+
+tril_indices = _triangle_indices("tril_indices", np.tril_indices, "lower")
+triu_indices = _triangle_indices("triu_indices", np.triu_indices, "upper")
+
+
+@public(method=False)
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Places in a flattened tensor as places in each dimension."""
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    found = np.unravel_index(as_operand(indices, "unravel_index", 0).array, sizes)
+    return tuple(Tensor(np.asarray(i)) for i in found)
+
+
+@public(method=False)
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """The powers of the entries of a vector, one column each."""
+    n = x.array.size if N is None else N
+    powers = range(n) if increasing else range(n - 1, -1, -1)
+    x = x if x.array.dtype.kind == "f" else cast(x, np.dtype(np.int64))
+    return stack([x**p for p in powers], 1)
+
+
+@public(method=False)
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` powers of `base`, their exponents equally spaced from `start` to `end`."""
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    kind = get_default_dtype() if dtype is None else dtype
+    values = base ** np.linspace(float(start), float(end), steps)
+    return finish(values.astype(kind.numpy), requires_grad, device)
+
+
+@method
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Summed over the dimensions that broadcasting from `size` would add or stretch."""
+    wanted = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    shape = self.array.shape
+    new = len(shape) - len(wanted)
+    if new < 0 or any(w not in (1, s) for w, s in zip(wanted, shape[new:], strict=True)):
+        raise RuntimeError(f"size {list(wanted)} is not expandable to size {list(shape)}.")
+    dims = [d for d in range(len(shape)) if d < new or (wanted[d - new] == 1 and shape[d] != 1)]
+    return reshape(self.sum(dims) if dims else self, wanted)
+
+
+def _matrix_transpose(self: Tensor) -> Tensor:
+    """A matrix transposed."""
+    if self.array.ndim not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.array.ndim}-D."
+        )
+    return transpose(self, 0, 1) if self.array.ndim else self
+
+
+setattr(Tensor, "H", property(_matrix_transpose))  # noqa: B010

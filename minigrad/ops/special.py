@@ -1,0 +1,450 @@
+"""Elementwise functions beyond those of `elementwise`: numpy computes them, rules differentiate.
+
+They are less common than those that have fused kernels, and some (``erfinv``, ``digamma``) have no
+short formula. Their rules are written with tensors, so they have derivatives of any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad import expr as fx
+from minigrad.kernels.quiet import call_quietly
+from minigrad.ops import elementwise as e
+from minigrad.ops.arithmetic import add, div, sub
+from minigrad.ops.declare import elementwise, primitive
+from minigrad.ops.functions import PUBLIC, _explain, as_operand, cast, promote, public, result_type
+from minigrad.ops.samples import pair, span
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+LN2 = math.log(2)
+
+# -- declarations ----------------------------------------------------------------------------------
+
+
+def _unary(name: str, compute: Callable[..., Any], vjp: Any, sample: Any, text: str) -> Any:
+    op = primitive(
+        name,
+        lambda x: np.asarray(call_quietly(compute, x), x.dtype),
+        vjp=vjp,
+        sample=sample,
+        doc=text,
+    )
+
+    def function(input: Tensor) -> Tensor:
+        x = as_operand(input, name, 0)
+        if x.array.dtype.kind != "f":
+            x = cast(x, dtypes.get_default_dtype().numpy)
+        return op((x,))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Element by element, {text}."
+    return public(function, inplace=True)
+
+
+class _Binary:
+    """What promotion and messages need to know about an operation of two operands."""
+
+    flags = 0
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name, self.kind = name, kind
+
+
+def _binary(
+    name: str, compute: Callable[..., Any], vjp: Any, sample: Any, text: str, kind: str = "float"
+) -> Any:
+    like: Any = _Binary(name, kind)
+    op = primitive(
+        name, lambda a, b: np.asarray(call_quietly(compute, a, b)), vjp=vjp, sample=sample,
+        inputs=2, broadcasts=True, doc=text,
+    )  # fmt: skip
+
+    def function(input: Tensor, other: Any) -> Tensor:
+        operands = promote(like, (input, other))
+        try:
+            return op(operands)
+        except ValueError as error:
+            raise _explain(like, operands, error) from None
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Element by element, {text}."
+    return public(function, inplace=True)
+
+
+def _by_element(function: Callable[[float], float]) -> Callable[[Array], Array]:
+    """A function of Python numbers for arrays, in float64."""
+    return np.vectorize(function, otypes=[np.float64])
+
+
+def _sinh_grad(g: Tensor, x: Tensor) -> Tensor:
+    return g * PUBLIC["cosh"](x)  # type: ignore[no-any-return]
+
+
+def _lgamma_grad(g: Tensor, x: Tensor) -> Tensor:
+    return g * PUBLIC["digamma"](x)  # type: ignore[no-any-return]
+
+
+def _polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
+    return g * PUBLIC["polygamma"](n + 1, x)  # type: ignore[no-any-return]
+
+
+def _digamma_grad(g: Tensor, x: Tensor) -> Tensor:
+    return _polygamma_grad(g, x, 0)
+
+
+# -- inverse and hyperbolic functions --------------------------------------------------------------
+
+asin = _unary(
+    "asin", np.arcsin, lambda g, x: g * e.rsqrt(1 - x * x), span(-0.9, 0.9), "the arc sine"
+)
+acos = _unary(
+    "acos", np.arccos, lambda g, x: -g * e.rsqrt(1 - x * x), span(-0.9, 0.9), "the arc cosine"
+)
+atan = _unary("atan", np.arctan, lambda g, x: g / (1 + x * x), span(-3, 3), "the arc tangent")
+sinh = _unary("sinh", np.sinh, _sinh_grad, span(-3, 3), "the hyperbolic sine")
+cosh = _unary("cosh", np.cosh, lambda g, x: g * sinh(x), span(-3, 3), "the hyperbolic cosine")
+asinh = _unary(
+    "asinh", np.arcsinh, lambda g, x: g * e.rsqrt(x * x + 1), span(-3, 3), "the inverse of sinh"
+)
+acosh = _unary(
+    "acosh", np.arccosh, lambda g, x: g * e.rsqrt(x * x - 1), span(1.2, 4), "the inverse of cosh"
+)
+atanh = _unary(
+    "atanh", np.arctanh, lambda g, x: g / (1 - x * x), span(-0.9, 0.9), "the inverse of tanh"
+)
+log2 = _unary("log2", np.log2, lambda g, x: g / (x * LN2), span(0.3, 4), "the logarithm to base 2")
+log10 = _unary(
+    "log10", np.log10, lambda g, x: g / (x * math.log(10)), span(0.3, 4), "the logarithm to base 10"
+)
+exp2 = _unary("exp2", np.exp2, lambda g, y: g * y * LN2, span(-3, 3), "2 to the power of it")
+for _name in ("asin", "acos", "atan", "asinh", "acosh", "atanh"):
+    public(globals()[_name], name=_name.replace("a", "arc", 1), inplace=True)
+
+
+def _sinc_grad(g: Tensor, x: Tensor) -> Tensor:
+    zero = x == 0
+    z = e._where(zero, 1.0, x) * math.pi
+    slope = (z * e.cos(z) - e.sin(z)) / (z * z) * math.pi
+    return g * e._where(zero, x * (-(math.pi**2) / 3), slope)
+
+
+sinc = _unary("sinc", np.sinc, _sinc_grad, span(-2, 2), "``sin(pi x) / (pi x)``, 1 at 0")
+
+# -- error and gamma functions ---------------------------------------------------------------------
+
+
+def _erfinv(x: Array) -> Array:
+    """Winitzki's approximation and Halley steps; near 1 on the complement, exact there."""
+    x = x.astype(np.float64)
+    size = np.abs(x)
+    log = np.log1p(-size * size)
+    t = 2 / (math.pi * 0.147) + log / 2
+    y = np.sqrt(np.sqrt(t * t - log / 0.147) - t)
+    for _ in range(3):
+        above = np.where(size < 0.5, _math_erf(y) - size, (1 - size) - _math_erfc(y))
+        step = above / (2 / math.sqrt(math.pi) * np.exp(-y * y))
+        better = y - step / (1 + y * step)
+        y = np.where(np.isfinite(better), better, y)
+    return np.where(size == 1, x * np.inf, np.copysign(y, x))
+
+
+_math_erf, _math_erfc = _by_element(math.erf), _by_element(math.erfc)
+erfc = _unary(
+    "erfc", _math_erfc, lambda g, x: -g * (2 / math.sqrt(math.pi)) * e.exp(-x * x), span(-3, 3),
+    "``1 - erf(x)``, exact where that is small",
+)  # fmt: skip
+erfinv = _unary(
+    "erfinv", _erfinv, lambda g, y: g * (math.sqrt(math.pi) / 2) * e.exp(y * y), span(-0.9, 0.9),
+    "the inverse of erf",
+)  # fmt: skip
+
+#: Bernoulli numbers B2, B4, ... over (2j)!, for Euler and Maclaurin's sum.
+_BERNOULLI = (
+    1 / 12,
+    -1 / 720,
+    1 / 30240,
+    -1 / 1209600,
+    1 / 47900160,
+    -691 / 1307674368000,
+    1 / 74724249600,
+)
+
+
+def _zeta(s: int, q: Array) -> Array:
+    """Hurwitz's zeta, the sum of ``(q + k) ** -s`` over k = 0, 1, ...; s > 1."""
+    total = np.zeros(q.shape)
+    count = 10 + int(max(0.0, -float(np.nanmin(q, initial=0.0))))
+    for k in range(min(count, 10_000)):
+        total += (q + k) ** -float(s)
+    a = q + count
+    total += a ** (1.0 - s) / (s - 1) + a ** -float(s) / 2
+    factor, power = float(s), a ** (-float(s) - 1)
+    for j, b in enumerate(_BERNOULLI):
+        total += b * factor * power
+        factor *= (s + 2 * j + 1) * (s + 2 * j + 2)
+        power = power / (a * a)
+    return total
+
+
+def _digamma(x: Array) -> Array:
+    """Shifted to where the asymptotic series holds; negative numbers by reflection."""
+    x = np.asarray(x, np.float64)
+    below = x < 0
+    a = np.where(below, 1 - x, x)
+    shift = np.zeros(a.shape)
+    for _ in range(10):
+        small = a < 10
+        shift = shift + np.where(small, 1 / a, 0)
+        a = np.where(small, a + 1, a)
+    z = 1 / (a * a)
+    series = z * (
+        1 / 12 - z * (1 / 120 - z * (1 / 252 - z * (1 / 240 - z * (1 / 132 - z * 691 / 32760))))
+    )
+    y = np.log(a) - 0.5 / a - series - shift
+    y = np.where(below, y - math.pi / np.tan(math.pi * x), y)
+    y = np.where(below & (x == np.floor(x)), np.nan, y)
+    return np.where(x == 0, np.copysign(np.inf, -x), y)
+
+
+def _lgamma(x: float) -> float:
+    if math.isinf(x) or (x <= 0 and x == math.floor(x)):
+        return math.inf
+    return math.lgamma(x)
+
+
+lgamma = _unary(
+    "lgamma", _by_element(_lgamma), _lgamma_grad, span(0.3, 4),
+    "the logarithm of the gamma function",
+)  # fmt: skip
+digamma = _unary(
+    "digamma", _digamma, _digamma_grad, span(0.3, 4),
+    "the derivative of lgamma",
+)  # fmt: skip
+_polygamma = primitive(
+    "polygamma",
+    lambda x, n: np.asarray(
+        (-1.0) ** (n + 1) * math.factorial(n) * call_quietly(_zeta, n + 1, x.astype(float)), x.dtype
+    ),
+    vjp=_polygamma_grad,
+    sample=span(0.5, 4, params=(1,)), doc="The n-th derivative of digamma.",
+)  # fmt: skip
+
+
+@public(method=False)
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """The n-th derivative of :func:`digamma`."""
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    x = cast(input, result_type(input, 1.0).numpy)
+    return digamma(x) if n == 0 else _polygamma((x,), (n,))
+
+
+# -- two operands ----------------------------------------------------------------------------------
+
+atan2 = _binary(
+    "atan2", np.arctan2,
+    (lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b)),
+    pair(second=(0.3, 3)), "the angle of the point ``(other, input)``",
+)  # fmt: skip
+public(atan2, name="arctan2", inplace=True)
+hypot = _binary(
+    "hypot", np.hypot, (lambda g, a, y: g * (a / y), lambda g, b, y: g * (b / y)),
+    pair(first=(0.3, 3)), "``sqrt(input**2 + other**2)`` without overflow",
+)  # fmt: skip
+copysign = _binary(
+    "copysign", np.copysign,
+    (lambda g, a, y: e._where(a == 0, 0.0, g * (y / e._where(a == 0, 1.0, a))), lambda g: g * 0),
+    pair(first=(0.3, 3), second=(0.3, 3)), "the size of `input` with the sign of `other`",
+)  # fmt: skip
+fmax = _binary(
+    "fmax", np.fmax,
+    (
+        lambda g, a, b: e._where(e.ge(a, b) | e.isnan(b), g, 0.0),
+        lambda g, a, b: e._where(e.ge(a, b) | e.isnan(b), 0.0, g),
+    ),
+    pair(apart=0.1), "the larger one, or the one that is not NaN", kind="promote",
+)  # fmt: skip
+fmin = _binary(
+    "fmin", np.fmin,
+    (
+        lambda g, a, b: e._where(e.le(a, b) | e.isnan(b), g, 0.0),
+        lambda g, a, b: e._where(e.le(a, b) | e.isnan(b), 0.0, g),
+    ),
+    pair(apart=0.1), "the smaller one, or the one that is not NaN", kind="promote",
+)  # fmt: skip
+logaddexp2 = _binary(
+    "logaddexp2", np.logaddexp2,
+    (lambda g, a, y: g * exp2(a - y), lambda g, b, y: g * exp2(b - y)),
+    pair(), "``log2(2**input + 2**other)`` without overflow",
+)  # fmt: skip
+logaddexp = elementwise(
+    "logaddexp",
+    lambda a, b: fx.where(a == b, a + LN2, fx.maximum(a, b) + fx.log1p(fx.exp(-fx.abs(a - b)))),
+    vjp=(
+        lambda g, a, b: fx.where(a == b, g / 2, g * fx.sigmoid(a - b)),
+        lambda g, a, b: fx.where(a == b, g / 2, g * fx.sigmoid(b - a)),
+    ),
+    sample=pair(), doc="``log(exp(a) + exp(b))`` without overflow.",
+)  # fmt: skip
+xlogy = elementwise(
+    "xlogy", lambda a, b: fx.where(fx.isnan(b), b, fx.where(a == 0, 0, a * fx.log(b))),
+    vjp=(
+        lambda g, a, b: fx.where((a == 0) & (b <= 0), 0, g * fx.log(b)),
+        lambda g, a, b: g * a / b,
+    ),
+    sample=pair(first=(0.2, 3), second=(0.3, 3)), doc="``a * log(b)``, and 0 where a is 0.",
+)  # fmt: skip
+
+
+@public(inplace=True)
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """Element by element, ``input ** exponent`` in float64."""
+    wide = np.dtype(np.float64)
+    base, power = (cast(x, wide) if isinstance(x, Tensor) else float(x) for x in (input, exponent))
+    return base**power
+
+
+@public(inplace=True)
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """Element by element, ``input * 2 ** other``."""
+    return e.mul(input, exp2(other))
+
+
+@public(inplace=True)
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0, 1 above, `values` at 0."""
+    if input.array.dtype != values.array.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    x, v = input.array, values.array
+    return Tensor(np.asarray(np.where(x == 0, v, x > 0)).astype(x.dtype))
+
+
+def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
+    def function(input: Tensor, other: Tensor) -> Tensor:
+        kind = result_type(input, other)
+        if kind.numpy.kind not in kinds:
+            raise NotImplementedError(f'"{name}" not implemented for {kind}')
+        a, b = (cast(x, kind.numpy).array for x in (input, other))
+        return Tensor(np.asarray(compute(a, b)))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Element by element, {text}."
+    return public(function, inplace=True)
+
+
+gcd = _plain("gcd", np.gcd, "iu", "the greatest common divisor")
+lcm = _plain("lcm", np.lcm, "iu", "the least common multiple")
+nextafter = _plain("nextafter", np.nextafter, "f", "the next number after `input` towards `other`")
+
+
+@public(inplace=True)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """``input + value * tensor1 * tensor2``."""
+    product = e.mul(tensor1, tensor2)
+    if isinstance(value, float) and not result_type(input, product).is_floating_point:
+        value = int(value)  # as PyTorch has it
+    return add(input, product, alpha=value)
+
+
+@public(inplace=True)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """``input + value * tensor1 / tensor2``."""
+    if not any(x.array.dtype.kind == "f" for x in (tensor1, tensor2)):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported: convert the tensors with "
+            ".float()"
+        )
+    return add(input, div(tensor1, tensor2), alpha=value)
+
+
+@public
+def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """``other - alpha * input``."""
+    return sub(other, input, alpha=alpha)
+
+
+# -- parts of a number -----------------------------------------------------------------------------
+
+
+@public(inplace=True)
+def frac(input: Tensor) -> Tensor:
+    """The part after the point, with the sign of the number."""
+    return sub(input, e.trunc(input))
+
+
+@public(inplace=True)
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """``log(x / (1 - x))``, the inverse of sigmoid; with `eps`, of x between eps and 1 - eps."""
+    x = cast(input, result_type(input, 1.0).numpy)
+    if eps is not None:
+        x = x.clamp(eps, 1 - eps)
+    return e.log(div(x, 1 - x))
+
+
+@public(inplace=True)
+def nan_to_num(
+    input: Tensor,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Tensor:
+    """NaN and infinities as numbers: by default 0 and the largest there are."""
+    x = input.array
+    if x.dtype.kind != "f":
+        return input.clone()
+    info = np.finfo(x.dtype)
+    values = (
+        (np.isnan(x), 0.0 if nan is None else nan),
+        (np.isposinf(x), float(info.max) if posinf is None else posinf),
+        (np.isneginf(x), float(info.min) if neginf is None else neginf),
+    )
+    y = input
+    for where, value in values:
+        y = e._where(Tensor(np.asarray(where)), float(value), y)
+    return y
+
+
+@public
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself."""
+    if input.array.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+@public(inplace=True)
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians."""
+    return e.mul(input, math.pi / 180)
+
+
+@public(inplace=True)
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees."""
+    return e.mul(input, 180 / math.pi)
+
+
+@public
+def signbit(input: Tensor) -> Tensor:
+    """Element by element, whether it is negative (-0.0 is)."""
+    x = input.array
+    return Tensor(np.asarray(np.signbit(x) if x.dtype.kind == "f" else x < 0))
+
+
+public(e.sign, name="sgn", inplace=True)
+
+
+@public
+def real(input: Tensor) -> Tensor:
+    """The tensor itself: there are no complex numbers."""
+    return input
+
+
+public(real, name="conj")

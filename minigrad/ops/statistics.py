@@ -1,0 +1,352 @@
+"""Running results, reductions that look past NaN, quantiles, distances, integrals by trapezoids."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.ops import elementwise as e
+from minigrad.ops.declare import primitive
+from minigrad.ops.functions import cast, promote, public, result_type
+from minigrad.ops.linalg import matmul
+from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, norm, prod, sum
+from minigrad.ops.samples import cases
+from minigrad.ops.scatter import gather
+from minigrad.ops.shape import cat, movedim, narrow, reshape, stack, transpose, unsqueeze, wrap_dim
+from minigrad.ops.sort import sort
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+# -- running products, extremes, and sums of exponentials ------------------------------------------
+
+
+def _cumprod_grad(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """Where no factor is 0, ``sum of (g y) from here on, over x``; else each product without it."""
+    if x.array.all():
+        return (g * y).flip(dim).cumsum(dim).flip(dim) / x
+    size = x.array.shape[dim]
+    parts = []
+    for i in range(size):
+        before, after = narrow(x, dim, 0, i), narrow(x, dim, i + 1, size - i - 1)
+        head = prod(before, dim, True)
+        tail = cat([head, head * _cumprod((after,), (dim,))], dim)
+        parts.append(sum(narrow(g, dim, i, size - i) * tail, dim, True))
+    return cat(parts, dim)
+
+
+_cumprod = primitive(
+    "cumprod",
+    lambda x, dim: np.cumprod(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
+    vjp=_cumprod_grad,
+    sample=cases(
+        lambda rng: ((rng.uniform(0.5, 2, (3, 4)),), (1,)),
+        lambda rng: ((np.array([2.0, 0.0, 3.0, 0.0, 1.5]),), (0,)),
+    ),
+)  # fmt: skip
+
+
+@public(inplace=True)
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """The products of the first 1, 2, 3, ... entries along `dim`."""
+    x = _in_dtype(input, dtype)
+    dim = wrap_dim(dim, x.array.ndim, "cumprod")
+    return _in_dtype(_cumprod((x,), (dim,)), dtype) if x.array.ndim else prod(x, dtype=dtype)
+
+
+def _running(name: str, ufunc: Any, text: str) -> Any:
+    def function(input: Tensor, dim: int) -> ValuesIndices:
+        x = input.array
+        dim = wrap_dim(dim, x.ndim, name)
+        if not x.ndim:
+            return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))
+        best = ufunc.accumulate(x, dim)
+        count = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - dim - 1))
+        new = np.equal(x, best)
+        if x.dtype.kind == "f":
+            new |= np.isnan(x)
+        indices = Tensor(np.maximum.accumulate(np.where(new, count, 0), dim))
+        return ValuesIndices(gather(input, dim, indices), indices)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The {text} of the first 1, 2, 3, ... entries along `dim`, and where the last such one is."
+    )
+    return public(function)
+
+
+cummax = _running("cummax", np.maximum, "largest")
+cummin = _running("cummin", np.minimum, "smallest")
+
+
+def _logcumsumexp_grad(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """``exp(x) * (sum of g exp(-y) from here on)``, its terms kept finite by their largest."""
+    top = Tensor(np.max(np.where(np.isfinite(y.array), y.array, -np.inf), axis=dim, keepdims=True))
+    late = (g * e.exp(top - y)).flip(dim).cumsum(dim).flip(dim)
+    return e.exp(x - top) * late
+
+
+_logcumsumexp = primitive(
+    "logcumsumexp", lambda x, dim: np.logaddexp.accumulate(x, dim), vjp=_logcumsumexp_grad,
+    sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), (1,))),
+)  # fmt: skip
+
+
+@public
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """``log(cumsum(exp(x)))`` without overflow."""
+    dim = wrap_dim(dim, input.array.ndim, "logcumsumexp")
+    x = cast(input, result_type(input, 1.0).numpy)
+    return _logcumsumexp((x,), (dim,)) if x.array.ndim else x.clone()
+
+
+# -- reductions ------------------------------------------------------------------------------------
+
+
+class MinMax(NamedTuple):
+    """Both extremes."""
+
+    min: Tensor
+    max: Tensor
+
+
+@public
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The smallest and the largest element, of all or along `dim`."""
+    dims: Any = () if dim is None else dim
+    return MinMax(amin(input, dims, keepdim), amax(input, dims, keepdim))
+
+
+def _without_nan(input: Tensor) -> Tensor:
+    missing = np.isnan(input.array) if input.array.dtype.kind == "f" else np.zeros((), bool)
+    return e._where(Tensor(missing), 0, input) if missing.any() else input
+
+
+@public
+def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The sum of what is not NaN."""
+    return sum(_without_nan(_in_dtype(input, dtype)), dim, keepdim, dtype=dtype)
+
+
+@public
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The mean of what is not NaN."""
+    x = _in_dtype(input, dtype)
+    if x.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point dtype but got {x.dtype}"
+        )
+    count = sum(Tensor((~np.isnan(x.array)).astype(x.array.dtype)), dim, keepdim)
+    return sum(_without_nan(x), dim, keepdim) / count
+
+
+@public
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of the difference."""
+    return norm(input - other, p)
+
+
+@public
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """With the entries along `dim` scaled down to a p-norm of at most `maxnorm`."""
+    d = wrap_dim(dim, input.array.ndim, "renorm")
+    others = [i for i in range(input.array.ndim) if i != d]
+    size = norm(input, p, others, True)
+    factor = e._where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+    return input * factor
+
+
+# -- quantiles -------------------------------------------------------------------------------------
+
+_METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _between(sorted_: Tensor, rank: Array, interpolation: str) -> Tensor:
+    """Values at fractional ranks along the last dimension of sorted rows."""
+    low = np.floor(rank)
+    if interpolation == "lower":
+        rank = low
+    elif interpolation == "higher":
+        rank = np.ceil(rank)
+    elif interpolation == "nearest":
+        rank = np.rint(rank)
+    low = np.floor(rank)
+    weight = np.where(rank > low, 0.5, 0.0) if interpolation == "midpoint" else rank - low
+    below = gather(sorted_, -1, Tensor(low.astype(np.int64)))
+    above = gather(sorted_, -1, Tensor(np.ceil(rank).astype(np.int64)))
+    return e.lerp(below, above, Tensor(weight.astype(sorted_.array.dtype)))
+
+
+def _quantile(name: str, skip_nan: bool, text: str) -> Any:
+    def function(
+        input: Tensor,
+        q: Any,
+        dim: int | None = None,
+        keepdim: bool = False,
+        *,
+        interpolation: str = "linear",
+    ) -> Tensor:
+        x = input.array
+        if x.dtype.char not in "fd":
+            raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        if not x.size:
+            raise RuntimeError(f"{name}() input tensor must be non-empty")
+        if interpolation not in _METHODS:
+            raise RuntimeError(
+                f"{name}() interpolation must be one of linear, lower, higher, midpoint or "
+                "nearest, but got "
+                f"{interpolation}"
+            )
+        levels = np.asarray(q.array if isinstance(q, Tensor) else q, x.dtype)
+        if levels.ndim > 1 or (levels.size and not (levels.min() >= 0 and levels.max() <= 1)):
+            raise RuntimeError(
+                f"{name}() q values must be in the range [0, 1], in at most one dimension"
+            )
+        d = None if dim is None else wrap_dim(dim, x.ndim, name)
+        rows = reshape(input, -1) if d is None or not x.ndim else movedim(input, d, -1)
+        ordered = sort(rows).values
+        missing = np.isnan(ordered.array).sum(-1, keepdims=True)
+        size = ordered.array.shape[-1]
+        last = np.maximum(size - missing, 1) - 1 if skip_nan else np.full(missing.shape, size - 1)
+        # a row with NaN is NaN: look where it stands, at the end
+        rank = (
+            last * levels.reshape(-1)
+            if skip_nan
+            else np.where(missing > 0, size - 1, last * levels.reshape(-1))
+        )
+        found = movedim(_between(ordered, rank, interpolation), -1, 0)
+        if keepdim:
+            found = reshape(found, (-1, *(1,) * x.ndim)) if d is None else unsqueeze(found, d + 1)
+        return found if levels.ndim else reshape(found, found.array.shape[1:])
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The value below which a share `q` of the elements{text} lies, of all or along `dim`."
+    )
+    return public(function)
+
+
+quantile = _quantile("quantile", False, "")
+nanquantile = _quantile("nanquantile", True, " that are not NaN")
+
+# -- differences and integrals ---------------------------------------------------------------------
+
+
+@public
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """The n-th differences between neighbours along `dim`."""
+    if not input.array.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    dim = wrap_dim(dim, input.array.ndim, "diff")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    parts = [p for p in (prepend, input, append) if p is not None]
+    x = cat(parts, dim) if len(parts) > 1 and n else input
+    for _ in range(min(n, x.array.shape[dim])):
+        size = x.array.shape[dim] - 1
+        late, early = narrow(x, dim, 1, size), narrow(x, dim, 0, size)
+        x = e.ne(late, early) if x.array.dtype.kind == "b" else late - early
+    return x if n else x.clone()
+
+
+def _slabs(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
+    """Twice the areas between neighbours."""
+    size = y.array.shape[dim] - 1
+    heights = narrow(y, dim, 1, size) + narrow(y, dim, 0, size)
+    if x is None:
+        return heights * dx
+    if x.array.ndim == 1:
+        shape = tuple(x.array.size if d == dim else 1 for d in range(y.array.ndim))
+        x = reshape(x, shape)
+    return heights * diff(x, dim=dim)
+
+
+@public(method=False)
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """The integral along `dim` of the function through the points, by trapezoids."""
+    dim = wrap_dim(dim, y.array.ndim, "trapezoid")
+    if x is None:
+        size = y.array.shape[dim]
+        ends = [sum(narrow(y, dim, i, 1), dim) for i in (0, size - 1)] if size else []
+        return (sum(y, dim) - sum(stack(ends), 0) * 0.5) * dx if ends else sum(y, dim)
+    return sum(_slabs(y, x, dx, dim), dim) / 2.0
+
+
+public(trapezoid, name="trapz", method=False)
+
+
+@public(method=False)
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1
+) -> Tensor:
+    """The integrals along `dim` up to the second, third, ... point, by trapezoids."""
+    dim = wrap_dim(dim, y.array.ndim, "cumulative_trapezoid")
+    return _slabs(y, x, dx, dim).cumsum(dim) / 2.0
+
+
+# -- covariance and distances ----------------------------------------------------------------------
+
+
+@public
+def cov(
+    input: Tensor,
+    *,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """The covariances of variables in rows, observed in columns."""
+    if input.array.ndim > 2:
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got {input.array.ndim}"
+        )
+    x = cast(input, result_type(input, 1.0).numpy)
+    x = x if x.array.ndim == 2 else reshape(x, 1, -1)
+    weights = None
+    if fweights is not None:
+        weights = cast(fweights, x.array.dtype)
+    if aweights is not None:
+        weights = aweights if weights is None else weights * aweights
+    total: Any = x.array.shape[1] if weights is None else sum(weights)
+    average = mean(x, 1, True) if weights is None else sum(x * weights, 1, True) / total
+    centred = x - average
+    scaled = centred if weights is None else centred * weights
+    if weights is not None and aweights is not None and correction:
+        count = total - correction * sum(weights * aweights) / total
+    else:
+        count = total - correction
+    if not isinstance(count, Tensor):
+        count = float(max(count, 0))
+    result = matmul(scaled, transpose(centred, 0, 1)) / count
+    return result if input.array.ndim == 2 else reshape(result, ())
+
+
+@public
+def corrcoef(input: Tensor) -> Tensor:
+    """The correlations of variables in rows, observed in columns."""
+    c = cov(input)
+    if not c.array.ndim:
+        return c / c
+    deviation = e.sqrt(c.diagonal())
+    return (c / reshape(deviation, -1, 1) / deviation).clamp(-1, 1)
+
+
+@public(method=False)
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
+    """The p-norm distances between all rows: ``(*, n, d)`` and ``(*, m, d)`` give ``(*, n, m)``."""
+    a, b = promote(e._sub.op, (x1, x2))
+    if min(a.array.ndim, b.array.ndim) < 2:
+        raise RuntimeError("cdist only supports at least 2D tensors")
+    if a.array.shape[-1] != b.array.shape[-1]:
+        raise RuntimeError(
+            "X1 and X2 must have the same number of columns. X1: "
+            f"{a.array.shape[-1]} X2: {b.array.shape[-1]}"
+        )
+    return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1)
