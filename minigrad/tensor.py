@@ -122,7 +122,9 @@ class Tensor(TensorMethods):
     __array_priority__ = 1000
 
     def __init__(self, data: Any = ()) -> None:
-        if data.__class__ is not np.ndarray:
+        if isinstance(data, np.generic):
+            data = np.asarray(data)
+        elif data.__class__ is not np.ndarray:
             data = np.array(
                 data.array if isinstance(data, Tensor) else data, dtypes.get_default_dtype().numpy
             )
@@ -445,10 +447,15 @@ class Tensor(TensorMethods):
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only())
+
+    def _only(self) -> Any:
+        if self.array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.array.item()
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub" or self.array.size != 1:

@@ -42,7 +42,7 @@ def user_line() -> str:
 
 
 def _ours(filename: str) -> bool:
-    return filename.startswith(_PACKAGE) or filename.startswith("<frozen")
+    return filename.startswith((_PACKAGE, "<frozen"))
 
 
 def _finite(a: Array) -> bool:
@@ -85,7 +85,11 @@ class _Anomaly:
         self.check_nan = check_nan
 
     def heard(
-        self, op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], outputs: tuple[Tensor, ...]
+        self,
+        op: Any,
+        inputs: tuple[Tensor, ...],
+        params: tuple[Any, ...],
+        outputs: tuple[Tensor, ...],
     ) -> None:
         """After each operation: note its line; refuse a result that is not finite."""
         where = None
@@ -103,7 +107,9 @@ class _Anomaly:
         infinite_only = not np.isnan(bad).any()
         if infinite_only and (sources or _unlisted(params) or op.name in _MOVES):
             return  # an infinity that was put there
-        raise RuntimeError(self._forward_text(op, inputs, params, bad, sources, where or user_line()))
+        raise RuntimeError(
+            self._forward_text(op, inputs, params, bad, sources, where or user_line())
+        )
 
     @staticmethod
     def _forward_text(
@@ -115,7 +121,10 @@ class _Anomaly:
         where: str,
     ) -> str:
         what = "NaN" if np.isnan(bad).any() else "infinite values"
-        lines = [f"'{op.name}' returned {what}, at {where}", f"  result: {_text(bad)}{_first_bad(bad)}"]
+        lines = [
+            f"'{op.name}' returned {what}, at {where}",
+            f"  result: {_text(bad)}{_first_bad(bad)}",
+        ]
         for i, x in enumerate(inputs):
             name = f" '{x.name}'" if x.name else ""
             lines.append(f"  input {i}{name}: {_text(x.array)}")
@@ -125,7 +134,11 @@ class _Anomaly:
             leaf = any(x.node is None for x in sources)
             lines.append(
                 "  An input was not finite already: "
-                + ("it is a leaf (data, a parameter, or computed before)." if leaf else "see above.")
+                + (
+                    "it is a leaf (data, a parameter, or computed before)."
+                    if leaf
+                    else "see above."
+                )
             )
         else:
             lines.append("  All inputs were finite: this is where it began.")
@@ -160,7 +173,7 @@ class _Anomaly:
             lines.append(
                 f"  The forward operation was at {node.where}"
                 if node.where
-                else "  No forward pass information: run the forward pass inside detect_anomaly(), too."
+                else "  No forward pass information: run it inside detect_anomaly(), too."
             )
             if not begun:
                 lines.append("  The gradient that arrived was not finite already.")
@@ -214,7 +227,9 @@ def _with(anomaly: _Anomaly | None) -> Any:
     if anomaly is None:
         return mode._replace(listeners=listeners, watchers=watchers, locate=None)
     return mode._replace(
-        listeners=(*listeners, anomaly.heard), watchers=(*watchers, anomaly.watched), locate=user_line
+        listeners=(*listeners, anomaly.heard),
+        watchers=(*watchers, anomaly.watched),
+        locate=user_line,
     )
 
 

@@ -48,7 +48,10 @@ def likely_cause(
     """
     if not np.all(np.isfinite(analytic)):
         where = "where the function is finite" if np.all(np.isfinite(numeric)) else "there"
-        return f"The gradient is NaN or infinite {where}: look for 0/0, log(0) or inf - inf in the rule."
+        return (
+            f"The gradient is NaN or infinite {where}: look for 0/0, 0 * inf, log(0) or inf - inf "
+            "in the rule."
+        )
     if not np.all(np.isfinite(numeric)):
         return "The function is not finite around this point: it may lie on the edge of its domain."
     for found in (
@@ -93,8 +96,8 @@ def _factor(
     if abs(c + 1) < 1e-3:
         return "The gradient has the wrong sign, everywhere."
     text = (
-        f"The gradient is {_spell(c)} times what it should be, everywhere: a factor {_spell(1 / c)} "
-        "is missing in the rule."
+        f"The gradient is {_spell(c)} times what it should be, everywhere: a factor "
+        f"{_spell(1 / c)} is missing in the rule."
     )
     sizes = {n for n in (*in_shape, *out_shape, math.prod(in_shape), math.prod(out_shape)) if n > 2}
     if any(abs(c - n) < 1e-3 * n for n in sizes):
@@ -110,11 +113,18 @@ def _transposed(analytic: Array, numeric: Array, in_shape: tuple[int, ...]) -> s
     if len(in_shape) == 2 and in_shape[0] > 1 and in_shape[1] > 1:
         turned = analytic.reshape(*in_shape, -1)
         for candidate in (
-            turned.transpose(1, 0, 2).reshape(analytic.shape) if in_shape[0] == in_shape[1] else None,
-            analytic.reshape(in_shape[1], in_shape[0], -1).transpose(1, 0, 2).reshape(analytic.shape),
+            turned.transpose(1, 0, 2).reshape(analytic.shape)
+            if in_shape[0] == in_shape[1]
+            else None,
+            analytic.reshape(in_shape[1], in_shape[0], -1)
+            .transpose(1, 0, 2)
+            .reshape(analytic.shape),
         ):
             if candidate is not None and _agree(candidate, numeric):
-                return "The gradient is that of the transposed input: a transpose is missing in the rule."
+                return (
+                    "The gradient is that of the transposed input: a transpose is missing in the "
+                    "rule."
+                )
     return ""
 
 
@@ -129,13 +139,13 @@ def _missing_terms(analytic: Array, numeric: Array) -> str:
     present = kept & (np.abs(numeric) > 1e-3 * scale)
     if np.any(lost.any(axis=1) & present.any(axis=1)):
         return (
-            f"The gradient is right where it is not 0, but {share:.0%} of the terms are missing: an "
-            "element that is used several times (broadcast, indexed twice, read by several outputs) "
-            "must get the sum over all its uses."
+            f"The gradient is right where it is not 0, but {share:.0%} of the terms are missing: "
+            "an element that is used several times (broadcast, indexed twice, read by several "
+            "outputs) must get the sum over all its uses."
         )
     return (
-        f"The gradient is right for some elements of the input and 0 for others ({share:.0%} of the "
-        "terms): part of the input is cut off from the graph."
+        f"The gradient is right for some elements of the input and 0 for others ({share:.0%} of "
+        "the terms): part of the input is cut off from the graph."
     )
 
 
@@ -157,7 +167,7 @@ def swapped(analytic: list[Array], numeric: list[Array]) -> str:
     """Whether two inputs got each other's gradient."""
     for i in range(len(analytic)):
         for j in range(i):
-            if _agree(analytic[i], numeric[j]) and _agree(analytic[j], numeric[i]):
-                if not _agree(numeric[i], numeric[j]):
-                    return f"Inputs {j} and {i} got each other's gradient."
+            crossed = _agree(analytic[i], numeric[j]) and _agree(analytic[j], numeric[i])
+            if crossed and not _agree(numeric[i], numeric[j]):
+                return f"Inputs {j} and {i} got each other's gradient."
     return ""

@@ -142,7 +142,7 @@ class _Call:
         return [g] if self.single else list(g)
 
     def unpack(self, node: Node) -> tuple[Any, ...]:
-        """The saved tensors; results as they are in the graph, so that they can be differentiated."""
+        """The saved tensors; results as they are in the graph, to be differentiated through."""
         found: list[Any] = []
         for kind, k in self.layout:
             if kind == "none":
@@ -162,7 +162,9 @@ class _Call:
             t.node, t._requires_grad = node, True
         elif place in self.slots:
             slot = self.slots[place]() or Slot(node, place, array.shape, array.dtype)
-            self.slots[place] = weakref.ref(slot)  # one at a time: a slot collects all of its gradient
+            self.slots[place] = weakref.ref(
+                slot
+            )  # one at a time: a slot collects all of its gradient
             t.node, t._requires_grad = slot, True
         return t
 
@@ -182,8 +184,9 @@ class _Call:
         count = len(self.args)
         if len(found) < count or any(g is not None for g in found[count:]):
             raise RuntimeError(
-                f"function {node.name()} returned an incorrect number of gradients (expected {count}, "
-                f"got {len(found)}): one for each argument of forward, None for those without"
+                f"function {node.name()} returned an incorrect number of gradients (expected "
+                f"{count}, got {len(found)}): one for each argument of forward, None for those "
+                "without"
             )
         return [
             self._fit(node, found[place], target, place)
@@ -214,8 +217,8 @@ class _Call:
         if g.array.dtype != dtype:
             from minigrad.ops.functions import cast
 
-            g = cast(g, dtype)
-        return g
+            return cast(g, dtype)
+        return g  # type: ignore[no-any-return]
 
 
 def _forward(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
@@ -252,15 +255,14 @@ class Function:
 
     def __init__(self) -> None:
         raise RuntimeError(
-            f"{type(self).__name__} is not made into an object: call {type(self).__name__}.apply(...)"
+            f"{type(self).__name__} is not made into an object: call "
+            f"{type(self).__name__}.apply(...)"
         )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
-        """Compute: ``forward(ctx, *args)``, or ``forward(*args)`` beside a :meth:`setup_context`."""
-        raise TypeError(
-            "You must implement the forward function for custom autograd.Function."
-        )
+        """Compute: ``forward(ctx, *args)``; ``forward(*args)`` beside a :meth:`setup_context`."""
+        raise TypeError("You must implement the forward function for custom autograd.Function.")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
@@ -271,8 +273,8 @@ class Function:
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradients of the arguments of forward, from those of its results."""
         raise TypeError(
-            "You must implement the backward function for custom autograd.Function, or compute under "
-            "no_grad()."
+            "You must implement the backward function for custom autograd.Function, or compute "
+            "under no_grad()."
         )
 
     @classmethod
@@ -308,8 +310,8 @@ def _fresh(
     for x in ctx._dirty:
         if not any(x is y for y in outs):
             raise RuntimeError(
-                f"{cls.__name__}: an argument was marked dirty by mark_dirty() but is not among the "
-                "results: return it"
+                f"{cls.__name__}: an argument was marked dirty by mark_dirty() but is not among "
+                "the results: return it"
             )
         check_writable(x, cls.__name__)
     known = [id(t) for t in inputs]

@@ -41,7 +41,7 @@ def _as_tuple(value: Any, what: str, function: str) -> tuple[tuple[Tensor, ...],
 def _leaves(inputs: tuple[Tensor, ...], create_graph: bool) -> tuple[Tensor, ...]:
     """Copies to differentiate by; with a graph, they stay connected to where they came from."""
     if create_graph:
-        return tuple(x.view_as(x) if x.requires_grad else _leaf(x) for x in inputs)  # type: ignore[attr-defined]
+        return tuple(x.view_as(x) if x.requires_grad else _leaf(x) for x in inputs)
     return tuple(_leaf(x) for x in inputs)
 
 
@@ -66,9 +66,13 @@ def _gradients(
     strict: bool,
 ) -> tuple[Tensor, ...]:
     """``sum_o flows[o]^T d outs[o] / d leaves``; zeros where there is no dependence."""
-    pairs = [(y, None if flows is None else flows[o]) for o, y in enumerate(outs) if y.requires_grad]
+    pairs = [
+        (y, None if flows is None else flows[o]) for o, y in enumerate(outs) if y.requires_grad
+    ]
     if strict and len(pairs) < len(outs):
-        raise RuntimeError("Output of the user-provided function is independent of the inputs (strict mode)")
+        raise RuntimeError(
+            "Output of the user-provided function is independent of the inputs (strict mode)"
+        )
     if not pairs:
         return tuple(_zeros(x) for x in leaves)
     found = grad(
@@ -103,14 +107,19 @@ def _vectors(v: Any, like: tuple[Tensor, ...], function: str) -> tuple[Tensor, .
     for i, (a, b) in enumerate(zip(vs, like, strict=True)):
         if a.array.shape != b.array.shape:
             raise RuntimeError(
-                f"{function}: entry {i} of v has shape {list(a.array.shape)}, expected {list(b.array.shape)}"
+                f"{function}: entry {i} of v has shape {list(a.array.shape)}, expected "
+                f"{list(b.array.shape)}"
             )
     return vs
 
 
 @enable_grad()
 def vjp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
 ) -> tuple[Any, Any]:
     """The results of `func`, and ``v^T J``: one backward pass.
 
@@ -143,7 +152,11 @@ def vjp(
 
 @enable_grad()
 def jvp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
 ) -> tuple[Any, Any]:
     """The results of `func`, and ``J v``: the derivative along `v`.
 
@@ -163,7 +176,9 @@ def jvp(
     return _plain(outs, many_out, create_graph), _plain(products, many_out, create_graph)
 
 
-def _row(y: Tensor, leaves: tuple[Tensor, ...], k: int, create_graph: bool, strict: bool) -> tuple[Tensor, ...]:
+def _row(
+    y: Tensor, leaves: tuple[Tensor, ...], k: int, create_graph: bool, strict: bool
+) -> tuple[Tensor, ...]:
     v = np.zeros(y.array.shape, y.array.dtype)
     v.reshape(-1)[k] = 1
     return _gradients((y,), leaves, (Tensor(v),), create_graph, strict)
@@ -287,7 +302,11 @@ def hessian(
 
 @enable_grad()
 def vhp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
 ) -> tuple[Any, Any]:
     """The result of `func`, and ``v^T H`` with its Hessian: two backward passes.
 
@@ -306,7 +325,11 @@ def vhp(
 
 
 def hvp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
 ) -> tuple[Any, Any]:
     """The result of `func`, and ``H v`` with its Hessian.
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd import numeric
-from minigrad.autograd.gradcheck import Element, acceptable
 from minigrad.autograd.graph import grad
 from minigrad.autograd.modes import no_grad
+from minigrad.autograd.report import Element, acceptable
 from minigrad.ops.functions import PUBLIC
 from minigrad.tensor import Tensor
 
@@ -62,7 +62,9 @@ class ParameterCheck:
 class _Model:
     """A copy of a model in float64 whose loss is the same function each time it is asked."""
 
-    def __init__(self, model: Any, loss_fn: Callable[[Any], Tensor], inputs: tuple[Any, ...]) -> None:
+    def __init__(
+        self, model: Any, loss_fn: Callable[[Any], Tensor], inputs: tuple[Any, ...]
+    ) -> None:
         self.model = copy.deepcopy(model).double()
         self.loss_fn = loss_fn
         self.inputs = tuple(_wide(x) for x in inputs)
@@ -215,9 +217,7 @@ def _check_parameter(
         slope = numeric.Slope(float(numeric.central(at, h)[0]), h)
         if not close(claimed, slope.value):
             slope = numeric.refine(at, h, 0, claimed, close)
-        element = Element(
-            0, index, 0, (), claimed, slope.value, slope.step, slope.kind, slope.left, slope.right, 0.0
-        )
+        element = Element(0, index, 0, (), claimed, *slope, error=0.0)
         if slope.kind != "smooth" and acceptable(element, close):
             kinks += 1
             continue

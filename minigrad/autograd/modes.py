@@ -64,6 +64,7 @@ class _Switch:
         current.reset(self._tokens.pop())
 
     def __call__(self, function: F) -> F:
+        """The function, switched while it runs; a generator, while it computes its next value."""
         changes = self._changes
         if inspect.isgeneratorfunction(function):
             return _each_step(function, changes)  # type: ignore[return-value]
@@ -114,6 +115,7 @@ class no_grad(_Switch):
     """
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """The switch; or, given a function, that function switched."""
         self = super().__new__(cls)
         if function is None:
             return self
@@ -128,6 +130,7 @@ class enable_grad(_Switch):
     """Record a graph again, inside :class:`no_grad`."""
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """The switch; or, given a function, that function switched."""
         self = super().__new__(cls)
         if function is None:
             return self
@@ -142,6 +145,7 @@ class inference_mode(_Switch):
     """As :class:`no_grad`; in minigrad its tensors may be used in a graph later, too."""
 
     def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
+        """The switch; or, given a function, that function switched."""
         self = super().__new__(cls)
         if not callable(mode):
             return self
@@ -167,6 +171,7 @@ class set_grad_enabled(_Switch):
         current.set(current.get()._replace(grad=self._before.grad))
 
     def __call__(self, function: F) -> F:
+        """The function, switched while it runs."""
         self.__exit__()  # decorating is no call
         return super().__call__(function)
 

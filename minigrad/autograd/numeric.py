@@ -1,10 +1,10 @@
 """Derivatives by finite differences: what gradients are checked against.
 
-The central difference ``D(h) = (f(x + h) - f(x - h)) / 2h`` errs by ``O(h**2)`` where `f` is smooth,
-and by about ``eps |f| / h`` because `f` is rounded. Richardson's extrapolation from two steps,
-``(4 D(h/2) - D(h)) / 3``, errs by ``O(h**4)``, so a step large enough to keep rounding away still
-gives ten digits in float64. Where the two steps disagree, something is near: a kink, a pole, the
-edge of the domain. Then smaller steps are tried, and the slopes from both sides are compared.
+The central difference ``D(h) = (f(x + h) - f(x - h)) / 2h`` errs by ``O(h**2)`` where `f` is
+smooth, and by about ``eps |f| / h`` because `f` is rounded. Richardson's extrapolation from two
+steps, ``(4 D(h/2) - D(h)) / 3``, errs by ``O(h**4)``, so a step large enough to keep rounding away
+still gives ten digits in float64. Where the two steps disagree, something is near: a kink, a pole,
+the edge of the domain. Then smaller steps are tried, and the slopes from both sides are compared.
 
 References
 ----------
@@ -90,7 +90,9 @@ def _one_sided(at: Along, h: float, here: Array) -> Array:
     return np.asarray(2 * ((at(h / 2) - here) / (h / 2)) - (at(h) - here) / h)
 
 
-def refine(at: Along, h: float, k: int, claimed: float, close: Callable[[float, float], bool]) -> Slope:
+def refine(
+    at: Along, h: float, k: int, claimed: float, close: Callable[[float, float], bool]
+) -> Slope:
     """Look closely at output `k`, whose derivative was not what is `claimed`.
 
     Tries smaller steps, and returns the first slope that is `close` to the claim or else the one

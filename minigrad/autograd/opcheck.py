@@ -113,7 +113,9 @@ def deviation(found: Any, expected: Any) -> float:
     return float(worst) if worst == worst else math.inf
 
 
-def kernel_errors(op: Elementwise, sample: Sample, dtype: Any, rules: bool = True) -> dict[str, float]:
+def kernel_errors(
+    op: Elementwise, sample: Sample, dtype: Any, rules: bool = True
+) -> dict[str, float]:
     """How far the fused kernels of an operation are from its formulas on numpy arrays.
 
     The operands are laid out in full, so that each formula needs one kernel per type, and repeated
@@ -139,7 +141,9 @@ def kernel_errors(op: Elementwise, sample: Sample, dtype: Any, rules: bool = Tru
             found = fused(
                 [values[n] for n in fused.operands], [values[n] for n in fused.params], kind
             )
-            errors[f"derivative in {op.names[i]}"] = deviation(found, np.broadcast_to(expected, y.shape))
+            errors[f"derivative in {op.names[i]}"] = deviation(
+                found, np.broadcast_to(expected, y.shape)
+            )
     return errors
 
 

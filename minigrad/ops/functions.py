@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, overload
 
@@ -48,12 +49,29 @@ def public(
     if function is None:
         return lambda f: public(f, name=name, method=method, inplace=inplace)
     name = name or function.__name__
-    PUBLIC[name] = function
+    PUBLIC[name] = _checked(function, name)
     if method:
         setattr(Tensor, name, function)
     if inplace:
         add_inplace(name, function)
     return function
+
+
+def _checked(function: F, name: str) -> F:
+    """As users call it: what is no tensor is refused by name, not by an AttributeError inside."""
+    first = next(iter(function.__annotations__.items()), ("", None))
+    if first not in (("input", "Tensor"), ("self", "Tensor")):
+        return function
+
+    @functools.wraps(function)
+    def checked(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
+        return function(input, *args, **kwargs)
+
+    return checked  # type: ignore[return-value]
 
 
 @overload
@@ -98,7 +116,7 @@ def constant(value: float, dtype: np.dtype[Any]) -> Tensor:
     key = (dtype.char, value)
     t = _constants.get(key)
     if t is None or value == 0 or value != value:
-        t = Tensor(np.array(value, dtype))
+        t = Tensor(np.array(value).astype(dtype))  # an integer out of range wraps, as in PyTorch
         t.array.flags.writeable = False
         if len(_constants) >= 512:
             _constants.clear()
