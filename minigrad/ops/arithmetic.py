@@ -154,13 +154,15 @@ def pow(input: Any, exponent: Any) -> Tensor:
         if input.array.dtype.kind == "f":
             special = _POWERS.get(exponent)
             if special is not None:
-                return special(input)  # type: ignore[no-any-return]
-            return e._pow_number(input, float(exponent))  # type: ignore[no-any-return]
+                return special(input)
+            return e._pow_number(input, float(exponent))
+        if isinstance(exponent, int) and exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
     try:
         y = e._pow(input, exponent)
         if y.array.dtype == np.int8 and result_type(input, exponent).category == 0:
             return cast(y, np.dtype(bool))  # numpy computes powers of booleans as int8
-        return y  # type: ignore[no-any-return]
+        return y
     except RuntimeError as error:
         if "negative integer powers" in str(error):
             raise RuntimeError("Integers to negative integer powers are not allowed.") from None

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.functions import as_operand, cast, method, public
-from minigrad.ops.shape import as_sizes
+from minigrad.ops.dims import as_sizes
 from minigrad.tensor import Tensor, device as _device
 
 Array = np.ndarray[Any, Any]

@@ -15,7 +15,8 @@ from typing import Any
 from minigrad.ops import elementwise as e
 from minigrad.ops.functions import as_operand, public
 from minigrad.ops.linalg import matmul
-from minigrad.ops.shape import diagonal, permute, reshape
+from minigrad.ops.parts import diagonal
+from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor
 
 #: A letter, or for a dimension of the ellipsis its number counted from the right.

@@ -23,7 +23,8 @@ from minigrad.ops.declare import primitive
 from minigrad.ops.functions import cast, constant, method
 from minigrad.ops.inplace import check_writable, write, written
 from minigrad.ops.samples import Sample, cases
-from minigrad.ops.shape import PART, expand, permute, reshape
+from minigrad.ops.parts import PART
+from minigrad.ops.shape import expand, permute, reshape
 from minigrad.tensor import Tensor
 
 kernels = lazy("index")

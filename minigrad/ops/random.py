@@ -18,7 +18,7 @@ from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.creation import finish
 from minigrad.ops.functions import PUBLIC, as_operand, method, public
 from minigrad.ops.inplace import check_writable, written
-from minigrad.ops.shape import as_sizes
+from minigrad.ops.dims import as_sizes
 from minigrad.tensor import Tensor
 
 __all__ = ["Generator", "default_generator", "numpy_generator"]

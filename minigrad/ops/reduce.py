@@ -14,7 +14,8 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.functions import cast, public
 from minigrad.ops.samples import cases, span
-from minigrad.ops.shape import expand, reshape, wrap_dim, wrap_dims
+from minigrad.ops.dims import wrap_dim, wrap_dims
+from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 
 kernels = lazy("reduce")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Sample", "Sampler", "cases", "pair", "span", "spans"]
+__all__ = ["Sample", "Sampler", "cases", "normal", "pair", "span", "spans"]
 
 Array = np.ndarray[Any, Any]
 
@@ -76,6 +76,11 @@ def spans(*intervals: tuple[float, float], flags: int = 0, params: tuple[Any, ..
             yield Sample(tuple(arrays), params)
 
     return sampler
+
+
+def normal(shape: tuple[int, ...], *params: Any) -> Callable[[np.random.Generator], Sample]:
+    """For :func:`cases`: one array of normal values, and the parameters."""
+    return lambda rng: Sample((rng.normal(size=shape),), params)
 
 
 def cases(*made: Callable[[np.random.Generator], Sample | tuple[Any, ...]]) -> Sampler:

@@ -17,7 +17,9 @@ from minigrad.ops.declare import primitive
 from minigrad.ops.functions import as_operand, cast, method, public
 from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 from minigrad.ops.samples import Sample, cases
-from minigrad.ops.shape import expand, reshape, take_part, wrap_dim
+from minigrad.ops.dims import wrap_dim
+from minigrad.ops.parts import take_part
+from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 
 kernels = lazy("index")

@@ -24,7 +24,8 @@ from minigrad.ops.index import (
 )
 from minigrad.ops.inplace import check_writable, write
 from minigrad.ops.scatter import scatter_reduce
-from minigrad.ops.shape import reshape, wrap_dim
+from minigrad.ops.dims import wrap_dim
+from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
 Shape = tuple[int, ...]

@@ -13,7 +13,8 @@ import numpy as np
 from minigrad.ops.functions import as_operand, public
 from minigrad.ops.reduce import ValuesIndices
 from minigrad.ops.scatter import gather
-from minigrad.ops.shape import reshape, wrap_dim
+from minigrad.ops.dims import wrap_dim
+from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]

@@ -13,7 +13,10 @@ from minigrad.ops.linalg import matmul
 from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, norm, prod, sum
 from minigrad.ops.samples import cases
 from minigrad.ops.scatter import gather
-from minigrad.ops.shape import cat, movedim, narrow, reshape, stack, transpose, unsqueeze, wrap_dim
+from minigrad.ops.dims import wrap_dim
+from minigrad.ops.join import cat, stack
+from minigrad.ops.parts import narrow
+from minigrad.ops.shape import movedim, reshape, transpose, unsqueeze
 from minigrad.ops.sort import sort
 from minigrad.tensor import Tensor
 

@@ -1,0 +1,151 @@
+"""Looking up rows, one-hot vectors, and the affine maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.modes import no_grad
+from minigrad.ops import elementwise as e
+from minigrad.ops import nn as ops
+from minigrad.ops import reduce as r
+from minigrad.ops.functions import cast, result_type
+from minigrad.ops.inplace import written
+from minigrad.ops.nn import linear
+from minigrad.ops.shape import broadcast_tensors, reshape
+from minigrad.tensor import Tensor
+
+__all__ = ["bilinear", "cosine_similarity", "embedding", "linear", "one_hot", "pairwise_distance"]
+
+
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """The rows of `weight` at the indices `input`.
+
+    Parameters
+    ----------
+    input : Tensor of integers, any shape
+    weight : Tensor, shape (V, D)
+    padding_idx : int, optional
+        A row that gets no gradient; negative ones count from the end.
+    max_norm : float, optional
+        Rows that are looked up and longer than this are scaled down first, in place.
+    norm_type : float
+        The p of that norm.
+    scale_grad_by_freq : bool
+        Divide the gradient of a row by how often it was looked up.
+    sparse : bool
+        Accepted; gradients are dense.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+    """
+    rows = weight.array.shape[0]
+    skip = -1
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise ValueError("Padding_idx must be within num_embeddings")
+        skip = padding_idx % rows
+    if max_norm is not None:
+        _limit_norms(input, weight, max_norm, norm_type)
+    y = ops.embedding(input, weight, skip)
+    if scale_grad_by_freq and y._requires_grad:
+        counts = np.bincount(input.array.reshape(-1), minlength=rows)[input.array]
+        _scale_gradient(y, (1.0 / counts).astype(y.array.dtype)[..., None])
+    return y
+
+
+def _scale_gradient(y: Tensor, factors: Any) -> None:
+    y.register_hook(lambda g: g * Tensor(factors))  # type: ignore[operator]
+
+
+def _limit_norms(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale down the rows that are about to be looked up."""
+    ops.embedding(input, weight)  # checks the indices
+    with no_grad():
+        used = np.unique(input.array)
+        table = weight.array[used]
+        norms = np.linalg.norm(table, norm_type, axis=1)
+        long = norms > max_norm
+        if long.any():
+            scale = (max_norm / (norms[long] + 1e-7)).astype(table.dtype)
+            weight.array[used[long]] = table[long] * scale[:, None]
+            written(weight, None)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Zeros with a one at each index, along a new last dimension.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.functional.one_hot(mg.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    x = tensor.array
+    if x.dtype != np.int64:
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}."
+        )
+    if x.size == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return Tensor(np.zeros((*x.shape, num_classes), np.int64))
+    low, high = int(x.min()), int(x.max())
+    if low < 0:
+        raise RuntimeError(f"Class values must be non-negative, got {low}.")
+    if num_classes == -1:
+        num_classes = high + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif high >= num_classes:
+        raise RuntimeError(
+            f"Class values must be smaller than num_classes: {high} >= {num_classes}."
+        )
+    out = np.zeros((*x.shape, num_classes), np.int64)
+    np.put_along_axis(out, x[..., None], 1, -1)
+    return Tensor(out)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``y_k = input1 @ weight[k] @ input2 + bias_k`` for any number of leading dimensions."""
+    a, b, w = input1.array.shape, input2.array.shape, weight.array.shape
+    if a[:-1] != b[:-1]:
+        raise RuntimeError(
+            f"bilinear(): input batch dimensions do not match: got {list(a)} and {list(b)}"
+        )
+    if len(w) != 3 or a[-1] != w[1] or b[-1] != w[2]:
+        raise RuntimeError(
+            f"bilinear(): input sizes do not match weight size: got {list(a)} and {list(b)} but "
+            f"expected last dimensions {w[1]} and {w[2]}"
+        )
+    out, first, second = w
+    # input1 with all matrices at once, then the sum with input2
+    left: Any = linear(reshape(input1, (-1, first)), reshape(weight.transpose(1, 2), (-1, first)))  # type: ignore[attr-defined]
+    rows = left.array.shape[0]
+    y: Any = (reshape(left, (rows, out, second)) * reshape(input2, (rows, 1, second))).sum(2)
+    y = reshape(y, (*a[:-1], out))
+    return y if bias is None else y + bias  # type: ignore[no-any-return]
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """``x1 . x2 / (|x1| |x2|)`` along `dim`; norms count as `eps` at least."""
+    kind = result_type(x1, x2).numpy
+    a, b = broadcast_tensors(cast(x1, kind), cast(x2, kind))
+    first = r.norm(a, 2, dim, keepdim=True).clamp_min(eps)
+    second = r.norm(b, 2, dim, keepdim=True).clamp_min(eps)
+    return r.sum(e.mul(e._div(a, first), e._div(b, second)), dim)  # type: ignore[no-any-return]
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
+    difference: Any = x1 - x2 + eps  # type: ignore[operator]
+    return r.norm(difference, p, -1, keepdim)  # type: ignore[no-any-return]

@@ -1,0 +1,128 @@
+"""Keeping gradients from exploding (Pascanu, Mikolov and Bengio 2013)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops.inplace import written
+from minigrad.tensor import Tensor
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p._grad for p in listed if p._grad is not None]
+
+
+def _power_sum(x: np.ndarray[Any, Any], p: float) -> float:
+    if p == 2.0 and x.dtype.kind == "f":
+        flat = x.reshape(-1)
+        return (
+            float(np.dot(flat, flat))
+            if x.size < 4096
+            else float(np.square(x, dtype=np.float64).sum())
+        )
+    return float((np.abs(x).astype(np.float64) ** p).sum())
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """The norm of all tensors as one vector.
+
+    Parameters
+    ----------
+    tensors : Tensor or iterable of Tensor
+    norm_type : float
+        The p of the norm; ``inf`` for the largest element.
+    error_if_nonfinite : bool
+        Raise if the norm is NaN or infinite.
+    foreach : optional
+        Accepted, without meaning here.
+    """
+    arrays = [t.array for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
+    p = float(norm_type)
+    if not arrays:
+        return Tensor(np.zeros((), np.float32))
+    kind = np.result_type(*arrays)
+    if p == math.inf:
+        total = np.max([np.max(np.abs(x)) if x.size else 0 for x in arrays])
+    elif p == 0.0:
+        total = np.count_nonzero([np.count_nonzero(x) for x in arrays])
+    else:
+        total = math.fsum(_power_sum(x, p) for x in arrays) ** (1.0 / p)
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
+            "so it cannot be clipped. To disable this error and scale the gradients by the "
+            "non-finite norm anyway, set `error_if_nonfinite=False`"
+        )
+    return Tensor(np.asarray(total, kind))
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor,
+    foreach: bool | None = None,
+) -> None:  # fmt: skip
+    """Scale the gradients by ``max_norm / total_norm`` if that is below 1, in place."""
+    scale = float(max_norm) / (float(total_norm) + 1e-6)
+    if scale >= 1:
+        return
+    for g in _gradients(parameters):
+        g.array *= g.array.dtype.type(scale)
+        written(g, None)
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+    error_if_nonfinite: bool = False, foreach: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """Scale all gradients together so that their norm is `max_norm` at most; returns the old norm.
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+        Those without a gradient are passed over.
+    max_norm : float
+    norm_type : float
+        The p of the norm; ``inf`` for the largest element.
+    error_if_nonfinite : bool
+        Raise if the norm is NaN or infinite.
+    foreach : optional
+        Accepted, without meaning here.
+
+    Returns
+    -------
+    Tensor
+        The norm of all gradients as one vector, before clipping.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = mg.nn.Parameter(mg.ones(4))
+    >>> (3 * w).sum().backward()
+    >>> mg.nn.utils.clip_grad_norm_([w], max_norm=1.0)
+    tensor(6.)
+    >>> w.grad
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(listed, max_norm, total)
+    return total
+
+
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
+    """Limit each element of the gradients to ``[-clip_value, clip_value]``, in place."""
+    limit = float(clip_value)
+    for g in _gradients(parameters):
+        np.clip(g.array, -limit, limit, out=g.array)
+        written(g, None)

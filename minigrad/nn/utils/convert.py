@@ -1,0 +1,42 @@
+"""All parameters as one vector, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from minigrad.ops.join import cat
+from minigrad.ops.shape import reshape
+from minigrad.tensor import Tensor
+
+__all__ = ["parameters_to_vector", "vector_to_parameters"]
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """The elements of all parameters, one parameter after the other, in the graph."""
+    return cat([reshape(p, (-1,)) for p in parameters])  # type: ignore[no-any-return]
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Set the parameters to the elements of a vector.
+
+    Raises
+    ------
+    TypeError
+        If `vec` is no tensor.
+    RuntimeError
+        If it has not as many elements as the parameters together.
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"expected a Tensor as vec, got {type(vec).__name__}")
+    listed = list(parameters)
+    wanted = sum(p.array.size for p in listed)
+    if vec.array.size != wanted:
+        raise RuntimeError(
+            f"the vector has {vec.array.size} elements, the parameters have {wanted} together"
+        )
+    start = 0
+    for p in listed:
+        n = p.array.size
+        part = vec.array.reshape(-1)[start : start + n].reshape(p.array.shape)
+        p.data = Tensor(part.astype(p.array.dtype))
+        start += n

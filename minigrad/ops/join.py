@@ -1,0 +1,146 @@
+"""Tensors one after the other, and copies with the elements in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops.declare import primitive
+from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
+from minigrad.ops.functions import as_operand, cast, method, public, result_type
+from minigrad.ops.parts import take_part
+from minigrad.ops.samples import cases, normal
+from minigrad.ops.shape import expand, reshape, unsqueeze
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+# -- rearranged copies ---------------------------------------------------------------------------
+
+_flip = primitive(
+    "flip", lambda x, dims: np.flip(x, dims).copy(), vjp=lambda g, dims: _flip((g,), (dims,)),
+    fused=lambda g, dims: np.flip(g, dims), sample=cases(normal((3, 4), (0, 1)), normal((3,), (0,))),
+)  # fmt: skip
+
+
+@public
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """The order along `dims` reversed; a copy."""
+    wanted = as_sizes(dims, "flip")
+    return _flip((input,), (wrap_dims(wanted, input.array.ndim, "flip") if wanted else (),))
+
+
+_roll = primitive(
+    "roll", lambda x, shifts, dims: np.roll(x, shifts, dims),
+    vjp=lambda g, shifts, dims: _roll((g,), (_negated(shifts), dims)),
+    sample=cases(normal((3, 4), 1, None), normal((3, 4), (1, -2), (0, 1))),
+)  # fmt: skip
+
+
+def _negated(shifts: Any) -> Any:
+    return tuple(-s for s in shifts) if isinstance(shifts, tuple) else -shifts
+
+
+@public
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements moved along dimensions, those that fall off coming in at the other end."""
+    shifts = tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts
+    if dims is not None:
+        dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
+        dims = tuple(wrap_dim(d, input.array.ndim, "roll") for d in dims)
+        shifts = shifts if isinstance(shifts, tuple) else (shifts,)
+        if len(shifts) != len(dims):
+            raise RuntimeError(
+                f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
+            )
+    return _roll((input,), (shifts, dims))
+
+
+@method
+def repeat(self: Tensor, *sizes: Any) -> Tensor:
+    """The tensor side by side with itself, so many times along each dimension."""
+    times = as_sizes(sizes, "repeat")
+    shape = self.array.shape
+    if len(times) < len(shape):
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
+    padded = (1,) * (len(times) - len(shape)) + shape
+    apart = [n for pair in zip((1,) * len(padded), padded, strict=True) for n in pair]
+    wide = [n for pair in zip(times, padded, strict=True) for n in pair]
+    whole = [a * b for a, b in zip(times, padded, strict=True)]
+    return reshape(expand(reshape(self, apart), wide), whole)
+
+# -- joining -------------------------------------------------------------------------------------
+
+
+def _cat_grad(g: Any, xs: Any, dim: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    key = (slice(None),) * dim
+    take = take_part if isinstance(g, Tensor) else (lambda a, k: a[k])
+    return tuple(take(g, (*key, slice(a, a + n))) for a, n in zip(starts, sizes, strict=True))
+
+
+_cat = primitive(
+    "cat", lambda xs, dim, sizes: np.concatenate(xs, dim), inputs=-1,
+    vjp=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes),
+    fused=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes),
+    sample=cases(lambda rng: ((rng.normal(size=(2, 3)), rng.normal(size=(2, 1))), (1, (3, 1)))),
+)  # fmt: skip
+
+
+def _same_type(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
+    if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
+    if not tensors:
+        kind = ValueError if name == "cat" else RuntimeError
+        raise kind(f"{name}(): expected a non-empty list of Tensors")
+    xs = [as_operand(x, name, i) for i, x in enumerate(tensors)]
+    dtype = result_type(*xs).numpy
+    return [cast(x, dtype) for x in xs]
+
+
+@public(method=False)
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors one after the other along `dim`; their other sizes must agree."""
+    xs = _same_type(tensors, "cat")
+    xs = [x for x in xs if x.array.shape != (0,)] or xs[:1]  # PyTorch's legacy empty tensor
+    shape = xs[0].array.shape
+    if not shape:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    dim = wrap_dim(dim, len(shape), "cat")
+    for i, x in enumerate(xs):
+        other = x.array.shape
+        if len(other) != len(shape):
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {len(shape)} and {len(other)}"
+            )
+        if any(a != b for d, (a, b) in enumerate(zip(shape, other, strict=True)) if d != dim):
+            raise RuntimeError(
+                f"cat: Sizes of tensors must match except in dimension {dim}. Expected size "
+                f"{list(shape)} but got size {list(other)} for tensor number {i} in the list."
+            )
+    return _cat(tuple(xs), (dim, tuple(x.array.shape[dim] for x in xs)))
+
+
+public(cat, name="concat", method=False)
+public(cat, name="concatenate", method=False)
+
+
+@public(method=False)
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape along a new dimension `dim`."""
+    xs = _same_type(tensors, "stack")
+    for i, x in enumerate(xs):
+        if x.array.shape != xs[0].array.shape:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(xs[0].array.shape)} at "
+                f"entry 0 and {list(x.array.shape)} at entry {i}"
+            )
+    dim = wrap_dim(dim, xs[0].array.ndim + 1, "stack")
+    return cat([unsqueeze(x, dim) for x in xs], dim)

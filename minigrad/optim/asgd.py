@@ -1,0 +1,105 @@
+"""ASGD: gradient descent that also averages its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
+from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.runs import Run
+
+__all__ = ["ASGD"]
+
+
+class ASGD(Optimizer):
+    """Averaged stochastic gradient descent (Polyak & Juditsky 1992).
+
+    With ``g = grad + weight_decay * w``::
+
+        w = (1 - lambd * eta) * w - eta * g,  eta = lr / (1 + lambd * lr * t)**alpha
+        ax = ax + mu * (w - ax),              mu = 1 / max(1, t - t0)
+
+    The average is ``state[p]["ax"]``.
+
+    Parameters
+    ----------
+    params : iterable
+        See `Optimizer`.
+    lr : float
+        Learning rate.
+    lambd : float
+        Decay term.
+    alpha : float
+        Power by which the rate falls.
+    t0 : float
+        The step from which weights are averaged.
+    weight_decay : float
+        Factor of the L2 penalty.
+    maximize : bool
+        Climb instead.
+    foreach, capturable : bool, optional
+        Accepted for PyTorch's sake; there is one implementation.
+    differentiable : bool
+        Not supported.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.optim import ASGD
+    >>> w = mg.tensor([1.0, -2.0], requires_grad=True)
+    >>> opt = ASGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> opt.step(); w.detach()
+    tensor([ 0.8000, -1.6000])
+    """
+
+    _numbers = ("step", "eta", "mu")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Any = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        check_paths(foreach, None, differentiable)
+        defaults = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _names(self, group: Group) -> tuple[str, ...]:
+        return ("ax",)
+
+    def _start(self, name: str, group: Group) -> float:
+        return {"eta": as_number(group["lr"]), "mu": 1.0}.get(name, 0.0)
+
+    def _update(self, group: Group, run: Run) -> None:
+        lr, lambd = as_number(group["lr"]), group["lambd"]
+        eta, mu, average = run.number("eta"), run.number("mu"), run["ax"]
+        t = run.next_step()
+        g = run.descent(group)
+        run.param *= 1 - lambd * eta
+        run.param -= eta * g
+        if mu == 1:
+            average[:] = run.param
+        else:
+            average += mu * (run.param - average)
+        run.set_number("eta", lr / (1 + lambd * lr * t) ** group["alpha"])
+        run.set_number("mu", 1 / max(1, t - group["t0"]))

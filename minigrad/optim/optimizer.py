@@ -1,0 +1,407 @@
+"""What all optimizers share: parameter groups, state, hooks, saving, and the loop of a step.
+
+A subclass says which state it keeps for a parameter and how a *run* of parameters is updated by
+one kernel call (see :mod:`minigrad.optim.runs`); everything else is here. A class that defines
+``step`` itself, as PyTorch's users write them, works too.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import chain
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.hooks import RemovableHandle, add_hook
+from minigrad.autograd.modes import enable_grad
+from minigrad.optim.runs import Plan, Run, number_state, plan_runs, work_dtype
+from minigrad.tensor import Tensor
+
+__all__ = ["Optimizer", "as_number", "required"]
+
+Group = dict[str, Any]
+Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
+
+
+class _Required:
+    """Stands where a parameter group must give a value of its own."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+def as_number(value: Any) -> float:
+    """A hyperparameter as a number, also if it is kept in a tensor of one element."""
+    return float(value.item()) if isinstance(value, Tensor) else value
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step` with what goes before and after it."""
+
+    @functools.wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        for before in list(self._optimizer_step_pre_hooks.values()):
+            replaced = before(self, args, kwargs)
+            if replaced is not None:
+                if not isinstance(replaced, tuple) or len(replaced) != 2:
+                    raise RuntimeError(
+                        "a step pre hook must return None or a tuple of (new_args, new_kwargs), "
+                        f"but got {replaced}."
+                    )
+                args, kwargs = replaced
+        result = step(self, *args, **kwargs)
+        self._opt_called = True
+        for after in list(self._optimizer_step_post_hooks.values()):
+            after(self, args, kwargs)
+        return result
+
+    return hooked
+
+
+class Optimizer:
+    """Base class of the optimizers.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, of (name, Tensor), or of dict
+        What is optimized. Dictionaries are parameter groups: ``{"params": [...], "lr": ...}``.
+    defaults : dict
+        Options of groups that do not give them.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        The options may be changed at any time.
+    state : defaultdict
+        From parameters to dictionaries of what the optimizer remembers of them.
+
+    Raises
+    ------
+    TypeError
+        If `params` is a tensor, a set, or contains something else than tensors.
+    ValueError
+        If it is empty, contains results of operations, or the same parameter in two groups.
+    """
+
+    #: Names of state that is one number for each parameter, such as the step count.
+    _numbers: tuple[str, ...] = ("step",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or "
+                f"dicts, but got {type(params).__name__}"
+            )
+        self.defaults = defaults
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[Group] = []
+        self._reset_extras()
+        groups: list[Any] = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def _reset_extras(self) -> None:
+        """What is neither copied nor saved with an optimizer."""
+        self._opt_called = False
+        self._optimizer_step_pre_hooks: dict[int, Callable[..., Any]] = {}
+        self._optimizer_step_post_hooks: dict[int, Callable[..., Any]] = {}
+        self._optimizer_state_dict_pre_hooks: dict[int, Callable[..., Any]] = {}
+        self._optimizer_state_dict_post_hooks: dict[int, Callable[..., Any]] = {}
+        self._optimizer_load_state_dict_pre_hooks: dict[int, Callable[..., Any]] = {}
+        self._optimizer_load_state_dict_post_hooks: dict[int, Callable[..., Any]] = {}
+        self._plans: dict[int, Plan] = {}
+        self._scratch: dict[str, list[np.ndarray[Any, Any]]] = {}
+        self._known_states: list[dict[str, Any]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "defaults": self.defaults,
+            "state": self.state,
+            "param_groups": self.param_groups,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset_extras()
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join([*lines, ")"])
+
+    # -- groups ----------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Optimize more parameters, with options of their own.
+
+        Parameters
+        ----------
+        param_group : dict
+            ``"params"`` (a tensor, or an ordered collection of them), and options.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params, names = _listed(param_group["params"])
+        param_group["params"] = params
+        if names:
+            param_group["param_names"] = names
+        for p in params:
+            _check_param(p)
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization parameter "
+                    f"{name}"
+                )
+            param_group.setdefault(name, default)
+        if len(params) != len(set(params)):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an error",
+                stacklevel=3,
+            )
+        for group in self.param_groups:
+            if ("param_names" in param_group) != ("param_names" in group):
+                kind = "with names" if names else "without names"
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. cannot add param "
+                    f"group {kind} to the optimizer"
+                )
+            if not set(group["params"]).isdisjoint(params):
+                raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters.
+
+        Parameters
+        ----------
+        set_to_none : bool
+            Set ``grad`` to None; otherwise overwrite it with zeros. A parameter without gradient is
+            left out of the next step, one with a gradient of 0 is not.
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                g = p._grad
+                if g is None:
+                    continue
+                if set_to_none:
+                    p._grad = None
+                else:
+                    g.detach_()
+                    g.array.fill(0)
+                    g._share_counter().bump()
+
+    # -- the step --------------------------------------------------------------------------------
+
+    @_with_hooks
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update all parameters that have a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss anew, with its gradients, and returns it.
+
+        Returns
+        -------
+        The loss that `closure` returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for run in self._plan(group).runs:
+                run.load()
+                self._update(group, run)
+                run.store()
+        return loss
+
+    def _plan(self, group: Group) -> Plan:
+        """How the parameters of a group are updated; made anew when something has changed."""
+        states = self._known_states
+        if len(states) != len(self.state) or not all(map(is_, self.state.values(), states)):
+            self._plans.clear()
+        plan = self._plans.get(id(group))
+        names = self._names(group)
+        if plan is None or not plan.holds(group["params"], names):
+            plan = plan_runs(self, group, names)
+            self._plans[id(group)] = plan
+            self._known_states = list(self.state.values())
+        return plan
+
+    def _names(self, group: Group) -> tuple[str, ...]:
+        """Names of the state that is an array for each parameter."""
+        return ()
+
+    def _start(self, name: str, group: Group) -> float:
+        """What a new state is filled with."""
+        return 0.0
+
+    def _update(self, group: Group, run: Run) -> None:
+        raise TypeError(f"{type(self).__name__} must define step()")
+
+    # -- hooks -----------------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ones."""
+        return add_hook(self, hook, "_optimizer_step_pre_hooks")
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return add_hook(self, hook, "_optimizer_step_post_hooks")
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before the state is saved."""
+        return add_hook(self, hook, "_optimizer_state_dict_pre_hooks")
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` on what is saved; it may return another."""
+        return add_hook(self, hook, "_optimizer_state_dict_post_hooks")
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` on what is loaded; it may return another."""
+        return add_hook(self, hook, "_optimizer_load_state_dict_pre_hooks")
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after a state has been loaded."""
+        return add_hook(self, hook, "_optimizer_load_state_dict_post_hooks")
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """State and options, with numbers in place of the parameters, as PyTorch lays them out.
+
+        Returns
+        -------
+        dict
+            ``{"state": {0: {...}, ...}, "param_groups": [{..., "params": [0, ...]}, ...]}``. The
+            tensors are those that the optimizer works on, not copies.
+        """
+        for before in list(self._optimizer_state_dict_pre_hooks.values()):
+            before(self)
+        index: dict[int, int] = {}
+        for p in chain.from_iterable(g["params"] for g in self.param_groups):
+            index.setdefault(id(p), len(index))
+        groups = [
+            {k: v for k, v in group.items() if k != "params"}
+            | {"params": [index[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {
+            (index[id(p)] if isinstance(p, Tensor) else p): dict(s) if isinstance(s, dict) else s
+            for p, s in self.state.items()
+        }
+        result: dict[str, Any] = {"state": state, "param_groups": groups}
+        for after in list(self._optimizer_state_dict_post_hooks.values()):
+            replaced = after(self, result)
+            result = result if replaced is None else replaced
+        return result
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over state and options that :meth:`state_dict` gave; tensors are copied.
+
+        Raises
+        ------
+        ValueError
+            If the groups are not as many, or not of the same sizes, as here; if a tensor does not
+            fit its parameter.
+        """
+        state_dict = dict(state_dict)
+        for before in list(self._optimizer_load_state_dict_pre_hooks.values()):
+            replaced = before(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        saved_groups = deepcopy(state_dict["param_groups"])
+        groups = self.param_groups
+        if len(groups) != len(saved_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        pairs = list(zip(groups, saved_groups, strict=True))
+        if any(len(g["params"]) != len(s["params"]) for g, s in pairs):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of "
+                "optimizer's group"
+            )
+        param_of: dict[Any, Tensor] = {}
+        for group, saved in pairs:
+            param_of.update(zip(saved["params"], group["params"], strict=True))
+            saved["params"] = group["params"]
+            if "param_names" in group:
+                saved.setdefault("param_names", group["param_names"])
+        state: defaultdict[Any, Any] = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            p = param_of.get(key)
+            if p is None:
+                state[key] = value
+            else:
+                state[p] = {n: self._fitted(n, v, p, key) for n, v in value.items()}
+        hooks = {k: v for k, v in self.__dict__.items() if k.endswith("_hooks")}
+        self.__setstate__({"state": state, "param_groups": saved_groups})
+        self.__dict__.update(hooks)
+        for after in list(self._optimizer_load_state_dict_post_hooks.values()):
+            after(self)
+
+    def _fitted(self, name: str, value: Any, p: Tensor, key: Any) -> Any:
+        """A copy of a saved value, as it is kept for parameter `p`."""
+        if name == "step":
+            return number_state(as_number(value))
+        if name in self._numbers:  # PyTorch gives these the type of the parameter
+            return Tensor(np.array(as_number(value), work_dtype(p)))
+        if not isinstance(value, Tensor):
+            return deepcopy(value)
+        if value.array.shape != p.array.shape:
+            raise ValueError(
+                f"loaded state dict does not fit: '{name}' of parameter {key} has shape "
+                f"{list(value.array.shape)}, the parameter {list(p.array.shape)}"
+            )
+        return Tensor(np.array(value.array, dtype=work_dtype(p)))
+
+
+def _listed(params: Any) -> tuple[list[Any], list[str]]:
+    """Parameters as a list, and their names, if they come as pairs."""
+    if isinstance(params, Tensor):
+        return [params], []
+    if isinstance(params, (set, frozenset)):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the ordering of "
+            "tensors in sets will change between runs. Please use a list instead."
+        )
+    entries = list(params)
+    names = [e[0] for e in entries if isinstance(e, tuple)]
+    if names and len(names) != len(entries):
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
+    return [e[1] if isinstance(e, tuple) else e for e in entries], names
+
+
+def _check_param(p: Any) -> None:
+    if not isinstance(p, Tensor):
+        raise TypeError(
+            f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
+        )
+    if p.node is not None and not p._retains:
+        raise ValueError(
+            "can't optimize a non-leaf Tensor: this one is the result of "
+            f"{p.node.name()}; optimize what it was computed from"
+        )

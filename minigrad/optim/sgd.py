@@ -1,0 +1,115 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.kernels import optim as kernels
+from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
+from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.runs import Run
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if wanted.
+
+    With the gradient ``g = grad + weight_decay * w`` (``-grad`` to maximize)::
+
+        u = momentum * u + (1 - dampening) * g       (u = g in the first step)
+        w = w - lr * u                               (nesterov: w - lr * (g + momentum * u))
+
+    The lectures put the rate inside, ``u = momentum * u + lr * g; w = w - u``: the same, as long as
+    the rate is constant. Nesterov's look ahead is written in terms of the present weights.
+
+    Parameters
+    ----------
+    params : iterable
+        See `Optimizer`.
+    lr : float
+        Learning rate.
+    momentum : float
+        How much of the last step remains.
+    dampening : float
+        How much of the gradient does not enter the momentum.
+    weight_decay : float
+        Factor of the L2 penalty ``weight_decay / 2 * |w|**2``.
+    nesterov : bool
+        Nesterov's momentum (Sutskever et al. 2013).
+    maximize : bool
+        Climb instead.
+    foreach, fused : bool, optional
+        Accepted for PyTorch's sake; there is one implementation.
+    differentiable : bool
+        Not supported.
+
+    Raises
+    ------
+    ValueError
+        For negative numbers, and `nesterov` without momentum or with dampening.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.optim import SGD
+    >>> w = mg.tensor([1.0, -2.0], requires_grad=True)
+    >>> opt = SGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> opt.step(); w.detach()
+    tensor([ 0.8000, -1.6000])
+    """
+
+    _numbers = ()
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Any = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
+        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        check(
+            not nesterov or (momentum > 0 and dampening == 0),
+            "Nesterov momentum requires a momentum and zero dampening",
+        )
+        check_paths(foreach, fused, differentiable)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def _names(self, group: Group) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+
+    def _update(self, group: Group, run: Run) -> None:
+        kernels.sgd(
+            run.param,
+            run.grad,
+            run.get("momentum_buffer"),
+            lr=as_number(group["lr"]),
+            momentum=group["momentum"],
+            dampening=group["dampening"],
+            weight_decay=as_number(group["weight_decay"]),
+            nesterov=group["nesterov"],
+            maximize=group["maximize"],
+            first=run.first,
+        )
