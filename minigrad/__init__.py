@@ -13,7 +13,7 @@ from minigrad.kernels.memory import empty_cache, tune_malloc
 
 tune_malloc()  # before anything large is allocated
 
-from minigrad import autograd, ops  # noqa: E402
+from minigrad import autograd, names, ops  # noqa: E402
 from minigrad.autograd.modes import (  # noqa: E402
     enable_grad,
     inference_mode,
@@ -22,6 +22,7 @@ from minigrad.autograd.modes import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
+from minigrad.dtypes import bool_ as bool  # noqa: E402
 from minigrad.dtypes import (  # noqa: E402
     can_cast,
     dtype,
@@ -39,7 +40,6 @@ from minigrad.dtypes import (  # noqa: E402
     set_default_dtype,
     uint8,
 )
-from minigrad.dtypes import bool_ as bool  # noqa: E402
 from minigrad.dtypes import float16 as half  # noqa: E402
 from minigrad.dtypes import float32 as float  # noqa: E402
 from minigrad.dtypes import float64 as double  # noqa: E402
@@ -57,6 +57,19 @@ if TYPE_CHECKING:
     from minigrad.serialize import load, save
 
 __version__ = "0.1.0"
+
+from math import e, inf, nan, pi  # noqa: E402
+
+__all__ = [
+    "Size", "Tensor", "autograd", "bool", "can_cast", "data", "device", "double", "dtype", "e",
+    "empty_cache", "enable_grad", "finfo", "float", "float16", "float32", "float64",
+    "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int", "int16",
+    "int32", "int64", "int8", "is_grad_enabled", "is_inference_mode_enabled", "load", "long", "nan",
+    "nn", "no_grad", "ops", "optim", "pi", "promote_types", "result_type", "save", "serialize",
+    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "short", "uint8",
+    "utils", "viz",
+]  # fmt: skip
+__all__ += names.__all__
 
 #: Subpackages and names that are imported on first use.
 _LAZY = {name: name for name in ("data", "nn", "optim", "serialize", "utils", "viz")}

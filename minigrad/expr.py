@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Expr", "FUNCTIONS", "symbol", "symbols", "walk"]
+__all__ = ["FUNCTIONS", "Expr", "symbol", "symbols", "walk"]
 
 #: Precedence-free spelling of the operators in emitted source and in labels.
 OPERATORS = {

@@ -123,7 +123,9 @@ def _lines(x: Array, form: _Formatter, indent: int, short: bool) -> str:
     if x.ndim == 1:
         items = [form(v) for v in x.tolist()] if not cut else None
         if items is None:
-            items = [form(v) for v in x[:n].tolist()] + [" ..."] + [form(v) for v in x[-n:].tolist()]
+            items = (
+                [form(v) for v in x[:n].tolist()] + [" ..."] + [form(v) for v in x[-n:].tolist()]
+            )
         per_line = max(1, (_Options.linewidth - indent) // (form.width + 2))
         rows = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(rows) + "]"

@@ -490,7 +490,9 @@ class Tensor(TensorMethods):
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment"
             )
-        y = _rebuild(type(self), self.array.copy(), self._requires_grad, deepcopy(self._extras(), memo))
+        y = _rebuild(
+            type(self), self.array.copy(), self._requires_grad, deepcopy(self._extras(), memo)
+        )
         memo[id(self)] = y
         if self._grad is not None:
             y._grad = deepcopy(self._grad, memo)

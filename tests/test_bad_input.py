@@ -170,7 +170,11 @@ def test_empty_tensors(call: Callable[[], Any]) -> None:
 
 
 def test_extreme_of_nothing() -> None:
-    for call in (lambda: mg.ones(0).max(), lambda: mg.ones(0, 3).max(0), lambda: mg.ones(0).argmax()):
+    for call in (
+        lambda: mg.ones(0).max(),
+        lambda: mg.ones(0, 3).max(0),
+        lambda: mg.ones(0).argmax(),
+    ):
         with pytest.raises((RuntimeError, IndexError), match="dim"):
             call()
 

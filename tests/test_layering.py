@@ -13,8 +13,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "minigrad"
 FLOORS: list[tuple[str, ...]] = [
     ("dtypes", "expr"),
     ("kernels",),
-    ("autograd.modes", "autograd.hooks", "autograd.engine", "methods", "tensor", "printing",
-     "autograd.graph"),
+    (
+        "autograd.modes",
+        "autograd.hooks",
+        "autograd.engine",
+        "methods",
+        "tensor",
+        "printing",
+        "autograd.graph",
+    ),
     ("ops", "names"),
     ("autograd", "nn", "optim", "data", "utils"),
     ("models", "viz", "diagnose", "compile", "serialize", "distributed"),

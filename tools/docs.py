@@ -61,7 +61,9 @@ def _derivatives(op: Op) -> str:
 
 def _samples(op: Op) -> str:
     rng = np.random.default_rng(0)
-    shapes = [" ".join("x".join(map(str, a.shape)) or "()" for a in s.inputs) for s in op.sample(rng)]
+    shapes = [
+        " ".join("x".join(map(str, a.shape)) or "()" for a in s.inputs) for s in op.sample(rng)
+    ]
     return "; ".join(shapes)
 
 
@@ -72,7 +74,12 @@ def page() -> str:
         families.setdefault(_family(op), []).append(op)
     lines = [INTRODUCTION]
     for family in sorted(families):
-        lines += [f"## {family}", "", "| operation | value | derivative | tried on |", "| - | - | - | - |"]
+        lines += [
+            f"## {family}",
+            "",
+            "| operation | value | derivative | tried on |",
+            "| - | - | - | - |",
+        ]
         for op in sorted(families[family], key=lambda o: o.name):
             value = f"`{text(op.fused.root)}`" if isinstance(op, Elementwise) else ""
             value = " ".join(filter(None, [value, op.doc])).replace("\n", " ")

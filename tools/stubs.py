@@ -24,7 +24,17 @@ PACKAGE = Path(minigrad.__file__).parent
 BUILTINS = ("bool", "float", "int", "type")
 HEADER = "# Written by tools/stubs.py from the declarations in minigrad/ops; do not edit.\n"
 WORD = re.compile(r"[A-Za-z_]\w*")
-KNOWN = {"Tensor", "Any", "Size", "Generator", "Sequence", "Callable", "Iterator", "dtype", "device"}
+KNOWN = {
+    "Tensor",
+    "Any",
+    "Size",
+    "Generator",
+    "Sequence",
+    "Callable",
+    "Iterator",
+    "dtype",
+    "device",
+}
 PLAIN = {"int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"}
 OPERAND = "Tensor | float"
 
@@ -73,7 +83,9 @@ def _formula_signature(op: Any, method: bool) -> str:
     """That of an elementwise operation: tensors (or numbers), then parameters with defaults."""
     first = ["input", "other"] if op.arity == 2 else list(op.names[: op.arity])
     first[0] = "input" if op.arity == 1 else first[0]
-    parts = [f"{n}: {'Tensor' if i == 0 and op.arity < 3 else OPERAND}" for i, n in enumerate(first)]
+    parts = [
+        f"{n}: {'Tensor' if i == 0 and op.arity < 3 else OPERAND}" for i, n in enumerate(first)
+    ]
     if method:
         parts[0] = "self"
     parts += [f"{n}: float = ..." for n in op.names[op.arity :]]
@@ -84,7 +96,11 @@ def names_stub() -> str:
     """The functions of ``import minigrad``."""
     lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
     lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
-    lines += ["from minigrad.ops.random import Generator", "from minigrad.tensor import Size, Tensor, device", ""]
+    lines += [
+        "from minigrad.ops.random import Generator",
+        "from minigrad.tensor import Size, Tensor, device",
+        "",
+    ]
     for name in sorted(PUBLIC):
         value = PUBLIC[name]
         if inspect.isclass(value):
@@ -103,7 +119,11 @@ def methods_stub() -> str:
     own = {n.name for n in body if isinstance(n, ast.FunctionDef)}
     lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
     lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
-    lines += ["from minigrad.ops.random import Generator", "from minigrad.tensor import Size, Tensor, device", ""]
+    lines += [
+        "from minigrad.ops.random import Generator",
+        "from minigrad.tensor import Size, Tensor, device",
+        "",
+    ]
     lines += ["class TensorMethods:", "    __slots__ = ()"]
     for name in sorted(vars(Tensor)):
         value = vars(Tensor)[name]

@@ -206,7 +206,9 @@ def grad(
     48.0
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True"
+        )
     outs, ins = _as_tuple(outputs), _as_tuple(inputs)
     flows = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outs)
     if len(flows) != len(outs):
@@ -215,7 +217,8 @@ def grad(
         if not x._requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     roots = [
-        (t.node or t, _starting_gradient(t, g, create_graph)) for t, g in zip(outs, flows, strict=True)
+        (t.node or t, _starting_gradient(t, g, create_graph))
+        for t, g in zip(outs, flows, strict=True)
     ]
     capture: dict[int, Any] = {id(x.node): None for x in ins if x.node is not None}
     leaves = _run(roots, retain_graph, create_graph, {id(x.node or x) for x in ins}, capture)
@@ -237,5 +240,3 @@ def grad(
                 f"{list(x.array.shape)}.)"
             )
     return tuple(results)
-
-

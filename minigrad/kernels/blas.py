@@ -78,7 +78,9 @@ def gemm_addresses() -> tuple[dict[str, int], bool] | None:
                     "set_threads": f"{prefix}openblas_set_num_threads{suffix}",
                 }
                 if all(hasattr(library, name) for name in names.values()):
-                    pointers = {k: ctypes.cast(library[n], ctypes.c_void_p) for k, n in names.items()}
+                    pointers = {
+                        k: ctypes.cast(library[n], ctypes.c_void_p) for k, n in names.items()
+                    }
                     return {k: p.value or 0 for k, p in pointers.items()}, suffix == "64_"
     return None
 

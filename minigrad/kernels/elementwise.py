@@ -25,7 +25,19 @@ Array = np.ndarray[Any, Any]
 
 #: How many passes over memory numpy needs for a function that is not one ufunc.
 _PASSES = {"sigmoid": 6, "erf": 60, "rsqrt": 2}
-_TRANSCENDENTAL = {"exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "pow"}
+_TRANSCENDENTAL = {
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sigmoid",
+    "erf",
+    "pow",
+}
 
 #: Below how many elements a formula of so many numpy passes is left to numpy: a kernel call costs
 #: about three ufunc calls, and saves a pass over memory for each ufunc but one (measured).
@@ -53,7 +65,17 @@ class Fused:
         Whether the result is boolean.
     """
 
-    __slots__ = ("_flat", "_kernels", "boolean", "math", "name", "numpy_below", "operands", "params", "root")
+    __slots__ = (
+        "_flat",
+        "_kernels",
+        "boolean",
+        "math",
+        "name",
+        "numpy_below",
+        "operands",
+        "params",
+        "root",
+    )
 
     def __init__(
         self,
@@ -77,7 +99,9 @@ class Fused:
             self.numpy_below = _NUMPY_BELOW_MATH
         self._kernels: dict[tuple[str, str], Callable[..., None]] = {}
 
-    def __call__(self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]) -> Array:
+    def __call__(
+        self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]
+    ) -> Array:
         """Compute into a new array; operands are of `dtype` (or boolean) and broadcast."""
         shape = arrays[0].shape
         for a in arrays:
@@ -107,7 +131,9 @@ class Fused:
         key = (pattern, dtype.char)
         found = self._kernels.get(key)
         if found is None:
-            text = emit.source(self.name, [self.root], self.operands, pattern, dtype.name, self.params)
+            text = emit.source(
+                self.name, [self.root], self.operands, pattern, dtype.name, self.params
+            )
             found = store.load(f"{self.name}_{pattern}_{dtype.name}", text).run
             self._kernels[key] = found
         return found
@@ -133,7 +159,9 @@ class Fused:
         return {e.op: FUNCTIONS[e.op] for e in walk(self.root) if e.op in FUNCTIONS}
 
 
-def _lay_out(arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[str, list[Any], tuple[int, ...]]:
+def _lay_out(
+    arrays: Sequence[Array], shape: tuple[int, ...]
+) -> tuple[str, list[Any], tuple[int, ...]]:
     """Fit operands of any broadcastable shapes to a kernel: pattern, arguments, shape of the output.
 
     The output is cut into ``(R, C)`` where every operand is either full or constant along the

@@ -61,7 +61,9 @@ def _gemm(a, b, c, ta, tb, i0, m, j0, n):  # type: ignore[no-untyped-def]
 
 
 @overload(_gemm, inline="never")
-def _gemm_by_type(a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any) -> Any:
+def _gemm_by_type(
+    a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any
+) -> Any:
     if a.dtype == types.float32:
         gemm, one, zero, size = _sgemm, np.float32(1), np.float32(0), 4
     else:

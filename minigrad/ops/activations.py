@@ -14,9 +14,9 @@ from minigrad import expr as fx
 from minigrad.dtypes import as_dtype
 from minigrad.kernels.lazy import lazy
 from minigrad.ops.declare import elementwise, primitive
+from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, cast, public
 from minigrad.ops.samples import cases, span, spans
-from minigrad.ops.dims import wrap_dim
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]

@@ -41,7 +41,9 @@ def _scaled(input: Any, other: Any, alpha: Any) -> Any:
     if alpha == 1:
         return other
     if isinstance(alpha, float) and not result_type(input, other).is_floating_point:
-        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
     if isinstance(other, Tensor):
         return cast(e.mul(other, alpha), other.array.dtype)
     return other * alpha
@@ -268,7 +270,9 @@ def _bitwise(name: str, ufunc: Any) -> Any:
     def function(input: Any, other: Any) -> Tensor:
         kind = result_type(input, other)
         if kind.is_floating_point:
-            raise RuntimeError(f'"{name}" is not implemented for floating point tensors, got {kind}')
+            raise RuntimeError(
+                f'"{name}" is not implemented for floating point tensors, got {kind}'
+            )
         a, b = (x.array if isinstance(x, Tensor) else x for x in (input, other))
         return Tensor(np.asarray(ufunc(a, b)).astype(kind.numpy, copy=False))
 
@@ -287,7 +291,9 @@ def _shift(name: str, ufunc: Any, text: str) -> Any:
         kind = result_type(input, other)
         if kind.category != 1:
             raise NotImplementedError(f'"{name}" not implemented for {kind}: it takes integers')
-        a, b = (np.asarray(x.array if isinstance(x, Tensor) else x, kind.numpy) for x in (input, other))
+        a, b = (
+            np.asarray(x.array if isinstance(x, Tensor) else x, kind.numpy) for x in (input, other)
+        )
         bits = 8 * kind.itemsize
         shifted = ufunc(a, np.clip(b, 0, bits - 1))
         if name == "bitwise_left_shift":  # numpy leaves open what shifting by all bits gives
@@ -311,7 +317,9 @@ bitwise_right_shift = _shift("bitwise_right_shift", np.right_shift, "down: ``inp
 def bitwise_not(input: Tensor) -> Tensor:
     """Bit by bit, the complement of integers; the negation of booleans."""
     if input.array.dtype.kind == "f":
-        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
     return Tensor(np.asarray(np.invert(input.array)))
 
 
@@ -379,9 +387,7 @@ setattr(  # noqa: B010
 
 def _axes_to_sum(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
     new = len(shape) - len(target)
-    return tuple(
-        i for i, n in enumerate(shape) if i < new or (target[i - new] == 1 and n != 1)
-    )
+    return tuple(i for i, n in enumerate(shape) if i < new or (target[i - new] == 1 and n != 1))
 
 
 class _OnArrays:

@@ -9,9 +9,10 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.dtypes import as_dtype, get_default_dtype
-from minigrad.ops.functions import as_operand, cast, method, public
 from minigrad.ops.dims import as_sizes
-from minigrad.tensor import Tensor, device as _device
+from minigrad.ops.functions import as_operand, cast, method, public
+from minigrad.tensor import Tensor
+from minigrad.tensor import device as _device
 
 Array = np.ndarray[Any, Any]
 
@@ -43,7 +44,9 @@ def _from_data(data: Any, dtype: Any) -> Array:
     try:
         array = np.array(plain)
     except ValueError as error:
-        raise ValueError(f"tensor(): expected sequences of equal length at every depth ({error})") from None
+        raise ValueError(
+            f"tensor(): expected sequences of equal length at every depth ({error})"
+        ) from None
     if dtype is not None:
         return array.astype(as_dtype(dtype).numpy)
     if array.dtype.kind == "f" and not _has_typed(data):
@@ -68,7 +71,9 @@ def _has_typed(data: Any) -> bool:
 
 
 @public(method=False)
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A new tensor with a copy of `data`.
 
     Parameters
@@ -105,7 +110,14 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 @public(method=False)
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """As :func:`as_tensor`, with a choice to copy."""
     t = as_tensor(obj, dtype, device)
     t = t.clone() if copy else t  # type: ignore[attr-defined]
@@ -123,7 +135,11 @@ def from_numpy(ndarray: Array) -> Tensor:
 
 def _filled(name: str, fill: Any, text: str) -> Any:
     def function(
-        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kwargs: Any
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **kwargs: Any,
     ) -> Tensor:
         if "size" in kwargs:
             size = (kwargs.pop("size"),)
@@ -131,7 +147,9 @@ def _filled(name: str, fill: Any, text: str) -> Any:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         shape = as_sizes(size, name)
         if any(s < 0 for s in shape):
-            raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {list(shape)}")
+            raise RuntimeError(
+                f"{name}: Trying to create tensor with negative dimension: {list(shape)}"
+            )
         return finish(fill(shape, _numpy_dtype(dtype)), requires_grad, device)
 
     function.__name__ = function.__qualname__ = name
@@ -157,14 +175,26 @@ def _full_array(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
 
 
 @public(method=False)
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor of the given sizes filled with one value, whose type decides by default."""
     return finish(_full_array(as_sizes((size,), "full"), fill_value, dtype), requires_grad, device)
 
 
 def _like(name: str, fill: Any, text: str) -> Any:
     def like(
-        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
     ) -> Tensor:
         x = as_operand(input, f"{name}_like", 0).array
         kind = x.dtype if dtype is None else as_dtype(dtype).numpy
@@ -190,7 +220,14 @@ empty_like = _like("empty", np.empty, "with whatever the memory held")
 
 
 @public(method=False)
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor of the sizes and type of `input` filled with one value."""
     kind = input.array.dtype if dtype is None else as_dtype(dtype).numpy
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
@@ -198,20 +235,37 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
 
 
 @method
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor of the given sizes and the type of this one filled with one value."""
     kind = self.array.dtype if dtype is None else as_dtype(dtype).numpy
     return finish(np.full(as_sizes((size,), "new_full"), fill_value, kind), requires_grad, device)
 
 
 @method
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of `data` and the type of this one."""
     return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 @public(method=False)
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A matrix with ones on the diagonal."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n and m must be greater or equal to 0, got n={n}, m={m}")
@@ -223,7 +277,15 @@ def _number(x: Any) -> Any:
 
 
 @public(method=False)
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """``start, start + step, ...`` up to, and without, `end`."""
     start, end, step = _number(start), _number(end), _number(step)
     if end is None:
@@ -242,12 +304,22 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
 
 
 @public(method=False)
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """`steps` values from `start` to `end`, both included."""
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     return finish(
-        np.linspace(_number(start), _number(end), int(steps)).astype(_numpy_dtype(dtype)), requires_grad, device
+        np.linspace(_number(start), _number(end), int(steps)).astype(_numpy_dtype(dtype)),
+        requires_grad,
+        device,
     )
 
 
@@ -329,5 +401,3 @@ def is_floating_point(input: Tensor) -> bool:
 def numel(input: Tensor) -> int:
     """The number of elements."""
     return input.array.size
-
-

@@ -10,9 +10,9 @@ derivative to any order, its tests (against the formula, against finite differen
 the documentation and its label in a drawing.
 
 A *rule* is the derivative with respect to one input: a function that names what it reads. ``g`` is
-the gradient of the result, ``y`` the result, any other name an input or a parameter as the formula
-spells it, and ``x_shape`` the shape of the first input. Only what the needed rules name is kept for backward: ``lambda g, y: g * (1 - y * y)``
-keeps the result of ``tanh`` and lets its input go.
+the gradient of the result, ``y`` the result, ``x_shape`` the shape of the first input, any other
+name an input or a parameter as the formula spells it. Only what the needed rules name is kept for
+backward: ``lambda g, y: g * (1 - y * y)`` keeps the result of ``tanh`` and lets its input go.
 """
 
 from __future__ import annotations
@@ -271,7 +271,9 @@ class Elementwise(Op):
         try:
             return self.numpy(*arrays, *params)
         except TypeError as error:  # numpy has no such operation on booleans
-            raise RuntimeError(f"{self.name}: not supported for {dtype} tensors ({error})") from None
+            raise RuntimeError(
+                f"{self.name}: not supported for {dtype} tensors ({error})"
+            ) from None
         finally:
             restore(token)
 
@@ -325,7 +327,8 @@ class Elementwise(Op):
 
 class Primitive(Op):
     """An operation with a hand-written kernel, a rule in terms of other operations, and perhaps
-    a fused backward kernel (`fused`) for when no graph of the derivative is wanted."""
+    a fused backward kernel (`fused`) for when no graph of the derivative is wanted.
+    """
 
     def __init__(
         self,

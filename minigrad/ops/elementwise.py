@@ -117,7 +117,11 @@ log = elementwise(
     "log", lambda x: fx.log(x), vjp=lambda g, x: g / x, sample=span(0.3, 4), ufunc=np.log
 )
 log1p = elementwise(
-    "log1p", lambda x: fx.log1p(x), vjp=lambda g, x: g / (1 + x), sample=span(-0.7, 3), ufunc=np.log1p
+    "log1p",
+    lambda x: fx.log1p(x),
+    vjp=lambda g, x: g / (1 + x),
+    sample=span(-0.7, 3),
+    ufunc=np.log1p,
 )
 sin = elementwise(
     "sin", lambda x: fx.sin(x), vjp=lambda g, x: g * fx.cos(x), sample=span(-4, 4), ufunc=np.sin
@@ -129,7 +133,11 @@ tan = elementwise(
     "tan", lambda x: fx.tan(x), vjp=lambda g, y: g * (1 + y * y), sample=span(-1, 1), ufunc=np.tan
 )
 tanh = elementwise(
-    "tanh", lambda x: fx.tanh(x), vjp=lambda g, y: g * (1 - y * y), sample=span(-3, 3), ufunc=np.tanh
+    "tanh",
+    lambda x: fx.tanh(x),
+    vjp=lambda g, y: g * (1 - y * y),
+    sample=span(-3, 3),
+    ufunc=np.tanh,
 )
 sigmoid = elementwise(
     "sigmoid", lambda x: fx.sigmoid(x), vjp=lambda g, y: g * y * (1 - y), sample=span(-4, 4),

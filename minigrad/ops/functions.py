@@ -14,7 +14,15 @@ from minigrad.kernels.quiet import EVENTS, call_quietly
 from minigrad.ops.inplace import write
 from minigrad.tensor import Tensor
 
-__all__ = ["PUBLIC", "as_operand", "constant", "elementwise_function", "method", "promote", "public"]
+__all__ = [
+    "PUBLIC",
+    "as_operand",
+    "constant",
+    "elementwise_function",
+    "method",
+    "promote",
+    "public",
+]
 
 #: What ``import minigrad`` offers, by name; filled by the declarations.
 PUBLIC: dict[str, Any] = {}
@@ -291,7 +299,8 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, .
 
 def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
     """The function of two operands; as an operator method it leaves to the other operand what it
-    does not know, as Python wants it."""
+    does not know, as Python wants it.
+    """
     compute, defaults, limit = op.numpy, op.defaults, op.small
 
     def function(input: Any, other: Any) -> Any:
@@ -334,7 +343,9 @@ def _promoted(op: Any, input: Any, other: Any) -> Tensor:
     except ValueError as error:
         raise _explain(op, operands, error) from None
     except TypeError as error:  # numpy has no such operation on booleans
-        raise RuntimeError(f"{op.name}: not supported for {operands[0].dtype} tensors ({error})") from None
+        raise RuntimeError(
+            f"{op.name}: not supported for {operands[0].dtype} tensors ({error})"
+        ) from None
 
 
 def _several(op: Any) -> Callable[..., Any]:
@@ -349,7 +360,7 @@ def _several(op: Any) -> Callable[..., Any]:
 
 
 def _explain(op: Any, operands: tuple[Tensor, ...], error: ValueError) -> Exception:
-    """numpy says that shapes do not broadcast; say which sizes, where, and of what operation."""
+    """Numpy says that shapes do not broadcast; say which sizes, where, and of what operation."""
     shapes = [o.array.shape for o in operands]
     try:
         np.broadcast_shapes(*shapes)

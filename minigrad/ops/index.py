@@ -22,8 +22,8 @@ from minigrad.kernels.quiet import quiet, restore
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import cast, constant, method
 from minigrad.ops.inplace import check_writable, write, written
-from minigrad.ops.samples import Sample, cases
 from minigrad.ops.parts import PART
+from minigrad.ops.samples import Sample, cases
 from minigrad.ops.shape import expand, permute, reshape
 from minigrad.tensor import Tensor
 

@@ -73,6 +73,7 @@ def repeat(self: Tensor, *sizes: Any) -> Tensor:
     whole = [a * b for a, b in zip(times, padded, strict=True)]
     return reshape(expand(reshape(self, apart), wide), whole)
 
+
 # -- joining -------------------------------------------------------------------------------------
 
 

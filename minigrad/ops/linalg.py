@@ -18,8 +18,8 @@ from minigrad.kernels.quiet import EVENTS, call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import FLOAT32, FLOAT64, as_operand, cast, method, public
-from minigrad.ops.samples import cases
 from minigrad.ops.parts import diagonal
+from minigrad.ops.samples import cases
 from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 

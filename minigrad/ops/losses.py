@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad import expr as fx
 from minigrad.kernels.lazy import lazy
+from minigrad.kernels.quiet import call_quietly
 from minigrad.ops.activations import softmax
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.samples import cases, pair
@@ -69,7 +70,9 @@ def _squares_backward(
 
 
 mse = primitive(
-    "mse_loss", _squares, inputs=2,
+    "mse_loss",
+    lambda x, t, reduction: call_quietly(_squares, x, t, reduction),
+    inputs=2,
     vjp=(
         lambda g, x, t, reduction: (x - t) * (g * _share(x, reduction)),
         lambda g, x, t, reduction: (t - x) * (g * _share(x, reduction)),
@@ -329,7 +332,9 @@ def _nll_sample(weighted: bool) -> Any:
 
 
 nll = primitive(
-    "nll_loss", lambda x, t, ignored, reduction: _nll(x, t, None, ignored, reduction), inputs=2,
+    "nll_loss",
+    lambda x, t, ignored, reduction: call_quietly(_nll, x, t, None, ignored, reduction),
+    inputs=2,
     vjp=(
         lambda g, x, t, ignored, reduction: _nll_rule(
             g, x.array.shape, x.array.dtype, t.array, None, ignored, reduction
@@ -342,7 +347,9 @@ nll = primitive(
     sample=_nll_sample(False), doc="Of log-probabilities and indices, classes in dimension 1.",
 )  # fmt: skip
 nll_weighted = primitive(
-    "nll_loss_weighted", _nll, inputs=3,
+    "nll_loss_weighted",
+    lambda x, t, w, ignored, reduction: call_quietly(_nll, x, t, w, ignored, reduction),
+    inputs=3,
     vjp=(
         lambda g, x, t, w, ignored, reduction: _nll_rule(
             g, x.array.shape, x.array.dtype, t.array, w.array, ignored, reduction

@@ -15,6 +15,7 @@ from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
+
 def _put(shape: tuple[int, ...], key: Any, g: Array) -> Array:
     """Zeros of `shape` with `g` at `key`: the derivative of taking a part."""
     out = np.zeros(shape, g.dtype)
@@ -97,7 +98,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
         if size < 0 or (size == 0 and total):
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={size}"
+            )
         sections = [size] * (total // size) if size else [0]
         if size and (total % size or not total):
             sections.append(total % size)
@@ -130,7 +133,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     dim = wrap_dim(dim, input.array.ndim, "unbind")
     if not input.array.ndim:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
-    return tuple(take_part(input, (*(slice(None),) * dim, i)) for i in range(input.array.shape[dim]))
+    return tuple(
+        take_part(input, (*(slice(None),) * dim, i)) for i in range(input.array.shape[dim])
+    )
 
 
 @method(name="__iter__")

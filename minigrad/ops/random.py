@@ -16,9 +16,9 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.creation import finish
+from minigrad.ops.dims import as_sizes
 from minigrad.ops.functions import PUBLIC, as_operand, method, public
 from minigrad.ops.inplace import check_writable, written
-from minigrad.ops.dims import as_sizes
 from minigrad.tensor import Tensor
 
 __all__ = ["Generator", "default_generator", "numpy_generator"]

@@ -12,13 +12,13 @@ import numpy as np
 from minigrad.dtypes import get_default_dtype
 from minigrad.ops.creation import finish
 from minigrad.ops.declare import primitive
+from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, cast, method, public, result_type
 from minigrad.ops.index import add_zeros_op
-from minigrad.ops.samples import cases
-from minigrad.ops.select import index_select
-from minigrad.ops.dims import wrap_dim
 from minigrad.ops.join import cat, flip, repeat, stack
 from minigrad.ops.parts import _embed_diagonal, diagonal, narrow, select, split, take_part
+from minigrad.ops.samples import cases
+from minigrad.ops.select import index_select
 from minigrad.ops.shape import expand, reshape, transpose
 from minigrad.tensor import Tensor
 

@@ -12,9 +12,9 @@ from minigrad.dtypes import as_dtype
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import elementwise, primitive
+from minigrad.ops.dims import wrap_dim, wrap_dims
 from minigrad.ops.functions import cast, public
 from minigrad.ops.samples import cases, span
-from minigrad.ops.dims import wrap_dim, wrap_dims
 from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 
@@ -122,7 +122,11 @@ def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
         hole = np.zeros(x.array.shape, bool)
         hole[tuple(place)] = True
         without = e._where(Tensor(hole), 1.0, x)
-        others.append(e._where(Tensor(hole), spread(_prod((without,), (axes, True)), x.array.shape, axes), 0.0))
+        others.append(
+            e._where(
+                Tensor(hole), spread(_prod((without,), (axes, True)), x.array.shape, axes), 0.0
+            )
+        )
     total = others[0]
     for o in others[1:]:
         total = total + o
@@ -179,10 +183,16 @@ def _extreme_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
 
 
 _amax = primitive(
-    "amax", lambda x, axes, keepdim: kernels.max(x, axes, keepdim), vjp=_extreme_grad, sample=_sample()
+    "amax",
+    lambda x, axes, keepdim: kernels.max(x, axes, keepdim),
+    vjp=_extreme_grad,
+    sample=_sample(),
 )
 _amin = primitive(
-    "amin", lambda x, axes, keepdim: kernels.min(x, axes, keepdim), vjp=_extreme_grad, sample=_sample()
+    "amin",
+    lambda x, axes, keepdim: kernels.min(x, axes, keepdim),
+    vjp=_extreme_grad,
+    sample=_sample(),
 )
 
 
@@ -210,7 +220,9 @@ def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     return _amin((input,), (axes, keepdim))
 
 
-def _search(input: Tensor, dim: Any, keepdim: bool, find: Callable[..., Array], name: str) -> ValuesIndices:
+def _search(
+    input: Tensor, dim: Any, keepdim: bool, find: Callable[..., Array], name: str
+) -> ValuesIndices:
     """The extreme along one dimension, and where it is: the gradient goes to that one place."""
     x = input.array
     d = wrap_dim(dim, x.ndim, name)
@@ -234,7 +246,9 @@ def _argmin(x: Array, dim: int, keepdim: bool) -> Array:
 
 
 def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
-    def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    def function(
+        input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None
+    ) -> Any:
         if isinstance(dim, Tensor) or other is not None:
             return pairwise(input, dim if other is None else other)
         if dim is None:
@@ -273,7 +287,9 @@ def _position(name: str, find: Any, text: str) -> Any:
         return Tensor(np.asarray(find(x, d, keepdim) if x.ndim else np.zeros((), np.int64)))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The index of the {text} element, the first one of several; NaN counts as it."
+    function.__doc__ = (
+        f"The index of the {text} element, the first one of several; NaN counts as it."
+    )
     return public(function)
 
 
@@ -329,25 +345,48 @@ def _var_args(
     if unbiased is not None:
         correction = int(unbiased)
     if input.array.dtype.kind != "f":
-        raise RuntimeError(f"{name} only support floating point and complex dtypes, got {input.dtype}")
+        raise RuntimeError(
+            f"{name} only support floating point and complex dtypes, got {input.dtype}"
+        )
     axes = wrap_dims(dim, input.array.ndim, name)
     return (input,), (axes, keepdim, 1 if correction is None else correction)
 
 
 @public
-def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> Tensor:
+def var(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = 1,
+) -> Tensor:
     """The variance, ``sum((x - mean)**2) / (n - correction)``, in two passes."""
     return _var(*_var_args(input, dim, unbiased, correction, keepdim, "var"))
 
 
 @public
-def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> Tensor:
+def std(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = 1,
+) -> Tensor:
     """The standard deviation, the root of :func:`var`."""
     return _root(_var(*_var_args(input, dim, unbiased, correction, keepdim, "std")))  # type: ignore[no-any-return]
 
 
 @public
-def var_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> tuple[Tensor, Tensor]:
+def var_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = 1,
+) -> tuple[Tensor, Tensor]:
     """The variance and the mean."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -355,7 +394,14 @@ def var_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepd
 
 
 @public
-def std_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = 1) -> tuple[Tensor, Tensor]:
+def std_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = 1,
+) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -376,7 +422,9 @@ _norm2 = primitive(
 
 
 @public
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Tensor:
     """The p-norm ``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2."""
     x = _in_dtype(input, dtype)
     if x.array.dtype.kind != "f":
@@ -421,5 +469,3 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """The number of elements that are not zero, over some dimensions or all."""
     axes = wrap_dims(dim, input.array.ndim, "count_nonzero")
     return Tensor(np.asarray(np.count_nonzero(input.array, axis=axes), np.int64))
-
-

@@ -27,7 +27,11 @@ Sampler = Callable[[np.random.Generator], Iterator[Sample]]
 
 
 def draw(
-    rng: np.random.Generator, shape: tuple[int, ...], low: float, high: float, avoid: tuple[float, ...]
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    low: float,
+    high: float,
+    avoid: tuple[float, ...],
 ) -> Array:
     """Uniform values in [low, high], at least 0.05 away from each of `avoid`."""
     values = rng.uniform(low, high, shape)
@@ -37,7 +41,9 @@ def draw(
     return values
 
 
-def span(low: float, high: float, avoid: tuple[float, ...] = (), params: tuple[Any, ...] = ()) -> Sampler:
+def span(
+    low: float, high: float, avoid: tuple[float, ...] = (), params: tuple[Any, ...] = ()
+) -> Sampler:
     """One input from an interval: a matrix, a number, nothing."""
 
     def sampler(rng: np.random.Generator) -> Iterator[Sample]:

@@ -14,11 +14,11 @@ import numpy as np
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import primitive
+from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, cast, method, public
 from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
-from minigrad.ops.samples import Sample, cases
-from minigrad.ops.dims import wrap_dim
 from minigrad.ops.parts import take_part
+from minigrad.ops.samples import Sample, cases
 from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, cast, method, public
 from minigrad.ops.index import (
     Pick,
@@ -24,7 +25,6 @@ from minigrad.ops.index import (
 )
 from minigrad.ops.inplace import check_writable, write
 from minigrad.ops.scatter import scatter_reduce
-from minigrad.ops.dims import wrap_dim
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 

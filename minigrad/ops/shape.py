@@ -289,7 +289,9 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that shapes broadcast to."""
     try:
-        return Size(np.broadcast_shapes(*[tuple(s) if not isinstance(s, int) else s for s in shapes]))
+        return Size(
+            np.broadcast_shapes(*[tuple(s) if not isinstance(s, int) else s for s in shapes])
+        )
     except ValueError:
         raise RuntimeError(
             f"Shape mismatch: objects cannot be broadcast to a single shape: {[list(s) for s in shapes]}"

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, public
 from minigrad.ops.reduce import ValuesIndices
 from minigrad.ops.scatter import gather
-from minigrad.ops.dims import wrap_dim
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from minigrad.ops import elementwise as e
 from minigrad.ops.declare import primitive
+from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import cast, promote, public, result_type
+from minigrad.ops.join import cat, stack
 from minigrad.ops.linalg import matmul
+from minigrad.ops.parts import narrow
 from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, norm, prod, sum
 from minigrad.ops.samples import cases
 from minigrad.ops.scatter import gather
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.join import cat, stack
-from minigrad.ops.parts import narrow
 from minigrad.ops.shape import movedim, reshape, transpose, unsqueeze
 from minigrad.ops.sort import sort
 from minigrad.tensor import Tensor

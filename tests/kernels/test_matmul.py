@@ -38,7 +38,11 @@ def test_equals_numpy(first: Any, second: Any, dtype: Any) -> None:
     if a.ndim > 2:
         layouts.append(np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2))
     for x in layouts:
-        for y in (b, np.asfortranarray(b), np.ascontiguousarray(b.swapaxes(-1, -2)).swapaxes(-1, -2)):
+        for y in (
+            b,
+            np.asfortranarray(b),
+            np.ascontiguousarray(b.swapaxes(-1, -2)).swapaxes(-1, -2),
+        ):
             got = matmul(x, y)
             assert got.dtype == dtype
             np.testing.assert_allclose(got, want, atol=tolerance * max(1, first[-1]) ** 0.5)

@@ -62,7 +62,7 @@ def test_generators_are_streams_of_their_own() -> None:
     assert (mg.get_rng_state() == before).all()
     assert not (a == b).all()
     assert all((mg.rand(4, generator=t) == b).all() for t in twins)
-    with pytest.raises(TypeError, match="expected a minigrad.Generator"):
+    with pytest.raises(TypeError, match=r"expected a minigrad.Generator"):
         mg.rand(2, generator=3)
     with pytest.raises(RuntimeError, match="CPU"):
         mg.Generator("cuda")
@@ -87,7 +87,7 @@ DRAWN: list[tuple[Callable[[], Any], float, float]] = [
     (lambda: mg.empty(N).geometric_(0.5), 2, 2),
     (lambda: mg.empty(N).random_(5), 2, 2),
     (lambda: mg.empty(N).random_(5, 10), 7, 2),
-    (lambda: mg.empty(N).log_normal_(0, 0.5), math.exp(0.125), math.exp(0.25) * (math.exp(0.25) - 1)),
+    (lambda: mg.empty(N).log_normal_(0, 0.5), math.exp(0.125), math.exp(0.5) - math.exp(0.25)),
     (lambda: mg.randint_like(mg.empty(N), 5), 2, 2),
     (lambda: mg.multinomial(mg.tensor([1.0, 0.0, 3.0]), N, True).float(), 1.5, 0.75),
 ]  # fmt: skip
@@ -134,7 +134,8 @@ def test_multinomial() -> None:
     assert abs(np.mean(np.array(first) == 2) - 0.7) < 0.05
     for bad, match in (
         (mg.tensor([1.0, -1.0]), "element < 0"), (mg.zeros(3), "invalid"),
-        (mg.tensor([1.0, math.nan]), "nan"), (mg.tensor([1, 2]), "floating"), (mg.ones(1, 1, 1), "1 or 2 dim"),
+        (mg.tensor([1.0, math.nan]), "nan"), (mg.tensor([1, 2]), "floating"),
+        (mg.ones(1, 1, 1), "1 or 2 dim"),
     ):  # fmt: skip
         with pytest.raises(RuntimeError, match=match):
             mg.multinomial(bad, 1)
