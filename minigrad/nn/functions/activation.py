@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
+from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import activations as a
 from minigrad.ops import elementwise as e
-from minigrad.ops.inplace import write
-from minigrad.ops.random import Generator, numpy_generator
 from minigrad.ops.dims import wrap_dim
+from minigrad.ops.inplace import write
 from minigrad.ops.parts import chunk
+from minigrad.ops.random import Generator, numpy_generator
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
@@ -257,10 +257,9 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 
 def _implicit_dim(name: str, ndim: int) -> int:
-    warnings.warn(
+    warn_user(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-        "dim=X as an argument.",
-        stacklevel=4,
+        "dim=X as an argument."
     )
     return 0 if ndim in (0, 1, 3) else 1
 

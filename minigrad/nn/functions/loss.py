@@ -6,13 +6,13 @@ Where PyTorch broadcasts input and target against each other, with a warning at 
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.engine import apply
 from minigrad.kernels.lazy import lazy
+from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
 from minigrad.ops import losses as ops
 from minigrad.ops import reduce as r
@@ -36,10 +36,9 @@ def choose_reduction(
     """The reduction, checked; PyTorch's old pair of flags decides where it is given."""
     if size_average is not None or reduce is not None:
         chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn(
+        warn_user(
             f"size_average and reduce args will be deprecated, please use reduction='{chosen}' "
-            "instead.",
-            stacklevel=4,
+            "instead."
         )
         return chosen
     if reduction not in _REDUCTIONS:
@@ -94,11 +93,10 @@ def warn_of_probabilities(logits: Tensor, name: str, instead: str, kinds: tuple[
     while node is not None and getattr(node.op, "view", False) and node.edges:
         node = node.edges[0] if hasattr(node.edges[0], "op") else None
     if node is not None and node.op.name in kinds:
-        warnings.warn(
+        warn_user(
             f"{name} expects logits and applies {'softmax' if 'softmax' in kinds else 'sigmoid'} "
             f"itself, but its input is {_PROBABILITIES[node.op.name]}: pass the values from "
-            f"before, {instead}",
-            stacklevel=4,
+            f"before, {instead}"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.modes import current, no_grad
+from minigrad.kernels.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops import normalization as ops
 from minigrad.ops import reduce as r
@@ -17,6 +18,8 @@ from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize", "rms_norm"]
+
+Array = np.ndarray[Any, Any]
 
 
 def _ones_and_zeros(
@@ -49,10 +52,14 @@ def _move(running: Tensor | None, batch: Tensor, momentum: float) -> None:
         with no_grad():
             running.lerp_(batch.detach(), momentum)  # type: ignore[attr-defined]
         return
-    step = batch.array - running.array
-    step *= running.array.dtype.type(momentum)
-    running.array += step
+    call_quietly(_step_towards, running.array, batch.array, momentum)
     written(running, None)
+
+
+def _step_towards(running: Array, batch: Array, momentum: float) -> None:
+    step = batch - running
+    step *= running.dtype.type(momentum)
+    running += step
 
 
 def batch_norm(

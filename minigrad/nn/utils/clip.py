@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.quiet import call_quietly
 from minigrad.ops.inplace import written
 from minigrad.tensor import Tensor
 
@@ -56,7 +57,7 @@ def get_total_norm(
     elif p == 0.0:
         total = np.count_nonzero([np.count_nonzero(x) for x in arrays])
     else:
-        total = math.fsum(_power_sum(x, p) for x in arrays) ** (1.0 / p)
+        total = sum(call_quietly(_power_sum, x, p) for x in arrays) ** (1.0 / p)
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
@@ -75,7 +76,7 @@ def clip_grads_with_norm_(
     if scale >= 1:
         return
     for g in _gradients(parameters):
-        g.array *= g.array.dtype.type(scale)
+        call_quietly(np.multiply, g.array, g.array.dtype.type(scale), g.array)
         written(g, None)
 
 

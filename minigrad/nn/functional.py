@@ -1,0 +1,10 @@
+"""Layers as functions, under PyTorch's names and signatures; usually imported as ``F``.
+
+The functions are in `nn.functions`, in files by family.
+"""
+
+from minigrad.nn.functions.activation import *  # noqa: F403
+from minigrad.nn.functions.dropout import *  # noqa: F403
+from minigrad.nn.functions.loss import *  # noqa: F403
+from minigrad.nn.functions.normalization import *  # noqa: F403
+from minigrad.nn.functions.sparse import *  # noqa: F403

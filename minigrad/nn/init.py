@@ -1,0 +1,293 @@
+"""Ways to set the parameters before training.
+
+What they have in common is the variance that a layer gives its output: with independent weights
+of mean 0, ``Var(y) = fan_in * Var(w) * Var(x)``. Too small, and the signal dies out with depth; too
+large, and it explodes or saturates.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.modes import no_grad
+from minigrad.ops.random import Generator, normal_array, numpy_generator, overwrite
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_",
+    "lecun_normal_", "lecun_uniform_", "normal_", "ones_", "orthogonal_", "random_walk_", "sparse_",
+    "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+]  # fmt: skip
+
+Array = np.ndarray[Any, Any]
+
+
+def _set(tensor: Tensor, values: Any, name: str) -> Tensor:
+    with no_grad():
+        return overwrite(tensor, values, name)
+
+
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers uniform on [a, b)."""
+    with no_grad():
+        return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined, no-any-return]
+
+
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill with normal numbers."""
+    with no_grad():
+        return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined, no-any-return]
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """Fill with one value: weights that start equal stay equal, so this is for biases."""
+    return _set(tensor, val, "constant_")
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with 1."""
+    return _set(tensor, 1, "ones_")
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with 0."""
+    return _set(tensor, 0, "zeros_")
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Make a matrix the identity."""
+    if tensor.array.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    return _set(tensor, np.eye(*tensor.array.shape), "eye_")
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Make a convolution the identity on as many channels as possible (3 to 5 dimensions)."""
+    shape = tensor.array.shape
+    if len(shape) not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if shape[0] % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    values = np.zeros(shape)
+    centre = tuple(n // 2 for n in shape[2:])
+    per_group = shape[0] // groups
+    for group in range(groups):
+        for channel in range(min(per_group, shape[1])):
+            values[(group * per_group + channel, channel, *centre)] = 1
+    return _set(tensor, values, "dirac_")
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs an output has, and how many outputs an input."""
+    shape = tensor.array.shape
+    if len(shape) < 2:
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
+        )
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def _fan(tensor: Tensor, mode: str) -> int:
+    mode = mode.lower()
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+    return _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
+
+
+_GAINS = {
+    "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3,
+    "relu": math.sqrt(2.0), "selu": 3.0 / 4,
+}  # fmt: skip
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much to scale weights so that the variance holds behind an activation.
+
+    Parameters
+    ----------
+    nonlinearity : str
+        ``"linear"``, ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"selu"``, ...
+    param : float, optional
+        The negative slope of leaky relu (0.01).
+
+    Examples
+    --------
+    >>> calculate_gain("leaky_relu", 1.0)
+    1.0
+    """
+    if nonlinearity in _GAINS:
+        return _GAINS[nonlinearity]
+    if nonlinearity == "leaky_relu":
+        if param is None:
+            param = 0.01
+        elif isinstance(param, bool) or not isinstance(param, (int, float)):
+            raise ValueError(f"negative_slope {param} not a valid number")
+        return math.sqrt(2.0 / (1 + param**2))
+    raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+
+
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Uniform with variance ``gain**2 / fan_avg``: ``+-gain * sqrt(6 / (fan_in + fan_out))``.
+
+    Glorot and Bengio 2010.
+    """
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
+    bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal with variance ``2 * gain**2 / (fan_in + fan_out)`` (Glorot and Bengio 2010)."""
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
+
+
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Uniform with variance ``gain**2 / fan`` (He et al. 2015).
+
+    Parameters
+    ----------
+    tensor : Tensor
+    a : float
+        The negative slope of the leaky relu behind the layer.
+    mode : {"fan_in", "fan_out"}
+        Hold the variance of the forward or of the backward pass.
+    nonlinearity : str
+        What :func:`calculate_gain` knows.
+    generator : Generator, optional
+    """
+    if 0 in tensor.array.shape:
+        return tensor
+    bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Normal with variance ``gain**2 / fan``: for relu, ``N(0, 2 / fan_in)`` (He et al. 2015)."""
+    if 0 in tensor.array.shape:
+        return tensor
+    std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    return normal_(tensor, 0.0, std, generator)
+
+
+def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
+    """Normal with variance ``1 / fan_in`` (LeCun et al. 1998); what selu needs."""
+    return normal_(tensor, 0.0, math.sqrt(1.0 / _fan(tensor, "fan_in")), generator)
+
+
+def lecun_uniform_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
+    """Uniform with variance ``1 / fan_in``: ``+-sqrt(3 / fan_in)`` (LeCun et al. 1998)."""
+    bound = math.sqrt(3.0 / _fan(tensor, "fan_in"))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def random_walk_(
+    tensor: Tensor, nonlinearity: str = "relu", generator: Generator | None = None
+) -> Tensor:
+    """Normal with variance ``g**2 / fan_in``, so that the *logarithm* of the gradient's norm holds.
+
+    Through many layers that logarithm does a random walk; `g` takes its drift away. For linear
+    layers ``g = exp(1 / (2 n))``, for relu ``g = sqrt(2) * exp(1.2 / (max(n, 6) - 2.4))``, n the
+    fan-in (Sussillo and Abbott 2014).
+
+    Parameters
+    ----------
+    tensor : Tensor
+    nonlinearity : {"relu", "linear"}
+    generator : Generator, optional
+    """
+    n = _fan(tensor, "fan_in")
+    if nonlinearity == "relu":
+        gain = math.sqrt(2.0) * math.exp(1.2 / (max(n, 6) - 2.4))
+    elif nonlinearity == "linear":
+        gain = math.exp(1.0 / (2 * n))
+    else:
+        raise ValueError(f"random_walk_ knows 'relu' and 'linear', got {nonlinearity!r}")
+    return normal_(tensor, 0.0, gain / math.sqrt(n), generator)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Make the rows (or columns, if there are more rows) orthonormal, times `gain`.
+
+    All dimensions but the first count as one (Saxe, McClelland and Ganguli 2013).
+    """
+    shape = tensor.array.shape
+    if len(shape) < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if tensor.array.size == 0:
+        return tensor
+    rows, columns = shape[0], tensor.array.size // shape[0]
+    drawn = normal_array((rows, columns), np.dtype(np.float64), numpy_generator(generator))
+    wide = rows < columns
+    q, triangle = np.linalg.qr(drawn.T if wide else drawn)
+    q *= np.sign(np.diag(triangle))  # else the distribution would not be uniform
+    return _set(tensor, gain * (q.T if wide else q).reshape(shape), "orthogonal_")
+
+
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Normal, with the share `sparsity` of each column set to 0 (Martens 2010)."""
+    if tensor.array.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.array.shape
+    g = numpy_generator(generator)
+    values = normal_array((rows, columns), np.dtype(np.float64), g) * std
+    order = np.argsort(g.random((rows, columns)), 0)[: math.ceil(sparsity * rows)]
+    np.put_along_axis(values, order, 0, 0)
+    return _set(tensor, values, "sparse_")
+
+
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Normal, drawn again where outside of [a, b]."""
+    if a >= b or std <= 0:
+        raise ValueError(f"trunc_normal_ expects a < b and std > 0, got a={a}, b={b}, std={std}")
+    low, high = (a - mean) / std, (b - mean) / std
+    values = _truncated(tensor.array.size, low, high, numpy_generator(generator))
+    return _set(
+        tensor, np.clip(values * std + mean, a, b).reshape(tensor.array.shape), "trunc_normal_"
+    )
+
+
+def _truncated(count: int, low: float, high: float, g: np.random.Generator) -> Array:
+    """Standard normal numbers of [low, high], by rejection (Robert 1995)."""
+    out = np.empty(count)
+    left = np.arange(count)
+    while left.size:
+        if low <= 0 <= high and high - low > 1:
+            drawn = g.standard_normal(left.size)
+            good = (drawn >= low) & (drawn <= high)
+        elif high - low < 1 / max(1.0, min(abs(low), abs(high))):
+            drawn = g.uniform(low, high, left.size)
+            nearest = min(max(low, 0.0), high)
+            good = g.random(left.size) <= np.exp((nearest**2 - drawn**2) / 2)
+        else:  # a tail: exponential proposals from its near end
+            start, sign = (low, 1.0) if low > 0 else (-high, -1.0)
+            rate = (start + math.sqrt(start**2 + 4)) / 2
+            steps = start + g.standard_exponential(left.size) / rate
+            good = g.random(left.size) <= np.exp(-((steps - rate) ** 2) / 2)
+            drawn = steps * sign
+            good &= (drawn >= low) & (drawn <= high)
+        out[left[good]] = drawn[good]
+        left = left[~good]
+    return out

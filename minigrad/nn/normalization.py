@@ -1,0 +1,365 @@
+"""Normalization as modules."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.nn import init
+from minigrad.nn.functions import normalization as F
+from minigrad.nn.linear import new_parameter
+from minigrad.nn.module import Module
+from minigrad.ops.inplace import written
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "InstanceNorm3d", "LayerNorm", "RMSNorm",
+]  # fmt: skip
+
+
+class _Affine(Module):
+    """What all normalizations share: a learned scale and shift, or none."""
+
+    def _add_affine(self, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
+        for name, wanted in (("weight", weight), ("bias", bias)):
+            if wanted:
+                setattr(self, name, new_parameter(shape, dtype, device))
+            else:
+                self.register_parameter(name, None)
+
+    def reset_parameters(self) -> None:
+        """Scale 1, shift 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self._parameters.get("bias") is not None:
+            init.zeros_(self.bias)
+
+
+class _RunningNorm(_Affine):
+    """Normalization that also remembers the statistics it saw."""
+
+    def __init__(
+        self, num_features: int, eps: float, momentum: float | None, affine: bool,
+        track_running_stats: bool, device: Any, dtype: Any, bias: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        self._add_affine((num_features,), affine, affine and bias, device, dtype)
+        kind = (get_default_dtype() if dtype is None else as_dtype(dtype)).numpy
+        if track_running_stats:
+            self.register_buffer("running_mean", Tensor(np.zeros(num_features, kind)))
+            self.register_buffer("running_var", Tensor(np.ones(num_features, kind)))
+            self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)))
+        else:
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                self.register_buffer(name, None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget the statistics: mean 0, variance 1."""
+        if self.track_running_stats:
+            init.zeros_(self.running_mean)
+            init.ones_(self.running_var)
+            init.zeros_(self.num_batches_tracked)
+
+    def reset_parameters(self) -> None:
+        """Forget the statistics; scale 1, shift 0."""
+        self.reset_running_stats()
+        super().reset_parameters()
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Refuse inputs of the wrong number of dimensions."""
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        """Old files do not count batches: keep the count that is there."""
+        key = prefix + "num_batches_tracked"
+        version = local_metadata.get("version")
+        if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
+            count = self.num_batches_tracked
+            state_dict[key] = Tensor(np.zeros((), np.int64)) if count is None else count
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+class _BatchNorm(_RunningNorm):
+    _version = 2
+    _dims: ClassVar[tuple[int, ...]]
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, device: Any = None,
+        dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.array.ndim not in self._dims:
+            wanted = " or ".join(f"{n}D" for n in self._dims)
+            raise ValueError(f"expected {wanted} input (got {input.array.ndim}D input)")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize by the batch in training, by the running statistics in use."""
+        self._check_input_dim(input)
+        own = self.__dict__  # quicker than by attribute
+        buffers, parameters = own["_buffers"], own["_parameters"]
+        mean, var = buffers.get("running_mean"), buffers.get("running_var")
+        momentum, training = own["momentum"] or 0.0, own["training"]
+        if training:
+            if not own["track_running_stats"]:
+                mean = var = None
+            elif (count := buffers.get("num_batches_tracked")) is not None:
+                count.array += 1
+                written(count, None)
+                if own["momentum"] is None:  # a plain average of all batches
+                    momentum = 1.0 / float(count)
+        by_batch = training or (mean is None and var is None)
+        weight, bias = parameters.get("weight"), parameters.get("bias")
+        return F.batch_norm(input, mean, var, weight, bias, by_batch, momentum, own["eps"])
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalization of (N, C) or (N, C, L) (Ioffe and Szegedy 2015).
+
+    In training, each channel is normalized by the mean and variance of the batch, and the running
+    statistics move towards them; in use (``eval()``), by the running statistics.
+
+    Parameters
+    ----------
+    num_features : int
+        The number of channels C.
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        The share of the new statistics in the running ones; None for the average of all batches.
+    affine : bool
+        Whether scale (`weight`) and shift (`bias`) are learned.
+    track_running_stats : bool
+        Without them, the batch's own statistics serve in use, too.
+    device, dtype : optional
+    bias : bool
+        Whether there is a shift.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.BatchNorm1d(1, affine=False)(mg.tensor([[1.0], [3.0]]))
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+
+    _dims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalization of (N, C, H, W); parameters as of :class:`BatchNorm1d`."""
+
+    _dims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalization of (N, C, D, H, W); parameters as of :class:`BatchNorm1d`."""
+
+    _dims = (5,)
+
+
+class _InstanceNorm(_RunningNorm):
+    _spatial: ClassVar[int]
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
+        bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize each channel of each sample."""
+        ndim, channel = input.array.ndim, input.array.ndim - self._spatial - 1
+        if channel not in (0, 1):
+            n = self._spatial
+            raise ValueError(f"expected {n + 1}D or {n + 2}D input (got {ndim}D input)")
+        if input.array.shape[channel] != self.num_features and self.affine:
+            raise ValueError(
+                f"expected input's size at dim={channel} to match num_features "
+                f"({self.num_features}), but got: {input.array.shape[channel]}."
+            )
+        batch = input if channel else input.unsqueeze(0)  # type: ignore[attr-defined]
+        by_input = self.training or not self.track_running_stats
+        momentum = 0.0 if self.momentum is None else self.momentum
+        y = F.instance_norm(
+            batch,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            by_input,
+            momentum,
+            self.eps,
+        )
+        return y if channel else y.squeeze(0)  # type: ignore[attr-defined, no-any-return]
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalization of each channel of each sample of (N, C, L) or (C, L) (Ulyanov et al. 2016)."""
+
+    _spatial = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalization of each channel of each sample of (N, C, H, W) or (C, H, W)."""
+
+    _spatial = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalization of each channel of each sample of (N, C, D, H, W) or (C, D, H, W)."""
+
+    _spatial = 3
+
+
+def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
+    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+
+
+class LayerNorm(_Affine):
+    """Normalization of each sample over its last dimensions (Ba, Kiros and Hinton 2016).
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        The sizes of those dimensions.
+    eps : float
+        Added to the variance.
+    elementwise_affine : bool
+        Whether scale and shift are learned.
+    bias : bool
+        Whether there is a shift.
+    device, dtype : optional
+    """
+
+    def __init__(
+        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
+        bias: bool = True, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.normalized_shape = _as_shape(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        shape = self.normalized_shape
+        self._add_affine(shape, elementwise_affine, elementwise_affine and bias, device, dtype)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize over the last dimensions."""
+        own = self.__dict__["_parameters"]
+        return F.layer_norm(
+            input, self.normalized_shape, own.get("weight"), own.get("bias"), self.eps
+        )
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(_Affine):
+    """Division by the root of the mean square over the last dimensions (Zhang and Sennrich 2019).
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+    eps : float, optional
+        By default the precision of the input's dtype.
+    elementwise_affine : bool
+        Whether a scale is learned.
+    device, dtype : optional
+    """
+
+    def __init__(
+        self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True,
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.normalized_shape = _as_shape(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        if elementwise_affine:
+            self.weight = new_parameter(self.normalized_shape, dtype, device)
+        else:
+            self.register_parameter("weight", None)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize over the last dimensions."""
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
+
+
+class GroupNorm(_Affine):
+    """Normalization of each group of channels of each sample (Wu and He 2018).
+
+    Parameters
+    ----------
+    num_groups, num_channels : int
+        The second is a multiple of the first.
+    eps : float
+        Added to the variance.
+    affine : bool
+        Whether scale and shift are learned, per channel.
+    device, dtype : optional
+    bias : bool
+        Whether there is a shift.
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
+        device: Any = None, dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if num_channels % num_groups:
+            raise ValueError(
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+            )
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.eps = eps
+        self.affine = affine
+        self._add_affine((num_channels,), affine, affine and bias, device, dtype)
+        self.reset_parameters()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize each group."""
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
