@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shutil
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
 
 __all__ = ["BACKENDS", "available", "render"]
@@ -27,6 +29,26 @@ def _by_program(source: str, kind: str) -> bytes | None:
     return bytes(graphviz.pipe("dot", kind, source.encode(), quiet=True))
 
 
+@contextlib.contextmanager
+def _without_font_remarks() -> Iterator[None]:
+    """Fontconfig writes about the system's font files to file descriptor 2, from C.
+
+    They are caught there; any other line is written after all.
+    """
+    with tempfile.TemporaryFile() as caught:
+        screen = os.dup(2)
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+            caught.seek(0)
+            for line in caught:
+                if not line.startswith(b"Fontconfig"):
+                    os.write(2, line)
+
+
 def _by_library(source: str, kind: str) -> bytes | None:
     with warnings.catch_warnings():  # its remarks about fonts are no business of the caller's
         warnings.simplefilter("ignore")
@@ -34,7 +56,7 @@ def _by_library(source: str, kind: str) -> bytes | None:
             import pygraphviz
         except ImportError:
             return None
-        with _lock, contextlib.redirect_stderr(io.StringIO()):
+        with _lock, _without_font_remarks(), contextlib.redirect_stderr(io.StringIO()):
             picture = pygraphviz.AGraph(string=source).draw(format=kind, prog="dot")
     assert isinstance(picture, bytes)
     return picture
