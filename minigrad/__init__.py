@@ -63,11 +63,11 @@ from math import e, inf, nan, pi  # noqa: E402
 __all__ = [
     "Size", "Tensor", "autograd", "bool", "can_cast", "data", "device", "double", "dtype", "e",
     "empty_cache", "enable_grad", "finfo", "float", "float16", "float32", "float64",
-    "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int", "int16",
-    "int32", "int64", "int8", "is_grad_enabled", "is_inference_mode_enabled", "load", "long", "nan",
-    "nn", "no_grad", "ops", "optim", "pi", "promote_types", "result_type", "save", "serialize",
-    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "short", "uint8",
-    "utils", "viz",
+    "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int", "int8",
+    "int16", "int32", "int64", "is_grad_enabled", "is_inference_mode_enabled", "load", "long",
+    "nan", "nn", "no_grad", "ops", "optim", "pi", "promote_types", "result_type", "save",
+    "serialize", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
+    "short", "uint8", "utils", "viz",
 ]  # fmt: skip
 __all__ += names.__all__
 

@@ -57,7 +57,8 @@ class device:
 
     def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
         name = type.type if isinstance(type, device) else str(type)
-        self.type, _, number = name.partition(":")
+        kind, _, number = name.partition(":")
+        self.type: str = kind
         self.index = int(number) if number else index
         if self.type != "cpu":
             raise RuntimeError(
@@ -148,7 +149,8 @@ class Tensor(TensorMethods):
         except IndexError:
             n = max(self.array.ndim, 1)
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got "
+                f"{dim})"
             ) from None
 
     @property
@@ -207,7 +209,8 @@ class Tensor(TensorMethods):
 
     def is_floating_point(self) -> bool:
         """Whether the element type is a floating point type."""
-        return self.array.dtype.kind == "f"
+        kind: str = self.array.dtype.kind
+        return kind == "f"
 
     # -- its place in the graph --------------------------------------------------------------
 
@@ -411,7 +414,8 @@ class Tensor(TensorMethods):
         """
         if self._requires_grad and not force:
             raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
             )
         return self.array
 
@@ -430,14 +434,16 @@ class Tensor(TensorMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self._requires_grad:
             raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
             )
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
         if self.array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
-        return self.array.shape[0]
+        length: int = self.array.shape[0]
+        return length
 
     def __bool__(self) -> bool:
         if self.array.size == 1:
@@ -490,7 +496,7 @@ class Tensor(TensorMethods):
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment"
             )
-        y = _rebuild(
+        y: Tensor = _rebuild(
             type(self), self.array.copy(), self._requires_grad, deepcopy(self._extras(), memo)
         )
         memo[id(self)] = y
@@ -500,7 +506,7 @@ class Tensor(TensorMethods):
 
 
 def _rebuild(cls: type, array: Array, requires_grad: bool, extras: dict[str, Any]) -> Any:
-    t = object.__new__(cls)
+    t: Any = object.__new__(cls)
     t.array, t.node, t._requires_grad = array, None, requires_grad
     t.__dict__.update(extras)
     return t

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import itertools
 import json
 import os
 import platform
@@ -186,7 +187,7 @@ def _mlp(lib: Any, sizes: tuple[int, ...], batch: int) -> Callable[[], Any]:
     lib.manual_seed(0)
     nn = lib.nn
     layers: list[Any] = []
-    for a, b in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for a, b in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU(), nn.Dropout(0.2)]
     model = nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
     optimizer = importlib.import_module(f"{lib.__name__}.optim").Adam(model.parameters(), lr=1e-3)

@@ -109,6 +109,7 @@ def names_stub() -> str:
             lines.append(f"def {name}{signature(value, False)}: ...")
         else:
             lines.append(f"{name}: Any")
+    lines += ["", "__all__: list[str] = [", *(f'    "{name}",' for name in sorted(PUBLIC)), "]"]
     return "\n".join(lines) + "\n"
 
 
@@ -136,12 +137,13 @@ def methods_stub() -> str:
         if base is not None and name not in PUBLIC:
             lines.append(f"    def {name}{signature(base, True, inplace=True)}: ...")
         elif name.startswith("__"):
-            lines.append(f"    def {name}{_operator(name, value)}: ...")
+            ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+            lines.append(f"    def {name}{_operator(name, value)}: ...{ignore}")
         else:
             lines.append(f"    def {name}{signature(value, True)}: ...")
     for i, line in enumerate(lines):
         for word in BUILTINS if line.startswith("    def ") else ():
-            line = re.sub(rf"(?<=[ \[|]){word}\b(?![:(])", f"_{word}", line)
+            line = re.sub(rf"(?<=-> ){word}\b|(?<=[ \[|]){word}\b(?![:(])", f"_{word}", line)
         lines[i] = line
     aliases = [f"from builtins import {word} as _{word}" for word in BUILTINS]
     return "\n".join([*lines[:1], *aliases, *lines[1:]]) + "\n"

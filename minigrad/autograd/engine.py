@@ -122,7 +122,7 @@ class Counter:
 class _NodeDefaults:
     """What few nodes set: read from here, stored on the instance."""
 
-    out: Array | None = None
+    out: Any = None  # an array; of an operation with several results, all of them
     counter: Counter | None = None
     residuals: tuple[Any, ...] = ()
     hooks: dict[int, Callable[[Any], Any]] | None = None
@@ -201,9 +201,9 @@ class Node(_NodeDefaults):
         """Refuse to run twice, or over memory that was written since."""
         if self.saved is None:
             raise RuntimeError(
-                f"Trying to backward through the graph a second time (in {self.name()}): the values "
-                "saved for the derivative were freed by the first backward. Call the first one with "
-                "retain_graph=True, or run the forward pass again."
+                f"Trying to backward through the graph a second time (in {self.name()}): the "
+                "values saved for the derivative were freed by the first backward. Call the first "
+                "one with retain_graph=True, or run the forward pass again."
             )
         if self.counter is not None and self.counter.last > self.seq:
             self._refuse("its result", self.shape, self.dtype, self.counter)
@@ -216,8 +216,8 @@ class Node(_NodeDefaults):
         at = f" (recorded at {self.where})" if self.where else ""
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: {self.name()}{at} saved {what}, {dtype} of shape {list(shape)}, and it was "
-            f"written since.{by} Use the out-of-place form, or clone() before writing."
+            f"operation: {self.name()}{at} saved {what}, {dtype} of shape {list(shape)}, and it "
+            f"was written since.{by} Use the out-of-place form, or clone() before writing."
         )
 
 
@@ -250,6 +250,7 @@ def record(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], out: An
     Functions that computed the result of a small operation themselves call this instead of
     :func:`apply`. It is the hottest code of the library, hence flat.
     """
+    edges: tuple[Any, ...]
     residuals = None
     if out.__class__ is not ndarray:
         if out.__class__ is tuple:

@@ -26,8 +26,8 @@ def _starting_gradient(root: Tensor, g: Tensor | None, create_graph: bool) -> An
     """What flows into the graph at `root`: as an array, or a tensor if a graph is wanted."""
     if not root._requires_grad:
         raise RuntimeError(
-            "element 0 of tensors does not require grad and does not have a grad_fn: nothing it was "
-            "computed from has requires_grad=True, or it was computed under no_grad()"
+            "element 0 of tensors does not require grad and does not have a grad_fn: nothing it "
+            "was computed from has requires_grad=True, or it was computed under no_grad()"
         )
     x = root.array
     if g is None:
@@ -120,7 +120,9 @@ def backward(
         (t.node or t, _starting_gradient(t, g, create_graph))
         for t, g in zip(outputs, grads, strict=True)
     ]
-    wanted, capture, targets = None, None, ()
+    wanted: set[int] | None = None
+    capture: dict[int, Any] | None = None
+    targets: tuple[Any, ...] = ()
     if inputs is not None:
         targets = _as_tuple(inputs)
         if not targets:

@@ -72,12 +72,16 @@ def _is_bool(x: Any) -> bool:
 
 @public(inplace=True)
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """Element by element, ``input / other``; rounded towards 0 (``"trunc"``) or down (``"floor"``)."""
+    """Element by element, ``input / other``.
+
+    Rounded towards 0 with rounding_mode ``"trunc"``, down with ``"floor"``.
+    """
     if rounding_mode is None:
         return _over(input, other)
     if rounding_mode not in ("trunc", "floor"):
         raise RuntimeError(
-            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+            f"'{rounding_mode}'"
         )
     a, b = promote(_floor_divide.op, (input, other))
     if a.array.dtype.kind == "f":
@@ -171,6 +175,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
         raise
 
 
+_function: Any
 for _alias, _function in {
     "true_divide": div, "multiply": e.mul, "divide": div, "subtract": sub, "negative": e.neg,
     "absolute": e.abs, "fix": e.trunc, "greater": e.gt, "greater_equal": e.ge, "less": e.lt,
@@ -200,7 +205,8 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 _clamp = elementwise(
     "clamp_both", lambda x, low=-math.inf, high=math.inf: fx.minimum(fx.maximum(x, low), high),
     vjp=lambda g, x, low, high: fx.where((x >= low) & (x <= high), g, 0),
-    sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), kind="promote", public=False, method=False,
+    sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), kind="promote",
+    public=False, method=False,
 )  # fmt: skip
 
 
@@ -351,7 +357,8 @@ def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
 
 for _name, _function in {
     "add": _plus, "sub": sub, "mul": e.mul, "truediv": _over, "floordiv": floor_divide,
-    "mod": remainder, "pow": pow, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor, "lshift": bitwise_left_shift, "rshift": bitwise_right_shift,
+    "mod": remainder, "pow": pow, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
+    "lshift": bitwise_left_shift, "rshift": bitwise_right_shift,
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_name}__", _operator(_function))
     setattr(Tensor, f"__r{_name}__", _operator(_function, swap=True))
@@ -361,7 +368,8 @@ for _name, _function in {
     "eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge,
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_name}__", operator(_function.op))
-Tensor.__radd__, Tensor.__rmul__ = Tensor.__add__, Tensor.__mul__  # type: ignore[attr-defined]
+setattr(Tensor, "__radd__", Tensor.__add__)  # noqa: B010
+setattr(Tensor, "__rmul__", Tensor.__mul__)  # noqa: B010
 for _name, _function in {"neg": e.neg, "abs": e.abs, "invert": bitwise_not}.items():
     setattr(Tensor, f"__{_name}__", _function)
 setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010

@@ -328,7 +328,7 @@ def linspace(
 
 @method
 def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
-    """This tensor as another dtype (``to(dtype)``, ``to(other)``, ``to("cpu")``), in the graph."""
+    """The tensor as another dtype (``to(dtype)``, ``to(other)``, ``to("cpu")``), in the graph."""
     kind = kwargs.pop("dtype", None)
     if kwargs.pop("device", None) is not None or kwargs:
         kwargs.pop("non_blocking", None)
@@ -353,7 +353,7 @@ def _converter(name: str, dtype: dtypes.dtype) -> None:
         return cast(self, dtype.numpy)
 
     convert.__name__ = convert.__qualname__ = name
-    convert.__doc__ = f"This tensor as {dtype.name}."
+    convert.__doc__ = f"The tensor as {dtype.name}."
     method(convert)
 
 
@@ -367,7 +367,7 @@ for _name, _dtype in {
 
 @method(name="type")
 def as_type(self: Tensor, dtype: Any = None) -> Any:
-    """This tensor as another dtype; without one, the name of its type."""
+    """The tensor as another dtype; without one, the name of its type."""
     if dtype is None:
         return f"minigrad.{self.dtype.name}"
     return cast(self, as_dtype(dtype).numpy)
@@ -375,7 +375,7 @@ def as_type(self: Tensor, dtype: Any = None) -> Any:
 
 @method
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This tensor as the dtype of `other`."""
+    """The tensor as the dtype of `other`."""
     return cast(self, other.array.dtype)
 
 
@@ -394,7 +394,8 @@ def is_tensor(obj: Any) -> bool:
 @public(method=False)
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are of a floating point type."""
-    return input.array.dtype.kind == "f"
+    kind: str = input.array.dtype.kind
+    return kind == "f"
 
 
 @public(method=False)

@@ -68,6 +68,7 @@ class Rule:
         self.picks = tuple(known.index(n) for n in self.names)
 
     def __call__(self, values: Sequence[Any]) -> Any:
+        """The gradient, from ``[g, y, *inputs, *params, x_shape]``."""
         return self.function(*[values[i] for i in self.picks])
 
     def spelled(self, arity: int, name: str) -> str:
@@ -245,7 +246,7 @@ class Elementwise(Op):
         self.fused = Fused(name, root, names[:arity], names[arity:], self.boolean)
         self.small = self.fused.numpy_below
         self._plans: list[Fused | None] | None = None
-        self._small_backward: Any = None
+        self._small_backward: Callable[[Node, Array], Sequence[Array | None]]  # made by _plan
         self._small_below = 0
 
     def fused_rule(self, i: int) -> Fused | None:

@@ -1,4 +1,4 @@
-"""Dimensions and sizes as users give them: negative, one or several, in a sequence or one by one."""
+"""Dimensions and sizes as users give them: negative, one or several, in sequence or one by one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def wrap_dim(dim: Any, ndim: int, name: str) -> int:
     n = max(ndim, 1)
     if not -n <= dim < n:
         raise IndexError(
-            f"{name}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+            f"{name}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got "
+            f"{dim})"
         )
     return dim % n  # type: ignore[no-any-return]
 

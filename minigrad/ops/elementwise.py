@@ -155,16 +155,16 @@ sign = elementwise(
     kind="promote", ufunc=fx.FUNCTIONS["sign"],
 )  # fmt: skip
 floor = elementwise(
-    "floor", lambda x: fx.floor(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),
-    kind="promote", ufunc=np.floor,
+    "floor", lambda x: fx.floor(x), vjp=lambda g: 0 * g,
+    sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.floor,
 )  # fmt: skip
 ceil = elementwise(
-    "ceil", lambda x: fx.ceil(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),
-    kind="promote", ufunc=np.ceil,
+    "ceil", lambda x: fx.ceil(x), vjp=lambda g: 0 * g,
+    sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.ceil,
 )  # fmt: skip
 trunc = elementwise(
-    "trunc", lambda x: fx.trunc(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)),
-    kind="promote", ufunc=np.trunc,
+    "trunc", lambda x: fx.trunc(x), vjp=lambda g: 0 * g,
+    sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.trunc,
 )  # fmt: skip
 _round = elementwise(
     "round", lambda x: fx.round(x), vjp=lambda g: 0 * g,
@@ -172,12 +172,14 @@ _round = elementwise(
     public=False, method=False,
 )  # fmt: skip
 _remainder = elementwise(
-    "remainder", lambda a, b: a - b * fx.floor(a / b), vjp=(lambda g: g, lambda g, a, b: -g * fx.floor(a / b)),
+    "remainder", lambda a, b: a - b * fx.floor(a / b),
+    vjp=(lambda g: g, lambda g, a, b: -g * fx.floor(a / b)),
     sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.remainder,
     public=False, method=False, doc="The sign is that of the divisor, as for Python's ``%``.",
 )  # fmt: skip
 _fmod = elementwise(
-    "fmod", lambda a, b: a - b * fx.trunc(a / b), vjp=(lambda g: g, lambda g, a, b: -g * fx.trunc(a / b)),
+    "fmod", lambda a, b: a - b * fx.trunc(a / b),
+    vjp=(lambda g: g, lambda g, a, b: -g * fx.trunc(a / b)),
     sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.fmod,
     public=False, method=False, doc="The sign is that of the dividend, as in C.",
 )  # fmt: skip
@@ -205,7 +207,8 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 selu = elementwise(
     "selu", lambda x: SELU_SCALE * fx.where(x > 0, x, SELU_ALPHA * fx.expm1(x)),
     vjp=lambda g, x: g * SELU_SCALE * fx.where(x > 0, 1, SELU_ALPHA * fx.exp(fx.minimum(x, 0))),
-    sample=span(-3, 3, avoid=(0,)), doc="Klambauer et al. 2017: with LeCun initialization it keeps mean 0 and variance 1.",
+    sample=span(-3, 3, avoid=(0,)),
+    doc="Klambauer et al. 2017: with LeCun initialization it keeps mean 0 and variance 1.",
 )  # fmt: skip
 celu = elementwise(
     "celu", lambda x, alpha=1.0: fx.where(x > 0, x, alpha * fx.expm1(x / alpha)),
@@ -235,7 +238,8 @@ silu = elementwise(
 softplus = elementwise(
     "softplus",
     lambda x, beta=1.0, threshold=20.0: fx.where(
-        beta * x > threshold, x, (fx.maximum(beta * x, 0) + fx.log1p(fx.exp(-fx.abs(beta * x)))) / beta
+        beta * x > threshold, x,
+        (fx.maximum(beta * x, 0) + fx.log1p(fx.exp(-fx.abs(beta * x)))) / beta,
     ),
     vjp=lambda g, x, beta, threshold: fx.where(beta * x > threshold, g, g * fx.sigmoid(beta * x)),
     sample=span(-4, 4, params=(1.5, 20.0)), public=False, method=False,
@@ -251,7 +255,7 @@ hardtanh = elementwise(
     sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), public=False, method=False,
 )  # fmt: skip
 relu6 = elementwise(
-    "relu6", lambda x: fx.minimum(fx.maximum(x, 0), 6),
+    "relu6", lambda x: fx.minimum(fx.maximum(x, 0), 6), kind="promote",
     vjp=lambda g, x: fx.where((x > 0) & (x < 6), g, 0),
     sample=span(-3, 9, avoid=(0, 6)), public=False, method=False, doc="Howard et al. 2017.",
 )  # fmt: skip
@@ -262,7 +266,8 @@ softsign = elementwise(
 prelu = elementwise(
     "prelu_kernel", lambda x, w: fx.where(x > 0, x, w * x),
     vjp=(lambda g, x, w: fx.where(x > 0, g, w * g), lambda g, x: fx.where(x > 0, 0, g * x)),
-    sample=pair(first=(0.2, 2), second=(0.1, 0.5)), public=False, method=False, doc="He et al. 2015.",
+    sample=pair(first=(0.2, 2), second=(0.1, 0.5)), public=False, method=False,
+    doc="He et al. 2015.",
 )  # fmt: skip
 xent_with_logits = elementwise(
     "bce_with_logits",

@@ -75,7 +75,8 @@ def _checked(function: F, name: str) -> F:
     def checked(input: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(input, Tensor):
             raise TypeError(
-                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+                f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                f"{type(input).__name__}"
             )
         return function(input, *args, **kwargs)
 
@@ -185,7 +186,8 @@ def cast(t: Tensor, dtype: np.dtype[Any]) -> Tensor:
         return t
     if dtype.kind != "f" or t.array.dtype.kind != "f":
         return Tensor(call_quietly(t.array.astype, dtype))
-    return apply(PUBLIC["_cast"].op, (t,), (dtype,))
+    y: Tensor = apply(PUBLIC["_cast"].op, (t,), (dtype,))
+    return y
 
 
 def promote(op: Any, operands: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -253,7 +255,7 @@ def _unary(op: Any) -> Callable[..., Any]:
     wants_float = op.kind == "float"
     compute, small, fused = op.numpy, op.small, op.fused
 
-    def simple(input: Tensor) -> Tensor:
+    def simple(input: Tensor) -> Any:
         try:
             x = input.array
         except AttributeError:
@@ -271,7 +273,7 @@ def _unary(op: Any) -> Callable[..., Any]:
             (input,) = promote(op, (input,))
         return apply(op, (input,))
 
-    def with_params(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def with_params(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         params = bind(op, args, kwargs)
         input = as_operand(input, op.name, 0)
         if wants_float and input.array.dtype.kind != "f":
@@ -335,7 +337,7 @@ def operator(op: Any) -> Callable[..., Any]:
     return _binary(op, operator=True)
 
 
-def _promoted(op: Any, input: Any, other: Any) -> Tensor:
+def _promoted(op: Any, input: Any, other: Any) -> Any:
     """Operands of different types, or not both tensors."""
     operands = promote(op, (input, other))
     try:
@@ -349,7 +351,7 @@ def _promoted(op: Any, input: Any, other: Any) -> Tensor:
 
 
 def _several(op: Any) -> Callable[..., Any]:
-    def function(*args: Any, **kwargs: Any) -> Tensor:
+    def function(*args: Any, **kwargs: Any) -> Any:
         operands = promote(op, args[: op.arity])
         try:
             return apply(op, operands, bind(op, args[op.arity :], kwargs))

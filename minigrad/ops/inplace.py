@@ -59,18 +59,19 @@ def check_writable(x: Tensor, name: str) -> None:
     if current.get().grad and x._requires_grad:
         if x.node is None:
             raise RuntimeError(
-                f"{name}: a leaf Variable that requires grad is being used in an in-place operation. "
-                "Wrap it in no_grad() to change a parameter, or use the out-of-place form."
+                f"{name}: a leaf Variable that requires grad is being used in an in-place "
+                "operation. Wrap it in no_grad() to change a parameter, or use the out-of-place "
+                "form."
             )
         if x._parent is not None and _root(x).node is None:
             raise RuntimeError(
-                f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
-                "operation. Wrap it in no_grad() to change a parameter."
+                f"{name}: a view of a leaf Variable that requires grad is being used in an "
+                "in-place operation. Wrap it in no_grad() to change a parameter."
             )
     if not x.array.flags.writeable:
         raise RuntimeError(
-            f"{name}: unsupported operation: more than one element of the written-to tensor refers to "
-            "a single memory location (an expanded tensor), or the memory is read-only. "
+            f"{name}: unsupported operation: more than one element of the written-to tensor refers "
+            "to a single memory location (an expanded tensor), or the memory is read-only. "
             "Please clone() the tensor before performing the operation."
         )
 

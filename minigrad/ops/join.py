@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.ops.functions import as_operand, cast, method, public, result_type
+from minigrad.ops.functions import OpFunction, as_operand, cast, method, public, result_type
 from minigrad.ops.parts import take_part
 from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import expand, reshape, unsqueeze
@@ -19,9 +19,10 @@ Array = np.ndarray[Any, Any]
 
 # -- rearranged copies ---------------------------------------------------------------------------
 
-_flip = primitive(
+_flip: OpFunction = primitive(
     "flip", lambda x, dims: np.flip(x, dims).copy(), vjp=lambda g, dims: _flip((g,), (dims,)),
-    fused=lambda g, dims: np.flip(g, dims), sample=cases(normal((3, 4), (0, 1)), normal((3,), (0,))),
+    fused=lambda g, dims: np.flip(g, dims),
+    sample=cases(normal((3, 4), (0, 1)), normal((3,), (0,))),
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
     return _flip((input,), (wrap_dims(wanted, input.array.ndim, "flip") if wanted else (),))
 
 
-_roll = primitive(
+_roll: OpFunction = primitive(
     "roll", lambda x, shifts, dims: np.roll(x, shifts, dims),
     vjp=lambda g, shifts, dims: _roll((g,), (_negated(shifts), dims)),
     sample=cases(normal((3, 4), 1, None), normal((3, 4), (1, -2), (0, 1))),
@@ -65,7 +66,8 @@ def repeat(self: Tensor, *sizes: Any) -> Tensor:
     shape = self.array.shape
     if len(times) < len(shape):
         raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor"
         )
     padded = (1,) * (len(times) - len(shape)) + shape
     apart = [n for pair in zip((1,) * len(padded), padded, strict=True) for n in pair]

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import method, public
+from minigrad.ops.functions import OpFunction, method, public
 from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import clone
 from minigrad.tensor import Tensor
@@ -29,7 +29,7 @@ def _view_part(x: Array, key: Any) -> Array:
     return part if part.__class__ is np.ndarray else x[(*key, Ellipsis)]
 
 
-_part = primitive(
+_part: OpFunction = primitive(
     "slice", _view_part, view=True,
     vjp=lambda g, key, x_shape: _embed((g,), (key, x_shape)),
     fused=lambda g, key, x_shape: _put(x_shape, key, g),
@@ -39,7 +39,7 @@ _part = primitive(
     ),
     doc="Basic indexing by integers, slices, None and Ellipsis.",
 )  # fmt: skip
-_embed = primitive(
+_embed: OpFunction = primitive(
     "embed", lambda g, key, shape: _put(shape, key, g), vjp=lambda g, key: _part((g,), (key,)),
     sample=cases(lambda rng: ((rng.normal(size=2),), ((slice(1, 3), 2), (3, 4)))),
     doc="Zeros with the input at some place: the inverse of a slice.",
@@ -47,7 +47,7 @@ _embed = primitive(
 
 
 #: The operation itself, for callers that have checked the key.
-PART = _part.op  # type: ignore[attr-defined]
+PART = _part.op
 
 
 def take_part(x: Tensor, key: tuple[Any, ...]) -> Tensor:
@@ -85,7 +85,8 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     dim, index = wrap_dim(dim, len(shape), "select"), int(index)
     if not -shape[dim] <= index < shape[dim]:
         raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}"
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension "
+            f"{dim}"
         )
     return take_part(input, (*(slice(None),) * dim, index))
 
@@ -108,8 +109,8 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
         sections = [int(s) for s in split_size_or_sections]
         if sum(sections) != total or min(sections, default=0) < 0:
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at "
-                f"dimension {dim}), but got split_sizes={sections}"
+                f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's "
+                f"size at dimension {dim}), but got split_sizes={sections}"
             )
     starts = [sum(sections[:i]) for i in range(len(sections))]
     return tuple(narrow(tensor, dim, a, n) for a, n in zip(starts, sections, strict=True))
@@ -145,13 +146,14 @@ def _iterate(self: Tensor) -> Any:
     return iter(unbind(self, 0))
 
 
-_diagonal = primitive(
+_diagonal: OpFunction = primitive(
     "diagonal", lambda x, offset, dim1, dim2: _diagonal_view(x, offset, dim1, dim2), view=True,
     vjp=lambda g, offset, dim1, dim2, x_shape: _embed_diagonal((g,), (offset, dim1, dim2, x_shape)),
     sample=cases(normal((3, 4), 1, 0, 1), normal((2, 3, 3), 0, 1, 2), normal((4, 2), -1, 0, 1)),
 )  # fmt: skip
-_embed_diagonal = primitive(
-    "embed_diagonal", lambda g, offset, dim1, dim2, shape: _put_diagonal(g, offset, dim1, dim2, shape),
+_embed_diagonal: OpFunction = primitive(
+    "embed_diagonal",
+    lambda g, offset, dim1, dim2, shape: _put_diagonal(g, offset, dim1, dim2, shape),
     vjp=lambda g, offset, dim1, dim2: _diagonal((g,), (offset, dim1, dim2)),
     sample=cases(normal((3,), 0, 0, 1, (3, 3))),
 )  # fmt: skip
@@ -190,10 +192,10 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return _embed_diagonal((input,), (diagonal, 0, 1, (n, n)))
 
 
-def _triangle(lower: bool) -> Any:
+def _triangle(lower: bool) -> OpFunction:
     keep = np.tril if lower else np.triu
 
-    def make(name: str) -> Any:
+    def make(name: str) -> OpFunction:
         return primitive(
             name, lambda x, diagonal: keep(x, diagonal),
             vjp=lambda g, diagonal: op((g,), (diagonal,)),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad import dtypes
+from minigrad import expr as fx
 from minigrad.dtypes import as_dtype
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
@@ -71,7 +72,9 @@ _sum = primitive(
 _mean = primitive(
     "mean", lambda x, axes, keepdim: kernels.mean(x, axes, keepdim),
     vjp=lambda g, axes, x_shape: spread(g / _count(x_shape, axes), x_shape, axes),
-    fused=lambda g, axes, x_shape: spread(g / np.float64(_count(x_shape, axes)).astype(g.dtype), x_shape, axes),
+    fused=lambda g, axes, x_shape: spread(
+        g / np.float64(_count(x_shape, axes)).astype(g.dtype), x_shape, axes
+    ),
     sample=_sample(),
 )  # fmt: skip
 
@@ -112,7 +115,8 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     """The product of the others: y / x, or where x is 0, computed without it."""
     if x.array.all():
-        return spread(g * y, x.array.shape, axes) / x
+        quotient: Tensor = spread(g * y, x.array.shape, axes) / x
+        return quotient
     others = []
     flat_axes = [x.array.shape[a] for a in axes]
     for index in np.ndindex(*flat_axes):
@@ -130,7 +134,8 @@ def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     total = others[0]
     for o in others[1:]:
         total = total + o
-    return spread(g, x.array.shape, axes) * total
+    gx: Tensor = spread(g, x.array.shape, axes) * total
+    return gx
 
 
 _prod = primitive(
@@ -151,9 +156,13 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 
 
 _cumsum = primitive(
-    "cumsum", lambda x, dim: np.cumsum(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
+    "cumsum",
+    lambda x, dim: np.cumsum(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
     vjp=lambda g, dim: _reverse_cumsum(g, dim),
-    sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), (1,)), lambda rng: ((rng.normal(size=5),), (0,))),
+    sample=cases(
+        lambda rng: ((rng.normal(size=(3, 4)),), (1,)),
+        lambda rng: ((rng.normal(size=5),), (0,)),
+    ),
 )  # fmt: skip
 
 
@@ -179,7 +188,8 @@ def _extreme_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     shape = x.array.shape
     ties = x.array == spread(y.array, shape, axes)
     share = ties / ties.sum(axis=axes, keepdims=True)
-    return spread(g, shape, axes) * Tensor(share.astype(x.array.dtype))
+    gx: Tensor = spread(g, shape, axes) * Tensor(share.astype(x.array.dtype))
+    return gx
 
 
 _amax = primitive(
@@ -254,15 +264,16 @@ def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
         if dim is None:
             if input.array.size == 0:
                 raise RuntimeError(
-                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-                    "the reduction dim with the 'dim' argument."
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+                    "Specify the reduction dim with the 'dim' argument."
                 )
             return whole((input,), (tuple(range(input.array.ndim)), False))
         return _search(input, dim, keepdim, find, name)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
-        f"The {text} element; along `dim`, a pair ``(values, indices)``; of two tensors, elementwise.\n\n"
+        f"The {text} element; along `dim`, a pair ``(values, indices)``; of two tensors, "
+        "elementwise.\n\n"
         "Over all elements ties share the gradient; along a dimension the first one gets it."
     )
     return public(function)
@@ -277,8 +288,8 @@ def _position(name: str, find: Any, text: str) -> Any:
         x = input.array
         if x.size == 0 and (dim is None or x.shape[wrap_dim(dim, x.ndim, name)] == 0):
             raise IndexError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have "
-                "non-zero size."
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to "
+                "have non-zero size."
             )
         if dim is None:
             flat = find(x.reshape(-1), 0, False)
@@ -301,7 +312,9 @@ argmin = _position("argmin", _argmin, "smallest")
 
 _logsumexp = primitive(
     "logsumexp", lambda x, axes, keepdim: softmax_kernels.logsumexp(x, axes, keepdim),
-    vjp=lambda g, x, y, axes, x_shape: spread(g, x_shape, axes) * e.exp(x - spread(y, x_shape, axes)),
+    vjp=lambda g, x, y, axes, x_shape: (
+        spread(g, x_shape, axes) * e.exp(x - spread(y, x_shape, axes))
+    ),
     sample=_sample(),
 )  # fmt: skip
 
@@ -331,9 +344,10 @@ _var = primitive(
 
 
 _root = elementwise(
-    "root", lambda v: e.fx.sqrt(v), vjp=lambda g, y: e.fx.where(y == 0, 0, g / (2 * y)),
+    "root", lambda v: fx.sqrt(v), vjp=lambda g, y: fx.where(y == 0, 0, g / (2 * y)),
     sample=span(0.3, 4), ufunc=np.sqrt, public=False, method=False,
-    doc="The square root with the derivative 0 at 0: equal values have a standard deviation to minimize.",
+    doc="The square root with the derivative 0 at 0: "
+    "equal values have a standard deviation to minimize.",
 )  # fmt: skip
 
 
@@ -412,7 +426,8 @@ def _norm_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     """``x / |x|``, and 0 where the norm is 0."""
     norm = spread(y, x.array.shape, axes)
     safe = e._where(norm == 0, 1.0, norm)
-    return spread(g, x.array.shape, axes) * x / safe
+    gx: Tensor = spread(g, x.array.shape, axes) * x / safe
+    return gx
 
 
 _norm2 = primitive(
@@ -429,7 +444,8 @@ def norm(
     x = _in_dtype(input, dtype)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}"
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{x.dtype}"
         )
     axes = wrap_dims(dim, x.array.ndim, "norm")
     if p in ("fro", 2, None):

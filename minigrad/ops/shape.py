@@ -15,7 +15,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.ops.functions import cast, method, public
+from minigrad.ops.functions import OpFunction, cast, method, public
 from minigrad.ops.samples import cases, normal
 from minigrad.tensor import Size, Tensor
 
@@ -23,10 +23,13 @@ Array = np.ndarray[Any, Any]
 
 # -- reshape -------------------------------------------------------------------------------------
 
-_reshape = primitive(
+_reshape: OpFunction = primitive(
     "reshape", lambda x, shape: x.reshape(shape), view=True,
-    vjp=lambda g, x_shape: reshape(g, x_shape), fused=lambda g, x_shape: g.reshape(x_shape),
-    sample=cases(normal((3, 4), (2, 6)), normal((6,), (2, 3)), normal((0, 2), (0,)), normal((), (1,))),
+    vjp=lambda g, x_shape: _reshape((g,), (x_shape,)),
+    fused=lambda g, x_shape: g.reshape(x_shape),
+    sample=cases(
+        normal((3, 4), (2, 6)), normal((6,), (2, 3)), normal((0, 2), (0,)), normal((), (1,))
+    ),
 )  # fmt: skip
 
 
@@ -40,8 +43,8 @@ def _target(numel: int, shape: tuple[int, ...], name: str, old: tuple[int, ...])
         known = -math.prod(shape)
         if known == 0:
             raise RuntimeError(
-                f"{name}: cannot reshape tensor of {numel} elements into shape {list(shape)} because "
-                "the unspecified dimension size -1 can be any value and is ambiguous"
+                f"{name}: cannot reshape tensor of {numel} elements into shape {list(shape)} "
+                "because the unspecified dimension size -1 can be any value and is ambiguous"
             )
         if numel % known == 0:
             return tuple(numel // known if s == -1 else s for s in shape)
@@ -90,8 +93,8 @@ def _reinterpret(x: Tensor, dtype: dtypes.dtype) -> Tensor:
     old, new = x.array.itemsize, dtype.itemsize
     if old != new and (not x.array.ndim or x.array.shape[-1] * old % new):
         raise RuntimeError(
-            f"self.size(-1) must be divisible by {new // old or 1} to view {x.dtype} as {dtype} (different "
-            f"element sizes), but got shape {list(x.array.shape)}"
+            f"self.size(-1) must be divisible by {new // old or 1} to view {x.dtype} as {dtype} "
+            f"(different element sizes), but got shape {list(x.array.shape)}"
         )
     return Tensor(x.array.view(dtype.numpy))
 
@@ -145,9 +148,9 @@ def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(dims)), key=dims.__getitem__))
 
 
-_permute = primitive(
+_permute: OpFunction = primitive(
     "permute", lambda x, dims: x.transpose(dims), view=True,
-    vjp=lambda g, dims: permute(g, _inverse(dims)),
+    vjp=lambda g, dims: _permute((g,), (_inverse(dims),)),
     fused=lambda g, dims: g.transpose(_inverse(dims)),
     sample=cases(normal((2, 3, 4), (2, 0, 1)), normal((3, 2), (1, 0)), normal((0, 2), (1, 0))),
 )  # fmt: skip
@@ -160,9 +163,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     n = input.array.ndim
     if len(order) != n:
         raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length "
-            f"of the desired ordering of dimensions i.e. input.dim() = {n} is not equal to "
-            f"len(dims) = {len(order)}".replace("(sparse_coo)", "")
+            "permute: number of dimensions in the tensor input does not match the length of the "
+            f"desired ordering of dimensions i.e. input.dim() = {n} is not equal to "
+            f"len(dims) = {len(order)}"
         )
     wrapped = tuple(wrap_dim(d, n, "permute") for d in order)
     if len(set(wrapped)) != n:
@@ -204,8 +207,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     ]
     if len(src) != len(dst):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the same "
-            f"number of dims as destination ({dst} dims)"
+            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the "
+            f"same number of dims as destination ({dst} dims)"
         )
     order = [d for d in range(n) if d not in src]
     for to, from_ in sorted(zip(dst, src, strict=True)):
@@ -228,8 +231,8 @@ def _matrix_transpose(self: Tensor) -> Tensor:
     return transpose(self, -2, -1)
 
 
-Tensor.T = property(_reversed_dims)  # type: ignore[attr-defined]
-Tensor.mT = property(_matrix_transpose)  # type: ignore[attr-defined]
+setattr(Tensor, "T", property(_reversed_dims))  # noqa: B010
+setattr(Tensor, "mT", property(_matrix_transpose))  # noqa: B010
 
 # -- broadcasting --------------------------------------------------------------------------------
 
@@ -237,7 +240,9 @@ _expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), view=True, broadcasts=True,
     vjp=lambda g: g,  # the engine sums the broadcast away
     fused=lambda g: g,
-    sample=cases(normal((3, 1), (3, 4)), normal((2,), (3, 2)), normal((), (2, 2)), normal((1,), (0,))),
+    sample=cases(
+        normal((3, 1), (3, 4)), normal((2,), (3, 2)), normal((), (2, 2)), normal((1,), (0,))
+    ),
 )  # fmt: skip
 
 
@@ -249,8 +254,9 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
     new = len(wanted) - len(shape)
     if new < 0:
         raise RuntimeError(
-            f"expand({list(shape)}, size={list(wanted)}): the number of sizes provided ({len(wanted)}) "
-            f"must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+            f"expand({list(shape)}, size={list(wanted)}): the number of sizes provided "
+            f"({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
     full = []
     for i, s in enumerate(wanted):
@@ -260,7 +266,8 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
         if s < 0 or (old is not None and old not in (1, s)):
             raise RuntimeError(
                 f"The expanded size of the tensor ({s}) must match the existing size ({old}) at "
-                f"non-singleton dimension {i}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
+                f"non-singleton dimension {i}.  Target sizes: {list(wanted)}.  "
+                f"Tensor sizes: {list(shape)}"
             )
         full.append(s)
     return _expand((self,), (tuple(full),))
@@ -294,7 +301,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
         )
     except ValueError:
         raise RuntimeError(
-            f"Shape mismatch: objects cannot be broadcast to a single shape: {[list(s) for s in shapes]}"
+            "Shape mismatch: objects cannot be broadcast to a single shape: "
+            f"{[list(s) for s in shapes]}"
         ) from None
 
 
