@@ -637,15 +637,24 @@ def test_keyboard_interrupt_leaves_the_pool_usable() -> None:
         x = np.ones(1_000_000, np.float32)
         here.sum_all(here.pool_address(), x)
         main = threading.main_thread().ident
+
+        def interrupt(caught):
+            # Again after a second: an interrupt that meets a finalizer is swallowed by Python.
+            wait = 0.01
+            while not caught.wait(wait):
+                signal.pthread_kill(main, signal.SIGINT)
+                wait = 1.0
+
         for i in range(20):
-            timer = threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT))
+            caught = threading.Event()
+            sender = threading.Thread(target=interrupt, args=(caught,))
+            sender.start()
             try:
-                timer.start()
                 while True:
                     here.sum_all(here.pool_address(), x)
             except KeyboardInterrupt:
-                pass
-            timer.join()
+                caught.set()
+            sender.join()
             assert here.sum_all(here.pool_address(), x) == x.size
         """
     )
