@@ -97,7 +97,7 @@ class Fused:
         self.numpy_below = _NUMPY_BELOW.get(passes, 0)
         if self.math and passes == 1:
             self.numpy_below = _NUMPY_BELOW_MATH
-        self._kernels: dict[tuple[str, str], Callable[..., None]] = {}
+        self._kernels: dict[tuple[str, str], Any] = {}
 
     def __call__(
         self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]
@@ -126,15 +126,15 @@ class Fused:
         pattern, operands, shape2 = _lay_out(others, out.shape)
         self._run("o" + pattern, operands, params, out.reshape(shape2), out.dtype)
 
-    def kernel(self, pattern: str, dtype: np.dtype[Any]) -> Callable[..., None]:
-        """The compiled loop for operands so laid out (compiled lazily, cached on disk)."""
+    def kernel(self, pattern: str, dtype: np.dtype[Any]) -> Any:
+        """The module of the loop for operands so laid out (compiled lazily, cached on disk)."""
         key = (pattern, dtype.char)
         found = self._kernels.get(key)
         if found is None:
             text = emit.source(
                 self.name, [self.root], self.operands, pattern, dtype.name, self.params
             )
-            found = store.load(f"{self.name}_{pattern}_{dtype.name}", text).run
+            found = store.load(f"{self.name}_{pattern}_{dtype.name}", text)
             self._kernels[key] = found
         return found
 
@@ -146,12 +146,15 @@ class Fused:
         out: Array,
         dtype: np.dtype[Any],
     ) -> None:
+        """Small arrays go to the loop itself, which compiles in half the time of ``run``."""
         size = out.size
         if size == 0:
             return
         kernel = self._kernels.get((pattern, dtype.char)) or self.kernel(pattern, dtype)
-        shared = size >= (jit.PARALLEL_MATH if self.math else jit.PARALLEL_CHEAP)
-        kernel(threads.pool_address() if shared else 0, *operands, *params, out)
+        if size >= (jit.PARALLEL_MATH if self.math else jit.PARALLEL_CHEAP):
+            kernel.run(threads.pool_address(), *operands, *params, out)
+        else:
+            kernel.blocks(*operands, *params, out, 0, size)  # no more blocks than elements
 
     @property
     def reference(self) -> dict[str, Callable[..., Any]]:
@@ -162,7 +165,7 @@ class Fused:
 def _lay_out(
     arrays: Sequence[Array], shape: tuple[int, ...]
 ) -> tuple[str, list[Any], tuple[int, ...]]:
-    """Fit operands of any broadcastable shapes to a kernel: pattern, arguments, shape of the output.
+    """Fit operands of any broadcastable shapes to a kernel: pattern, arguments, output shape.
 
     The output is cut into ``(R, C)`` where every operand is either full or constant along the
     trailing dimensions that make up ``C``; so a bias ``(C,)`` is a row, and the scale ``(C, 1, 1)``

@@ -113,6 +113,9 @@ def source(
 ) -> str:
     """The source of a module whose ``run(pool, *operands, *params, *outputs)`` is the kernel.
 
+    Its ``blocks(*operands, *params, *outputs, b0, b1)`` does blocks `b0` to `b1` of the work in the
+    calling thread; `b1` may be too large.
+
     Parameters
     ----------
     name : str

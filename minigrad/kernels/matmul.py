@@ -60,10 +60,12 @@ def _gemm(a, b, c, ta, tb, i0, m, j0, n):  # type: ignore[no-untyped-def]
     """Rows ``i0:i0+m``, columns ``j0:j0+n`` of the product; `ta`, `tb`: stored transposed."""
 
 
-@overload(_gemm, inline="never")
+@overload(_gemm, inline="always")
 def _gemm_by_type(
     a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any
 ) -> Any:
+    one: Any
+    zero: Any
     if a.dtype == types.float32:
         gemm, one, zero, size = _sgemm, np.float32(1), np.float32(0), 4
     else:
@@ -86,13 +88,23 @@ def _gemm_by_type(
 @jit
 def _panels(a, b, c, ta, tb, count, b0, b1):  # type: ignore[no-untyped-def]
     m, n = c.shape
+    tall = m >= n
     for p in range(b0, b1):
-        if m >= n:
-            lo, hi = p * m // count, (p + 1) * m // count
-            _gemm(a, b, c, ta, tb, lo, hi - lo, 0, n)
-        else:
-            lo, hi = p * n // count, (p + 1) * n // count
-            _gemm(a, b, c, ta, tb, 0, m, lo, hi - lo)
+        size = m if tall else n
+        lo, hi = p * size // count, (p + 1) * size // count
+        i0, rows, j0, columns = 0, m, lo, hi - lo
+        if tall:
+            i0, rows, j0, columns = lo, hi - lo, 0, n
+        _gemm(a, b, c, ta, tb, i0, rows, j0, columns)
+
+
+@jit
+def _whole(a, b, c, ta, tb):  # type: ignore[no-untyped-def]
+    """A product of one panel, without the pool: it compiles three times as fast."""
+    before = _get_threads()
+    _set_threads(1)
+    _gemm(a, b, c, ta, tb, 0, c.shape[0], 0, c.shape[1])
+    _set_threads(before)
 
 
 @jit
@@ -153,7 +165,10 @@ def matmul(a: Array, b: Array) -> Array:
         count = min(MOST_PANELS, max(m, n), work // PANEL + 1)
         out = np.empty((m, n), a.dtype)
         (a, ta), (b, tb) = _stored(a), _stored(b)
-        _product(pool_address() if count > 1 else 0, a, b, out, ta, tb, count)
+        if count == 1:
+            _whole(a, b, out, ta, tb)
+        else:
+            _product(pool_address(), a, b, out, ta, tb, count)
         return out
     if a.ndim < 2 or b.ndim < 2 or 0 in a.shape or 0 in b.shape or a.shape[-1] != b.shape[-2]:
         return np.asarray(np.matmul(a, b))

@@ -11,6 +11,8 @@ everything that depends on the step count has been computed in float64.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +25,16 @@ __all__ = ["adagrad", "adam", "rmsprop", "scale_", "sgd", "sumsq"]
 Array = NDArray[np.floating]
 
 
-def _pool(x: Array) -> int:
-    return pool_address() if x.size >= PARALLEL_MATH else 0
+def _update(shared: Any, body: Any, param: Array, *arguments: Any) -> None:
+    """Run `body` on all of `param`, through the kernel `shared` where threads are worth it.
+
+    A short array goes to the body itself: without ``parallel_for`` it compiles in half the time,
+    which in the first step of a program is what counts.
+    """
+    if param.size >= PARALLEL_MATH:
+        shared(pool_address(), param, *arguments)
+    else:
+        body(param, *arguments, 0, param.size)  # no more blocks than elements
 
 
 @jit
@@ -96,8 +106,9 @@ def sgd(
     array([0., 2.])
     """
     kind = param.dtype.type
-    _sgd(
-        _pool(param),
+    _update(
+        _sgd,
+        _sgd_blocks,
         param,
         grad,
         np.empty(0, param.dtype) if buffer is None else buffer,
@@ -115,19 +126,35 @@ def sgd(
 
 @jit
 def _adam_blocks(  # type: ignore[no-untyped-def]
+    param, grad, mean, square, sign, shrink, decay, rest1, beta2, rest2, step, root, eps, b0, b1
+):  # fmt: skip
+    p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
+    m, v = mean[b0 * BLOCK : b1 * BLOCK], square[b0 * BLOCK : b1 * BLOCK]
+    for i in range(p.size):
+        value = p[i] * shrink
+        d = sign * g[i] + decay * value
+        m[i] += rest1 * (d - m[i])
+        v[i] = v[i] * beta2 + rest2 * d * d
+        p[i] = value - step * m[i] / (sqrt(v[i]) / root + eps)
+
+
+@jit
+def _adam(  # type: ignore[no-untyped-def]
+    pool, param, grad, mean, square, sign, shrink, decay, rest1, beta2, rest2, step, root, eps
+):  # fmt: skip
+    arguments = (
+        param, grad, mean, square, sign, shrink, decay, rest1, beta2, rest2, step, root, eps,
+    )  # fmt: skip
+    parallel_for(pool, _adam_blocks, arguments, _blocks(param))
+
+
+@jit
+def _amsgrad_blocks(  # type: ignore[no-untyped-def]
     param, grad, mean, square, top, sign, shrink, decay, rest1, beta2, rest2, step, root, eps,
     b0, b1,
 ):  # fmt: skip
     p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
     m, v = mean[b0 * BLOCK : b1 * BLOCK], square[b0 * BLOCK : b1 * BLOCK]
-    if top.size == 0:
-        for i in range(p.size):
-            value = p[i] * shrink
-            d = sign * g[i] + decay * value
-            m[i] += rest1 * (d - m[i])
-            v[i] = v[i] * beta2 + rest2 * d * d
-            p[i] = value - step * m[i] / (sqrt(v[i]) / root + eps)
-        return
     t = top[b0 * BLOCK : b1 * BLOCK]
     for i in range(p.size):
         value = p[i] * shrink
@@ -139,13 +166,13 @@ def _adam_blocks(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _adam(  # type: ignore[no-untyped-def]
+def _amsgrad(  # type: ignore[no-untyped-def]
     pool, param, grad, mean, square, top, sign, shrink, decay, rest1, beta2, rest2, step, root, eps
 ):  # fmt: skip
     arguments = (
         param, grad, mean, square, top, sign, shrink, decay, rest1, beta2, rest2, step, root, eps,
     )  # fmt: skip
-    parallel_for(pool, _adam_blocks, arguments, _blocks(param))
+    parallel_for(pool, _amsgrad_blocks, arguments, _blocks(param))
 
 
 def adam(
@@ -193,13 +220,15 @@ def adam(
     """
     kind = param.dtype.type
     beta1, beta2 = betas
-    _adam(
-        _pool(param),
+    plain = max_exp_avg_sq is None
+    _update(
+        _adam if plain else _amsgrad,
+        _adam_blocks if plain else _amsgrad_blocks,
         param,
         grad,
         exp_avg,
         exp_avg_sq,
-        np.empty(0, param.dtype) if max_exp_avg_sq is None else max_exp_avg_sq,
+        *(() if plain else (max_exp_avg_sq,)),
         kind(-1 if maximize else 1),
         kind(1 - lr * weight_decay if decoupled else 1),
         kind(0 if decoupled else weight_decay),
@@ -281,8 +310,9 @@ def rmsprop(
     """
     kind = param.dtype.type
     none = np.empty(0, param.dtype)
-    _rmsprop(
-        _pool(param),
+    _update(
+        _rmsprop,
+        _rmsprop_blocks,
         param,
         grad,
         square_avg,
@@ -340,8 +370,9 @@ def adagrad(
     (array([0.9]), array([4.]))
     """
     kind = param.dtype.type
-    _adagrad(
-        _pool(param),
+    _update(
+        _adagrad,
+        _adagrad_blocks,
         param,
         grad,
         state_sum,
@@ -388,7 +419,7 @@ def sumsq(x: Array) -> float:
     >>> sumsq(np.array([3.0, 4.0], np.float32))
     25.0
     """
-    return float(_sumsq(_pool(x), x))
+    return float(_sumsq(pool_address() if x.size >= PARALLEL_MATH else 0, x))
 
 
 @jit
@@ -414,4 +445,4 @@ def scale_(x: Array, factor: float) -> None:
     >>> x
     array([0.5, 1. ])
     """
-    _scale(_pool(x), x, x.dtype.type(factor))
+    _update(_scale, _scale_blocks, x, x.dtype.type(factor))

@@ -40,7 +40,8 @@ def load(name: str, source: str) -> ModuleType:
         return module
     path = _write(f"{name}_{digest}.py", source)
     spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # before it runs: numba looks the module up by name
     try:

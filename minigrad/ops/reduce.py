@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad import expr as fx
+from minigrad.autograd.engine import record
 from minigrad.dtypes import as_dtype
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
@@ -79,6 +80,9 @@ _mean = primitive(
 )  # fmt: skip
 
 
+_SUM = _sum.op
+
+
 def _in_dtype(input: Tensor, dtype: Any) -> Tensor:
     return input if dtype is None else cast(input, as_dtype(dtype).numpy)
 
@@ -96,8 +100,12 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     >>> mg.sum(mg.ones(2, 3), dim=1)
     tensor([3., 3.])
     """
-    x = _in_dtype(input, dtype)
-    return _in_dtype(_sum((x,), (wrap_dims(dim, x.array.ndim, "sum"), keepdim)), dtype)
+    x = input.array
+    params = (wrap_dims(dim, x.ndim, "sum"), keepdim)
+    if dtype is None:  # straight to the engine: a small sum is little more than its calls
+        summed: Tensor = record(_SUM, (input,), params, kernels.sum(x, *params))
+        return summed
+    return _in_dtype(_sum((_in_dtype(input, dtype),), params), dtype)
 
 
 @public

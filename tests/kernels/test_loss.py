@@ -76,6 +76,12 @@ def test_classes_and_probabilities(size, reduction):
     check_problem(size, reduction, "f4", 2e-6)
 
 
+def test_small_logits_with_the_kernels_of_large_ones(monkeypatch):
+    monkeypatch.setattr(loss, "_SMALL", 0)
+    for reduction in ("none", "mean", "sum"):
+        check_problem((64, 10), reduction, "f4", 2e-6)
+
+
 def test_float64():
     check_problem((64, 10), "mean", "f8", 1e-13)
 
@@ -124,6 +130,20 @@ def test_float16_is_computed_in_float32():
     np.testing.assert_allclose(value, loss.cross_entropy(x, t).loss, rtol=2e-3)
     dx = loss.cross_entropy_backward(np.float16(1), half, t, lse, divisor)
     assert dx.dtype == np.float16
+
+
+@pytest.mark.parametrize("small", [8192, 0])
+def test_nan_and_infinity_stay_in_their_row(small, monkeypatch):
+    monkeypatch.setattr(loss, "_SMALL", small)
+    x, t, _, _ = problem(6, 20)
+    x[1, 4], x[2, 0], x[4] = np.nan, np.inf, -np.inf
+    value, lse, divisor = loss.cross_entropy(x, np.abs(t) % 20, reduction="none")
+    dx = loss.cross_entropy_backward(
+        np.ones(6, np.float32), x, np.abs(t) % 20, lse, divisor, reduction="none"
+    )
+    bad = [False, True, True, False, True, False]
+    np.testing.assert_array_equal(np.isnan(value), bad)
+    np.testing.assert_array_equal(np.isnan(dx).any(1), bad)
 
 
 def test_infinite_logits():

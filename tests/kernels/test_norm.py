@@ -68,6 +68,12 @@ def test_batch_norm(shape):
     check_batch_norm(shape, "f4", 2e-5)
 
 
+@pytest.mark.parametrize("shape", [s for s in SHAPES if len(s) == 2], ids=str)
+def test_batch_norm_of_small_arrays_with_the_kernels_of_large_ones(shape, monkeypatch):
+    monkeypatch.setattr("minigrad.kernels.batch_norm.PARALLEL_MATH", 0)
+    check_batch_norm(shape, "f4", 2e-5)
+
+
 def test_layer_norm_over_several_axes_without_affine():
     x, g = problem((6, 5, 7))
     ones, zeros = np.ones((5, 7)), np.zeros((5, 7))

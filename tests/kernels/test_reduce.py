@@ -35,6 +35,14 @@ def normal(shape: tuple[int, ...], dtype: str = "f4") -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape).astype(dtype)
 
 
+@pytest.fixture(params=["by size", "kernels"])
+def path(request, monkeypatch):
+    """What the sizes choose, and kernels also where small sums go to numpy."""
+    if request.param == "kernels":
+        monkeypatch.setattr(reduce, "_FEW_LOOPS", -1)
+
+
+@pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_sum_mean_max_min_over_all_axes(shape):
     x = normal(shape)
@@ -50,6 +58,7 @@ def test_sum_mean_max_min_over_all_axes(shape):
                 np.testing.assert_allclose(got, want, rtol=1e-6, atol=tolerance)
 
 
+@pytest.mark.usefixtures("path")
 def test_float64():
     x = normal((30, 2000), "f8")
     for axes in every_axes(2):
@@ -68,6 +77,7 @@ def test_float32_sum_is_accurate():
     assert np.abs(error).max() < 2e-7
 
 
+@pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("layout", ["transposed", "strided", "reversed", "broadcast", "permuted"])
 def test_other_layouts(layout):
     base = normal((6, 40, 50))
@@ -106,6 +116,7 @@ def test_same_bits_for_any_number_of_threads():
         set_num_threads(before)
 
 
+@pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
 def test_nan_and_inf_propagate(bad):
     x = normal((20, 300))

@@ -202,3 +202,32 @@ assert "scipy.linalg" in sys.modules
 """
     environment = {**os.environ, "PYTHONPATH": str(KERNELS.parents[1])}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
+
+
+FIRST_STEP = """
+import numba.core.event as event
+import minigrad as mg
+from minigrad import nn
+model = nn.Sequential(
+    nn.Linear(64, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, 10)
+)
+optimizer = mg.optim.Adam(model.parameters(), lr=1e-3)
+with event.install_recorder("numba:compile") as record:
+    nn.CrossEntropyLoss()(model(mg.randn(64, 64)), mg.randint(0, 10, (64,))).backward()
+    optimizer.step()
+from minigrad.kernels import threads
+print(sum(event.is_start for _, event in record.buffer), threads._pool.threads)
+"""
+
+
+def test_a_first_small_training_step_compiles_little_and_starts_no_thread(tmp_path: Path) -> None:
+    """Some 15 functions, 0.1 s each. With the kernels for large arrays they would be 85."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_STEP],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "MINIGRAD_CACHE": str(tmp_path), "PYTHONPATH": str(KERNELS.parents[1])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    functions, threads = map(int, done.stdout.split())
+    assert 0 < functions <= 25
+    assert threads == 0
