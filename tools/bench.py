@@ -118,7 +118,7 @@ def _forward_backward(size: str, function: Callable[[Any, Any], Any]) -> Case:
     def make(lib: Any) -> Any:
         lib.manual_seed(0)
         x = lib.randn(*SIZES[size], requires_grad=True)
-        g = lib.randn(*function(lib, x).shape)
+        g = lib.randn(tuple(function(lib, x).shape))
 
         def run() -> None:
             x.grad = None

@@ -211,6 +211,7 @@ def _cache_class() -> Callable[[Any], Any]:
     """Return numba's cache of one function, with our locator and no way to fail."""
     from numba import config
     from numba.core.caching import CompileResultCacheImpl, FunctionCache
+    from numba.core.sigutils import normalize_signature
 
     class Details(CompileResultCacheImpl):  # type: ignore[misc]
         _locator_classes = (_Locator,)
@@ -223,10 +224,15 @@ def _cache_class() -> Callable[[Any], Any]:
 
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             try:
-                return super().load_overload(sig, target_context)
+                found = super().load_overload(sig, target_context)
             except Exception:  # a damaged file can raise anything; it is written anew
                 self._try(self.flush)
                 return None
+            # Two processes that compile one kernel for different types at the same time may give
+            # their files the same name: the index of one then leads to the code of the other.
+            if found is not None and found.signature.args != tuple(normalize_signature(sig)[0]):
+                return None
+            return found
 
         def save_overload(self, sig: Any, data: Any) -> None:
             self._try(lambda: super(KernelCache, self).save_overload(sig, data))

@@ -104,6 +104,18 @@ def test_damaged_cache_files_are_written_anew(package: Package) -> None:
         assert package.walk() == "2 1"
 
 
+def test_a_cache_file_with_the_code_of_other_types_is_written_anew(package: Package) -> None:
+    code = "from minigrad.kernels.walking import walk; print(walk(1), walk(1.5))"
+    assert package.run(code).stdout.startswith("2 2.5")
+    files = sorted(f for f in package.cache.rglob("*.nbc") if "walk" in f.name)
+    first, second = (file.read_bytes() for file in files)
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
+    for _ in range(2):
+        done = package.run(code)
+        assert done.stdout.startswith("2 2.5"), done.stderr
+
+
 def test_a_folder_that_cannot_be_written_means_one_line_and_no_cache(package: Package) -> None:
     package.cache.write_text("a file where the folder should be")
     done = package.run(warnings="default")
