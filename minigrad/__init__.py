@@ -81,4 +81,8 @@ def __getattr__(name: str) -> Any:
         return _import_module(f"minigrad.{_LAZY[name]}")
     if name in _LAZY_NAMES:
         return getattr(_import_module(f"minigrad.{_LAZY_NAMES[name]}"), name)
-    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, __all__, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise AttributeError(f"module 'minigrad' has no attribute {name!r}{hint}")

@@ -1,9 +1,8 @@
 """Generated kernels on disk: written once, imported as real modules, compiled on their first call.
 
-numba caches machine code only for functions that live in files, and never notices that a helper
-in *another* file changed. So each kernel is a file named after a hash of its source, in a folder
-(`startup.cache_folder`) named after a hash of everything it may import: a changed formula is a new
-file, a changed helper a new folder, and a stale kernel cannot be met.
+numba caches machine code only for functions that live in files. So each kernel is a file named
+after a hash of its source, in the folder of `startup.cache_folder`; a changed formula is a new
+file, and `startup` sees to it that a changed helper is compiled anew. A stale kernel cannot be met.
 """
 
 from __future__ import annotations
