@@ -73,8 +73,9 @@ def run(args: argparse.Namespace) -> int:
         )
         for kind in ("kernel", "first", "second")
     }
+    plural = "" if len(results) == 1 else "s"
     print(
-        f"\n{len(results)} operation{'s'[: len(results) != 1]}, {sum(r.samples for r in results)} samples, {took}: worst "
+        f"\n{len(results)} operation{plural}, {sum(r.samples for r in results)} samples, {took}: worst "
         f"relative error {error_text(worst['kernel'])} of kernels, {error_text(worst['first'])} of "
         f"first, {error_text(worst['second'])} of second derivatives"
     )
