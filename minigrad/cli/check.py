@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
         )
         for kind in ("kernel", "first", "second")
     }
-    plural = "" if len(results) == 1 else "s"
+    operations = "1 operation" if len(results) == 1 else f"{len(results)} operations"
     print(
-        f"\n{len(results)} operation{plural}, {sum(r.samples for r in results)} samples, {took}: worst "
+        f"\n{operations}, {sum(r.samples for r in results)} samples, {took}: worst "
         f"relative error {error_text(worst['kernel'])} of kernels, {error_text(worst['first'])} of "
         f"first, {error_text(worst['second'])} of second derivatives"
     )
