@@ -12,17 +12,11 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 __all__ = ["gemm_addresses", "get_blas_threads", "set_blas_threads"]
-
-# OpenBLAS can be built with a prefix (numpy's wheels) and with a suffix (64-bit integers).
-_NAMES = [
-    prefix + "openblas_{}_num_threads" + suffix
-    for prefix in ("scipy_", "")
-    for suffix in ("64_", "")
-]
 
 
 def _candidates() -> Iterator[Path]:
@@ -39,23 +33,42 @@ def _candidates() -> Iterator[Path]:
         yield from sorted(Path(name) for name in mapped if name.startswith("/"))
 
 
+#: What is called, and its name in OpenBLAS, which can be built with a prefix (numpy's wheels) and
+#: with a suffix (64-bit integers).
+_NAMES = {
+    "sgemm": "cblas_sgemm",
+    "dgemm": "cblas_dgemm",
+    "get_threads": "openblas_get_num_threads",
+    "set_threads": "openblas_set_num_threads",
+}
+
+
 @functools.cache
-def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """The (get, set) pair of C functions, or None where numpy's BLAS is no OpenBLAS."""
+def _symbols() -> tuple[dict[str, Any], bool] | None:
+    """The C functions of numpy's OpenBLAS, and whether its sizes are 64 bits wide; or None."""
     for path in _candidates():
         try:
             library = ctypes.CDLL(str(path))
         except OSError:
             continue
-        for name in _NAMES:
-            try:
-                getter, setter = library[name.format("get")], library[name.format("set")]
-            except AttributeError:
-                continue
-            getter.argtypes, getter.restype = [], ctypes.c_int
-            setter.argtypes, setter.restype = [ctypes.c_int], None
-            return getter, setter
+        for prefix in ("scipy_", ""):
+            for suffix in ("64_", ""):
+                names = {key: f"{prefix}{name}{suffix}" for key, name in _NAMES.items()}
+                if all(hasattr(library, name) for name in names.values()):
+                    return {key: library[name] for key, name in names.items()}, suffix == "64_"
     return None
+
+
+@functools.cache
+def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """The (get, set) pair of C functions, or None where numpy's BLAS is no OpenBLAS."""
+    found = _symbols()
+    if found is None:
+        return None
+    getter, setter = found[0]["get_threads"], found[0]["set_threads"]
+    getter.argtypes, getter.restype = [], ctypes.c_int
+    setter.argtypes, setter.restype = [ctypes.c_int], None
+    return getter, setter
 
 
 def gemm_addresses() -> tuple[dict[str, int], bool] | None:
@@ -64,25 +77,11 @@ def gemm_addresses() -> tuple[dict[str, int], bool] | None:
     The names are ``"sgemm"``, ``"dgemm"``, ``"get_threads"`` and ``"set_threads"``; None where
     numpy's BLAS is no OpenBLAS.
     """
-    for path in _candidates():
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError:
-            continue
-        for prefix in ("scipy_", ""):
-            for suffix in ("64_", ""):
-                names = {
-                    "sgemm": f"{prefix}cblas_sgemm{suffix}",
-                    "dgemm": f"{prefix}cblas_dgemm{suffix}",
-                    "get_threads": f"{prefix}openblas_get_num_threads{suffix}",
-                    "set_threads": f"{prefix}openblas_set_num_threads{suffix}",
-                }
-                if all(hasattr(library, name) for name in names.values()):
-                    pointers = {
-                        k: ctypes.cast(library[n], ctypes.c_void_p) for k, n in names.items()
-                    }
-                    return {k: p.value or 0 for k, p in pointers.items()}, suffix == "64_"
-    return None
+    found = _symbols()
+    if found is None:
+        return None
+    functions, wide = found
+    return {k: ctypes.cast(f, ctypes.c_void_p).value or 0 for k, f in functions.items()}, wide
 
 
 def get_blas_threads() -> int | None:

@@ -8,13 +8,13 @@ measured to be as fast as a strided loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from minigrad.expr import FUNCTIONS, Expr, walk
+from minigrad.expr import Expr, walk
 from minigrad.kernels.lazy import lazy
 
 __all__ = ["Fused"]
@@ -59,8 +59,6 @@ class Fused:
         Its array operands, in the order of the arguments.
     params : sequence of str
         Its numbers, in the order of the arguments.
-    flags : sequence of str
-        The operands that are boolean arrays.
     boolean : bool
         Whether the result is boolean.
     """
@@ -155,11 +153,6 @@ class Fused:
             kernel.run(threads.pool_address(), *operands, *params, out)
         else:
             kernel.blocks(*operands, *params, out, 0, size)  # no more blocks than elements
-
-    @property
-    def reference(self) -> dict[str, Callable[..., Any]]:
-        """The numpy functions that the formula uses."""
-        return {e.op: FUNCTIONS[e.op] for e in walk(self.root) if e.op in FUNCTIONS}
 
 
 def _lay_out(
