@@ -31,6 +31,7 @@ from minigrad.kernels.quiet import quiet, restore
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
+    from minigrad.ops.batching import BatchRule
     from minigrad.ops.functions import OpFunction
 
 __all__ = ["REGISTRY", "Elementwise", "Op", "Primitive", "Rule", "elementwise", "primitive"]
@@ -343,12 +344,14 @@ class Primitive(Op):
         view: bool,
         broadcasts: bool = False,
         fused: Callable[..., Any] | None,
+        batch: BatchRule | None = None,
         doc: str,
     ) -> None:
         names = list(inspect.signature(forward).parameters)
         self.fused: Rule | None = None
         super().__init__(name, names, inputs, vjp, sample, doc)
         self.run = forward
+        self.batch = batch
         self.results = results
         self.view = view
         self.broadcasts = broadcasts
@@ -443,6 +446,7 @@ def primitive(
     view: bool = False,
     broadcasts: bool = False,
     fused: Callable[..., Any] | None = None,
+    batch: BatchRule | None = None,
     doc: str = "",
 ) -> OpFunction:
     """Declare an operation with a kernel of its own; returns ``f(inputs, params)`` to call it by.
@@ -468,10 +472,13 @@ def primitive(
     fused : callable, optional
         All gradients at once, on arrays; may read ``residuals`` and ``needs`` besides what rules
         may read.
+    batch : callable, optional
+        How to compute many examples at once; see `minigrad.ops.batching`.
     """
     op = Primitive(
         name, forward, vjp, sample,
-        inputs=inputs, results=results, view=view, broadcasts=broadcasts, fused=fused, doc=doc,
+        inputs=inputs, results=results, view=view, broadcasts=broadcasts, fused=fused,
+        batch=batch, doc=doc,
     )  # fmt: skip
 
     def call(inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> Any:
