@@ -26,7 +26,7 @@ help:
 .venv-torch/torch.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check -e ".[draw,examples,dev]"
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check -e ".[draw,examples,dev,torch]"
 	@touch $@
 
 demo: .venv/demo.stamp
