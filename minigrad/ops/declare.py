@@ -112,10 +112,6 @@ class Op:
         sample: Sampler,
         doc: str,
     ) -> None:
-        if sample is None:
-            raise TypeError(f"the declaration of {name} needs sample inputs")
-        if name in REGISTRY:
-            raise TypeError(f"an operation called {name} is declared already")
         self.name = name
         self.names = tuple(names)
         self.arity = arity
@@ -135,7 +131,6 @@ class Op:
         self._kept: dict[int, tuple[bool, ...]] = {}
         self.reads_output = any(1 in r.picks for r in self._readers())
         self.plain = self.differentiable and not (self.view or self.reads_output)
-        REGISTRY[name] = self
 
     def _readers(self) -> list[Rule]:
         return [r for r in (*self.rules, self.joint) if r is not None]
@@ -193,6 +188,14 @@ class Op:
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
         """The result, on arrays."""
         raise TypeError(f"{self.name} has no forward")
+
+
+def _register(op: Op) -> None:
+    if op.sample is None:
+        raise TypeError(f"the declaration of {op.name} needs sample inputs")
+    if op.name in REGISTRY:
+        raise TypeError(f"an operation called {op.name} is declared already")
+    REGISTRY[op.name] = op
 
 
 def _input_shape(node: Node) -> tuple[int, ...] | None:
@@ -432,6 +435,7 @@ def elementwise(
     from minigrad.ops.functions import elementwise_function
 
     op = Elementwise(name, formula, vjp, sample, kind=kind, ufunc=ufunc, flags=flags, doc=doc)
+    _register(op)
     return elementwise_function(op, method=method, public=public)
 
 
@@ -480,6 +484,7 @@ def primitive(
         inputs=inputs, results=results, view=view, broadcasts=broadcasts, fused=fused,
         batch=batch, doc=doc,
     )  # fmt: skip
+    _register(op)
 
     def call(inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> Any:
         return apply(op, inputs, params)
