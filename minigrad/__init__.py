@@ -54,6 +54,7 @@ from minigrad.tensor import Size, Tensor, device  # noqa: E402
 
 if TYPE_CHECKING:
     from minigrad import data, nn, optim, serialize, utils, viz
+    from minigrad.autograd.kernel import kernel
     from minigrad.serialize import load, save
 
 __version__ = "0.1.0"
@@ -64,7 +65,7 @@ __all__ = [
     "Size", "Tensor", "autograd", "bool", "can_cast", "data", "device", "double", "dtype", "e",
     "empty_cache", "enable_grad", "finfo", "float", "float16", "float32", "float64",
     "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int", "int8",
-    "int16", "int32", "int64", "is_grad_enabled", "is_inference_mode_enabled", "load", "long",
+    "int16", "int32", "int64", "is_grad_enabled", "is_inference_mode_enabled", "kernel", "load", "long",
     "nan", "nn", "no_grad", "ops", "optim", "pi", "promote_types", "result_type", "save",
     "serialize", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
     "short", "uint8", "utils", "viz",
@@ -73,7 +74,7 @@ __all__ += names.__all__
 
 #: Subpackages and names that are imported on first use.
 _LAZY = {name: name for name in ("data", "nn", "optim", "serialize", "utils", "viz")}
-_LAZY_NAMES = {"load": "serialize", "save": "serialize"}
+_LAZY_NAMES = {"kernel": "autograd.kernel", "load": "serialize", "save": "serialize"}
 
 
 def __getattr__(name: str) -> Any:
