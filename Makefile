@@ -46,7 +46,7 @@ test-torch: .venv-torch/torch.stamp
 	.venv-torch/bin/python -m pytest -n $(PYTEST_WORKERS) tests/torch
 
 bench: .venv-torch/torch.stamp
-	.venv-torch/bin/python tools/bench.py
+	.venv-torch/bin/python tools/bench
 
 docs: .venv-dev/dev.stamp
 	.venv-dev/bin/python tools/docs.py
