@@ -232,7 +232,7 @@ def log1p_f32(x: F32) -> F32:
 
 # ---------------------------------------------------------------------------- erf
 
-ERF_POLYNOMIAL_END, ERF_IS_ONE = np.float32(0.927734375), np.float32(4.0)
+ERF_POLYNOMIAL_END, ERF_IS_ONE = np.float32(0.927734375), np.float32(3.925)
 # erf(x) / x - 1 as a polynomial in x**2: N. Juffa.
 ERF_NEAR = (
     np.float32(-5.96761703e-4),
@@ -242,24 +242,34 @@ ERF_NEAR = (
     np.float32(-3.76125336e-1),
     np.float32(1.28379166e-1),
 )
-# log(1 - erf(t)) / t + 1 as a polynomial in t: N. Juffa.
+# 1 - erf(t) for 0.927 <= t <= 3.925 as a polynomial in t - 2.375: minimax, error 9e-9, which is 0.15
+# ulp of a result near 1. No exponential, as 1 - exp(polynomial) needs: half of its time.
+ERF_CENTRE = np.float32(2.375)
 ERF_FAR = (
-    np.float32(-1.72853470e-5),
-    np.float32(3.83197126e-4),
-    np.float32(-3.88396438e-3),
-    np.float32(2.42546219e-2),
-    np.float32(-1.06777877e-1),
-    np.float32(-6.34846687e-1),
-    np.float32(-1.28717512e-1),
+    np.float32(-1.22948256e-06),
+    np.float32(1.45857916e-06),
+    np.float32(1.74971119e-05),
+    np.float32(-4.36952942e-05),
+    np.float32(-4.62172502e-05),
+    np.float32(0.000355350814),
+    np.float32(-0.000605020148),
+    np.float32(-0.000138028015),
+    np.float32(0.00312134833),
+    np.float32(-0.00835094508),
+    np.float32(0.0131308986),
+    np.float32(-0.0137317982),
+    np.float32(0.00951566081),
+    np.float32(-0.00400640536),
+    np.float32(0.000782932912),
 )
 
 
 @inlined
 def erf_f32(x: F32) -> F32:
-    """Error function, max 1.03 ulp: odd polynomial near 0, else ``1 - exp(polynomial)``."""
+    """Error function, max 1.42 ulp: an odd polynomial near 0, another one up to where it is 1."""
     size = fabs(x)
     near = fma(polynomial(x * x, ERF_NEAR), x, x)
-    far = ONE - exp_f32(fma(polynomial(size, ERF_FAR), size, -size))
+    far = ONE - polynomial(size - ERF_CENTRE, ERF_FAR)
     far = select(size > ERF_IS_ONE, ONE, far)
     far = select(x == x, far, x)
     return copysign(select(size > ERF_POLYNOMIAL_END, far, near), x)
