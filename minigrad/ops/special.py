@@ -1,28 +1,44 @@
 """Elementwise functions beyond those of `elementwise`: numpy computes them, rules differentiate.
 
 They are less common than those that have fused kernels, and some (``erfinv``, ``digamma``) have no
-short formula. Their rules are written with tensors, so they have derivatives of any order.
+short formula but a kernel of their own, see `kernels.special`. Their rules are written with
+tensors, so they have derivatives of any order.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad import dtypes
 from minigrad import expr as fx
+from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.arithmetic import add, div, sub
+from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.functions import PUBLIC, _explain, as_operand, cast, promote, public, result_type
+from minigrad.ops.functions import (
+    PUBLIC,
+    OpFunction,
+    _explain,
+    as_operand,
+    cast,
+    method,
+    promote,
+    public,
+    require_tensor,
+    result_type,
+)
+from minigrad.ops.inplace import write
 from minigrad.ops.samples import pair, span
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+kernels = lazy("special")
 LN2 = math.log(2)
 
 # -- declarations ----------------------------------------------------------------------------------
@@ -33,6 +49,7 @@ def _unary(name: str, compute: Callable[..., Any], vjp: Any, sample: Any, text: 
         name,
         lambda x: np.asarray(call_quietly(compute, x), x.dtype),
         vjp=vjp,
+        batch=same,
         sample=sample,
         doc=text,
     )
@@ -63,7 +80,7 @@ def _binary(
     like: Any = _Binary(name, kind)
     op = primitive(
         name, lambda a, b: np.asarray(call_quietly(compute, a, b)), vjp=vjp, sample=sample,
-        inputs=2, broadcasts=True, doc=text,
+        inputs=2, broadcasts=True, batch=broadcasting, doc=text,
     )  # fmt: skip
 
     def function(input: Tensor, other: Any) -> Tensor:
@@ -76,11 +93,6 @@ def _binary(
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Element by element, {text}."
     return public(function, inplace=True)
-
-
-def _by_element(function: Callable[[float], float]) -> Callable[[Array], Array]:
-    """A function of Python numbers for arrays, in float64."""
-    return np.vectorize(function, otypes=[np.float64])
 
 
 def _sinh_grad(g: Tensor, x: Tensor) -> Tensor:
@@ -140,99 +152,31 @@ sinc = _unary("sinc", np.sinc, _sinc_grad, span(-2, 2), "``sin(pi x) / (pi x)``,
 # -- error and gamma functions ---------------------------------------------------------------------
 
 
-def _erfinv(x: Array) -> Array:
-    """Winitzki's approximation and Halley steps; near 1 on the complement, exact there."""
-    x = x.astype(np.float64)
-    size = np.abs(x)
-    log = np.log1p(-size * size)
-    t = 2 / (math.pi * 0.147) + log / 2
-    y = np.sqrt(np.sqrt(t * t - log / 0.147) - t)
-    for _ in range(3):
-        above = np.where(size < 0.5, _math_erf(y) - size, (1 - size) - _math_erfc(y))
-        step = above / (2 / math.sqrt(math.pi) * np.exp(-y * y))
-        better = y - step / (1 + y * step)
-        y = np.where(np.isfinite(better), better, y)
-    return np.where(size == 1, x * np.inf, np.copysign(y, x))
+def _kernel(module: str, name: str) -> Callable[[Array], Array]:
+    return lambda x: kernels.of_one(module, name, x)  # type: ignore[no-any-return]
 
 
-_math_erf, _math_erfc = _by_element(math.erf), _by_element(math.erfc)
 erfc = _unary(
-    "erfc", _math_erfc, lambda g, x: -g * (2 / math.sqrt(math.pi)) * e.exp(-x * x), span(-3, 3),
-    "``1 - erf(x)``, exact where that is small",
+    "erfc", _kernel("gauss", "erfc"), lambda g, x: -g * (2 / math.sqrt(math.pi)) * e.exp(-x * x),
+    span(-3, 3), "``1 - erf(x)``, exact where that is small",
 )  # fmt: skip
 erfinv = _unary(
-    "erfinv", _erfinv, lambda g, y: g * (math.sqrt(math.pi) / 2) * e.exp(y * y), span(-0.9, 0.9),
-    "the inverse of erf",
+    "erfinv", _kernel("gauss", "erfinv"),
+    lambda g, y: g * (math.sqrt(math.pi) / 2) * e.exp(y * y), span(-0.9, 0.9), "the inverse of erf",
 )  # fmt: skip
 
-#: Bernoulli numbers B2, B4, ... over (2j)!, for Euler and Maclaurin's sum.
-_BERNOULLI = (
-    1 / 12,
-    -1 / 720,
-    1 / 30240,
-    -1 / 1209600,
-    1 / 47900160,
-    -691 / 1307674368000,
-    1 / 74724249600,
-)
-
-
-def _zeta(s: int, q: Array) -> Array:
-    """Hurwitz's zeta, the sum of ``(q + k) ** -s`` over k = 0, 1, ...; s > 1."""
-    total = np.zeros(q.shape)
-    count = 10 + int(max(0.0, -float(np.nanmin(q, initial=0.0))))
-    for k in range(min(count, 10_000)):
-        total += (q + k) ** -float(s)
-    a = q + count
-    total += a ** (1.0 - s) / (s - 1) + a ** -float(s) / 2
-    factor, power = float(s), a ** (-float(s) - 1)
-    for j, b in enumerate(_BERNOULLI):
-        total += b * factor * power
-        factor *= (s + 2 * j + 1) * (s + 2 * j + 2)
-        power = power / (a * a)
-    return total
-
-
-def _digamma(x: Array) -> Array:
-    """Shifted to where the asymptotic series holds; negative numbers by reflection."""
-    x = np.asarray(x, np.float64)
-    below = x < 0
-    a = np.where(below, 1 - x, x)
-    shift = np.zeros(a.shape)
-    for _ in range(10):
-        small = a < 10
-        shift = shift + np.where(small, 1 / a, 0)
-        a = np.where(small, a + 1, a)
-    z = 1 / (a * a)
-    series = z * (
-        1 / 12 - z * (1 / 120 - z * (1 / 252 - z * (1 / 240 - z * (1 / 132 - z * 691 / 32760))))
-    )
-    y = np.log(a) - 0.5 / a - series - shift
-    y = np.where(below, y - math.pi / np.tan(math.pi * x), y)
-    y = np.where(below & (x == np.floor(x)), np.nan, y)
-    return np.where(x == 0, np.copysign(np.inf, -x), y)
-
-
-def _lgamma(x: float) -> float:
-    if math.isinf(x) or (x <= 0 and x == math.floor(x)):
-        return math.inf
-    return math.lgamma(x)
-
-
 lgamma = _unary(
-    "lgamma", _by_element(_lgamma), _lgamma_grad, span(0.3, 4),
+    "lgamma", _kernel("gamma", "lgamma"), _lgamma_grad, span(0.3, 4),
     "the logarithm of the gamma function",
 )  # fmt: skip
 digamma = _unary(
-    "digamma", _digamma, _digamma_grad, span(0.3, 4),
+    "digamma", _kernel("gamma", "digamma"), _digamma_grad, span(0.3, 4),
     "the derivative of lgamma",
 )  # fmt: skip
 _polygamma = primitive(
     "polygamma",
-    lambda x, n: np.asarray(
-        (-1.0) ** (n + 1) * math.factorial(n) * call_quietly(_zeta, n + 1, x.astype(float)), x.dtype
-    ),
-    vjp=_polygamma_grad,
+    lambda x, n: kernels.of_two("gamma", "polygamma", np.asarray(n, x.dtype), x),
+    vjp=_polygamma_grad, batch=same,
     sample=span(0.5, 4, params=(1,)), doc="The n-th derivative of digamma.",
 )  # fmt: skip
 
@@ -244,6 +188,18 @@ def polygamma(n: int, input: Tensor) -> Tensor:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     x = cast(input, result_type(input, 1.0).numpy)
     return digamma(x) if n == 0 else _polygamma((x,), (n,))
+
+
+@method(name="polygamma")
+def _polygamma_method(self: Tensor, n: int) -> Tensor:
+    """The `n`-th derivative of :func:`digamma` at the elements."""
+    return polygamma(n, self)
+
+
+@method
+def polygamma_(self: Tensor, n: int) -> Tensor:
+    """In-place form of :func:`polygamma`."""
+    return write(self, lambda x: polygamma(n, x), "polygamma_")
 
 
 # -- two operands ----------------------------------------------------------------------------------
@@ -303,12 +259,24 @@ xlogy = elementwise(
 )  # fmt: skip
 
 
-@public(inplace=True)
+@public
 def float_power(input: Any, exponent: Any) -> Tensor:
     """Element by element, ``input ** exponent`` in float64."""
+    require_tensor("float_power", (input, exponent))
     wide = np.dtype(np.float64)
     base, power = (cast(x, wide) if isinstance(x, Tensor) else float(x) for x in (input, exponent))
     return base**power
+
+
+@method
+def float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """In-place form of :func:`float_power`, of float64 tensors."""
+    if self.array.dtype != np.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype.name} but the operation's "
+            "result requires dtype float64"
+        )
+    return write(self, lambda x: float_power(x, exponent), "float_power_")
 
 
 @public(inplace=True)
@@ -320,14 +288,23 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 @public(inplace=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, `values` at 0."""
+    _second_tensor("heaviside", "values", values)
     if input.array.dtype != values.array.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     x, v = input.array, values.array
     return Tensor(np.asarray(np.where(x == 0, v, x > 0)).astype(x.dtype))
 
 
+def _second_tensor(name: str, word: str, other: Any) -> None:
+    if not isinstance(other, Tensor):
+        raise TypeError(
+            f"{name}(): argument '{word}' (position 2) must be Tensor, not {type(other).__name__}"
+        )
+
+
 def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
     def function(input: Tensor, other: Tensor) -> Tensor:
+        _second_tensor(name, "other", other)
         kind = result_type(input, other)
         if kind.numpy.kind not in kinds:
             raise NotImplementedError(f'"{name}" not implemented for {kind}')
@@ -341,7 +318,20 @@ def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
 
 gcd = _plain("gcd", np.gcd, "iu", "the greatest common divisor")
 lcm = _plain("lcm", np.lcm, "iu", "the least common multiple")
-nextafter = _plain("nextafter", np.nextafter, "f", "the next number after `input` towards `other`")
+_nextafter = _binary(
+    "nextafter", np.nextafter, (lambda g, a, b: e._where(e.eq(a, b), 0.0, g), lambda g: g * 0),
+    pair(apart=0.1), "the next number after `input` towards `other`", kind="promote",
+)  # fmt: skip
+
+
+@public(inplace=True)
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """Element by element, the next number after `input` towards `other`."""
+    _second_tensor("nextafter", "other", other)
+    kind = result_type(input, other)
+    if not kind.is_floating_point:
+        raise NotImplementedError(f'"nextafter" not implemented for {kind}')
+    return _nextafter(input, other)  # type: ignore[no-any-return]
 
 
 @public(inplace=True)
@@ -448,3 +438,43 @@ def real(input: Tensor) -> Tensor:
 
 
 public(real, name="conj")
+
+
+@public
+def angle(input: Tensor) -> Tensor:
+    """The angle to the positive half-line: 0, pi for negative numbers, NaN for NaN."""
+    x = as_operand(input, "angle", 0)
+    if x.array.dtype.kind != "f":
+        x = cast(x, dtypes.get_default_dtype().numpy)
+    zero = Tensor(np.zeros((), x.array.dtype))
+    return e._where(e.isnan(x), x, e._where(e.lt(x, 0), math.pi, zero))
+
+
+_frexp: OpFunction = primitive(
+    "frexp", lambda x: tuple(np.frexp(x)), results=2, batch=same,
+    vjp=lambda g, x: None if g[0] is None else g[0] * exp2(-_frexp((x,))[1].to(x.dtype)),
+    sample=span(0.6, 0.9), doc="A number between 1/2 and 1 in size, and the power of 2 beside it.",
+)  # fmt: skip
+
+
+class Frexp(NamedTuple):
+    """``mantissa * 2**exponent``."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+@public
+def frexp(input: Tensor) -> Frexp:
+    """``(mantissa, exponent)`` with ``input = mantissa * 2**exponent`` and a mantissa between 1/2
+    and 1 in size.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.frexp(mg.tensor([12.0]))
+    Frexp(mantissa=tensor([0.7500]), exponent=tensor([4], dtype=minigrad.int32))
+    """
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(f"frexp() only supports floating-point dtypes, got {input.dtype}")
+    return Frexp(*_frexp((input,)))

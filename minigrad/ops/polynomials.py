@@ -1,0 +1,81 @@
+"""Orthogonal polynomials, by their three-term recurrences (Abramowitz and Stegun 1964, 22.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.ops import elementwise as e
+from minigrad.ops.functions import as_operand, cast, result_type
+from minigrad.tensor import Tensor
+
+__all__ = ["FUNCTIONS"]
+
+#: The polynomial of degree 1, and that of degree k + 1 from those of degrees k and k - 1.
+_RECURRENCES: dict[str, tuple[Callable[[Any], Any], Callable[[Any, int, Any, Any], Any]]] = {
+    "chebyshev_polynomial_t": (lambda x: x, lambda x, k, p, q: 2 * x * p - q),
+    "chebyshev_polynomial_u": (lambda x: 2 * x, lambda x, k, p, q: 2 * x * p - q),
+    "chebyshev_polynomial_v": (lambda x: 2 * x - 1, lambda x, k, p, q: 2 * x * p - q),
+    "chebyshev_polynomial_w": (lambda x: 2 * x + 1, lambda x, k, p, q: 2 * x * p - q),
+    "hermite_polynomial_h": (lambda x: 2 * x, lambda x, k, p, q: 2 * x * p - 2 * k * q),
+    "hermite_polynomial_he": (lambda x: x, lambda x, k, p, q: x * p - k * q),
+    "laguerre_polynomial_l": (
+        lambda x: 1 - x, lambda x, k, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1)
+    ),
+    "legendre_polynomial_p": (
+        lambda x: x, lambda x, k, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1)
+    ),
+}  # fmt: skip
+
+
+def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
+    first, step = _RECURRENCES[base]
+    shifted = name.startswith("shifted_")
+
+    def function(input: Any, n: Any) -> Tensor:
+        kind = result_type(input, n)
+        if not kind.is_floating_point:
+            kind = dtypes.get_default_dtype()
+        x = input if isinstance(input, Tensor) else Tensor(np.asarray(input, kind.numpy))
+        x = cast(as_operand(x, name, 0), kind.numpy)
+        degree = n.detach().trunc() if isinstance(n, Tensor) else Tensor(np.asarray(int(n)))
+        if shifted:
+            x = 2 * x - 1  # type: ignore[operator]
+        top = int(degree.max().item()) if degree.array.size else 0  # type: ignore[attr-defined]
+        one = e._where(e.isnan(x), x, Tensor(np.ones((), kind.numpy)))
+        before, now = one, first(x)
+        y = e._where(e.lt(degree, 0), 0.0, one)
+        for k in range(1, top + 1):
+            y = e._where(e.eq(degree, k), now, y)
+            if k < top:
+                before, now = now, step(x, k, now, before)
+        return y
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"{text} of degree `n` (a number, or a tensor of them), by its recurrence; 0 for negative "
+        "degrees."
+    )
+    return function
+
+
+_NAMES = {
+    "chebyshev_polynomial_t": "Chebyshev's polynomial of the first kind",
+    "chebyshev_polynomial_u": "Chebyshev's polynomial of the second kind",
+    "chebyshev_polynomial_v": "Chebyshev's polynomial of the third kind",
+    "chebyshev_polynomial_w": "Chebyshev's polynomial of the fourth kind",
+    "hermite_polynomial_h": "The physicists' Hermite polynomial",
+    "hermite_polynomial_he": "The probabilists' Hermite polynomial",
+    "laguerre_polynomial_l": "Laguerre's polynomial",
+    "legendre_polynomial_p": "Legendre's polynomial",
+}
+#: All of them by name; the shifted ones are of ``2 x - 1``.
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    name: _declared(name, name, text) for name, text in _NAMES.items()
+}
+for _kind in "tuvw":
+    _base = f"chebyshev_polynomial_{_kind}"
+    FUNCTIONS[f"shifted_{_base}"] = _declared(f"shifted_{_base}", _base, f"Shifted {_NAMES[_base]}")

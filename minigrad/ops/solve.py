@@ -1,0 +1,571 @@
+"""Inverses and systems of equations, exact and in the least squares sense."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.kernels.lazy import lazy
+from minigrad.ops import elementwise as e
+from minigrad.ops.batching import broadcasting, same
+from minigrad.ops.declare import primitive
+from minigrad.ops.factorizations import svdvals
+from minigrad.ops.functions import looping, public
+from minigrad.ops.linalg import matmul
+from minigrad.ops.matrices import (
+    LinAlgError,
+    check_float,
+    check_matrix,
+    check_same_type,
+    check_square,
+    chosen,
+    positions,
+)
+from minigrad.ops.parts import tril, triu
+from minigrad.ops.reduce import amax, sum
+from minigrad.ops.samples import cases, normal
+from minigrad.ops.shape import movedim, reshape
+from minigrad.ops.triangular import substitute
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "inv",
+    "inv_ex",
+    "lstsq",
+    "pinv",
+    "solve",
+    "solve_ex",
+    "tensorinv",
+    "tensorsolve",
+]
+
+kernels = lazy("triangular")
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+# -- which matrices are singular -------------------------------------------------------------------
+
+
+def _zero_pivot(a: Array) -> int:
+    """The first zero on the diagonal of U, counted from 1; 0 if there is none."""
+    packed, _ = kernels.factor(a)
+    zeros = np.flatnonzero(np.diagonal(packed) == 0)
+    return int(zeros[0]) + 1 if zeros.size else 0
+
+
+def zero_pivots(a: Array) -> Array:
+    """The first zero pivot of each matrix, counted from 1; 0 for those that have none."""
+    info = np.zeros(a.shape[:-2], np.int32)
+    for place, _ in positions(a.shape[:-2]):
+        info[place] = _zero_pivot(a[place])
+    return info
+
+
+def _well(*shape: int) -> Any:
+    """Matrices far from singular."""
+    return lambda rng: rng.normal(size=shape) / 3 + np.eye(shape[-1])
+
+
+# -- inverse ---------------------------------------------------------------------------------------
+
+
+def _inv_forward(a: Array, strict: bool) -> Array:
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        out = np.full_like(a, np.nan)
+        for place, words in positions(a.shape[:-2]):
+            pivot = _zero_pivot(a[place])
+            if not pivot:
+                out[place] = np.linalg.inv(a[place])
+            elif strict:
+                raise LinAlgError(
+                    f"linalg.inv: {words}The diagonal element {pivot} is zero, the inversion could "
+                    "not be completed because the input matrix is singular."
+                ) from None
+        return out
+
+
+_inv = primitive(
+    "inv", _inv_forward, vjp=lambda g, y: -matmul(matmul(y.mT, g), y.mT), batch=same,
+    sample=cases(
+        lambda rng: ((_well(3, 3)(rng),), (True,)), lambda rng: ((_well(2, 3, 3)(rng),), (False,)),
+        normal((0, 0), True),
+    ),
+    doc="The inverse of matrices (Giles 2008, 2.2.3); for singular ones an error, or NaN.",
+)  # fmt: skip
+
+
+def inv(A: Tensor) -> Tensor:
+    """The inverse of square matrices ``(*, n, n)``.
+
+    To multiply by an inverse, :func:`solve` is quicker and more accurate.
+
+    Raises
+    ------
+    LinAlgError
+        If a matrix is singular.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.linalg.inv(mg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    return _inv((check_square(A, "linalg.inv"),), (True,))
+
+
+def inverse_or_nan(A: Tensor) -> Tensor:
+    """As :func:`inv`; NaN for singular matrices."""
+    return _inv((A,), (False,))
+
+
+@public
+def inverse(input: Tensor) -> Tensor:
+    """As :func:`minigrad.linalg.inv`."""
+    return inv(input)
+
+
+class InvEx(NamedTuple):
+    """The inverse, and which diagonal element is zero (0 for none)."""
+
+    inverse: Tensor
+    info: Tensor
+
+
+def _with_info(A: Tensor, compute: Any, check_errors: bool) -> tuple[Tensor, Tensor]:
+    """``compute(A)`` with NaN for singular matrices, and a number for each."""
+    try:
+        return compute(A), Tensor(np.zeros(A.array.shape[:-2], np.int32))
+    except LinAlgError:
+        if check_errors:
+            raise
+    info = zero_pivots(A.array)
+    bad = info > 0
+    unit = Tensor(np.eye(A.array.shape[-1], dtype=A.array.dtype))
+    return chosen(bad, math.nan, compute(e._where(Tensor(bad[..., None, None]), unit, A))), Tensor(
+        info
+    )
+
+
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
+    """As :func:`inv`, with a number for each matrix instead of an error; singular ones give NaN."""
+    check_square(A, "linalg.inv_ex")
+    return InvEx(*_with_info(A, inv, check_errors))
+
+
+# -- solving ---------------------------------------------------------------------------------------
+
+
+def _solve_forward(a: Array, b: Array) -> Array:
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        words = next((w for p, w in positions(a.shape[:-2]) if _zero_pivot(a[p])), "")
+        raise LinAlgError(
+            f"linalg.solve: {words}The solver failed because the input matrix is singular."
+        ) from None
+
+
+def _solve_grad(g: Tensor, a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """``b' = a^-T g`` and ``a' = -b' y^T`` (Giles 2008, 2.3.1)."""
+    gb = _solve((a.mT, g))
+    return -matmul(gb, y.mT), gb
+
+
+def _system(a: Shape, b: Shape) -> Any:
+    return lambda rng: ((_well(*a)(rng), rng.normal(size=b)), ())
+
+
+_solve = primitive(
+    "solve", _solve_forward, inputs=2, broadcasts=True, vjp=_solve_grad, batch=broadcasting,
+    sample=cases(
+        _system((3, 3), (3, 2)), _system((2, 3, 3), (3, 1)), _system((3, 3), (2, 3, 2)),
+        _system((0, 0), (0, 2)),
+    ),
+    doc="``x`` with ``a x = b``.",
+)  # fmt: skip
+
+
+def _is_vector(A: Tensor, B: Tensor) -> bool:
+    """Whether B holds one right side per matrix, rather than matrices of them."""
+    a, b = A.array.shape, B.array.shape
+    return len(b) == 1 or (len(a) - 1 == len(b) and b == a[:-1])
+
+
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """``X`` with ``A X = B``, or ``X A = B`` with `left` False.
+
+    Parameters
+    ----------
+    A : Tensor
+        ``(*, n, n)``.
+    B : Tensor
+        ``(*, n, k)``, or one right side per matrix, ``(n,)`` or ``(*, n)``; leading dimensions
+        broadcast. ``(*, k, n)`` with `left` False.
+
+    Raises
+    ------
+    LinAlgError
+        If a matrix is singular.
+    RuntimeError
+        If the sizes do not fit, or the types differ.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> A = mg.tensor([[3.0, 1.0], [1.0, 2.0]])
+    >>> mg.linalg.solve(A, mg.tensor([9.0, 8.0]))
+    tensor([2., 3.])
+    """
+    check_square(A, "linalg.solve")
+    check_float(B, "linalg.solve")
+    check_same_type(A, B, "linalg.solve")
+    vector = _is_vector(A, B)
+    if vector and not left:
+        raise RuntimeError(
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for "
+            "left=False. In this case linalg.solve is equivalent to B / A.squeeze(-1)"
+        )
+    right = B.unsqueeze(-1) if vector else B
+    m, (rows, columns) = A.array.shape[-1], right.array.shape[-2:]
+    if m != (rows if left else columns):
+        raise RuntimeError(
+            "linalg.solve: Incompatible shapes of A and B for the equation "
+            f"{'AX = B' if left else 'XA = B'} ({m}x{m} and {rows}x{columns})"
+        )
+    if not left:
+        return _solve((A.mT, right.mT)).mT
+    x = _solve((A, right))
+    return x.squeeze(-1) if vector else x
+
+
+class SolveEx(NamedTuple):
+    """The solution, and which diagonal element is zero (0 for none)."""
+
+    result: Tensor
+    info: Tensor
+
+
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> SolveEx:
+    """As :func:`solve`, with a number for each matrix instead of an error: singular ones give
+    NaN.
+    """
+    check_square(A, "linalg.solve_ex")
+    return SolveEx(*_with_info(A, lambda a: solve(a, B, left=left), check_errors))
+
+
+# -- pseudo-inverse and least squares --------------------------------------------------------------
+
+
+def _cut(s: Array, atol: Array, rtol: Array) -> Array:
+    """One over the singular values that count, 0 for the others."""
+    largest = s.max(-1, keepdims=True, initial=0)
+    keep = s > np.maximum(atol, rtol * largest)
+    return np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)
+
+
+def _pinv_forward(a: Array, atol: Any, rtol: Any) -> Array:
+    if not a.size:
+        return np.zeros(a.mT.shape, a.dtype)
+    try:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+    except np.linalg.LinAlgError:
+        raise LinAlgError(
+            "linalg.svd: The algorithm failed to converge because the input matrix contained "
+            "non-finite values."
+        ) from None
+    return np.asarray((vh.mT * _cut(s, atol, rtol)[..., None, :]) @ u.mT)
+
+
+def _pinv_grad(g: Tensor, a: Tensor, y: Tensor) -> Tensor:
+    """``-Y^T g Y^T + (I - A Y) g^T Y Y^T + Y^T Y g^T (I - Y A)`` (Golub and Pereyra 1973)."""
+    gt, yt = g.mT, y.mT
+    left = matmul(matmul(gt, y), yt)
+    right = matmul(matmul(yt, y), gt)
+    return (
+        left - matmul(a, matmul(y, left)) + right - matmul(matmul(right, y), a)
+        - matmul(matmul(yt, g), yt)
+    )  # fmt: skip
+
+
+_pinv = primitive(
+    "pinv", _pinv_forward, vjp=_pinv_grad, batch=same,
+    sample=cases(
+        normal((4, 3), 0.0, 1e-10), normal((2, 3, 4), 0.0, 1e-10), normal((0, 3), 0.0, 1e-10)
+    ),
+    doc="The pseudo-inverse of Moore and Penrose, of the singular values above a tolerance.",
+)  # fmt: skip
+
+
+def tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
+    """Absolute and relative tolerance for singular values, as PyTorch defaults them."""
+    shape, info = A.array.shape[-2:], np.finfo(A.array.dtype)
+    if rtol is None:
+        rtol = float(info.eps) * max(shape) if atol is None else 0.0
+    atol = 0.0 if atol is None else atol
+    return tuple(  # type: ignore[return-value]
+        t.array[..., None] if isinstance(t, Tensor) and t.array.ndim else float(t)
+        for t in (atol, rtol)
+    )
+
+
+def count_large(s: Tensor, atol: Any, rtol: Any) -> Tensor:
+    """How many values are larger than both tolerances allow."""
+    if not s.array.shape[-1]:
+        return Tensor(np.zeros(s.array.shape[:-1], np.int64))
+    low, share = (Tensor(np.asarray(t, s.array.dtype)) for t in (atol, rtol))
+    return sum(s > e.maximum(low, share * amax(s, -1, True)), -1)  # type: ignore[arg-type]
+
+
+@looping
+def pinv(
+    A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Tensor:
+    """The pseudo-inverse of Moore and Penrose.
+
+    Parameters
+    ----------
+    A : Tensor
+        ``(*, m, n)``; the result is ``(*, n, m)``.
+    rcond : float or Tensor, optional
+        Another name of `rtol`.
+    hermitian : bool
+        Read the lower triangle of symmetric matrices only.
+    atol, rtol : float or Tensor, optional
+        Singular values up to ``max(atol, rtol * largest)`` count as 0. By default `rtol` is
+        ``max(m, n)`` times the precision of the type, or 0 if `atol` is given.
+
+    References
+    ----------
+    Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems
+    whose variables separate", 1973.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.linalg.pinv(mg.tensor([[1.0], [1.0]]))
+    tensor([[0.5000, 0.5000]])
+    """
+    check_matrix(A, "linalg.pinv")
+    if hermitian:
+        check_square(A, "linalg.pinv")
+        A = tril(A) + tril(A, -1).mT
+    return _pinv((A,), tolerances(A, atol, rcond if rtol is None else rtol))
+
+
+@public
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """As :func:`minigrad.linalg.pinv`, with another default of the relative tolerance."""
+    return pinv(input, rtol=rcond)
+
+
+def _lstsq_forward(a: Array, b: Array, rcond: float) -> Array:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return np.asarray(vh.mT @ (_cut(s, np.asarray(0.0), np.asarray(rcond))[..., None] * (u.mT @ b)))
+
+
+def _lstsq_grad(g: Tensor, a: Tensor, b: Tensor, rcond: float) -> tuple[Tensor, Tensor]:
+    """The solution is ``pinv(a) b``."""
+    p = _pinv((a,), (0.0, rcond))
+    return _pinv_grad(matmul(g, b.mT), a, p), matmul(p.mT, g)
+
+
+_lstsq = primitive(
+    "lstsq", _lstsq_forward, inputs=2, broadcasts=True, vjp=_lstsq_grad, batch=broadcasting,
+    sample=cases(
+        lambda rng: ((rng.normal(size=(4, 2)), rng.normal(size=(4, 3))), (1e-10,)),
+        lambda rng: ((rng.normal(size=(2, 2, 3)), rng.normal(size=(2, 2, 1))), (1e-10,)),
+    ),
+    doc="``x`` of the smallest norm among those with the smallest norm of ``a x - b``.",
+)  # fmt: skip
+
+
+class LeastSquares(NamedTuple):
+    """The solution, the sums of squares that remain, the rank, the singular values."""
+
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
+
+
+_DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
+
+
+@looping
+def lstsq(
+    A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None
+) -> LeastSquares:
+    """``X`` with the least ``|A X - B|``, and of those the smallest.
+
+    Parameters
+    ----------
+    A : Tensor
+        ``(*, m, n)``.
+    B : Tensor
+        ``(*, m, k)``, or one right side per matrix, ``(m,)`` or ``(*, m)``.
+    rcond : float, optional
+        Singular values up to this times the largest count as 0; by default ``max(m, n)`` times the
+        precision of the type.
+    driver : {"gelsy", "gels", "gelsd", "gelss"}, optional
+        LAPACK's names: which of the other results are there. The solution is the same, by singular
+        values.
+
+    Returns
+    -------
+    solution : Tensor
+    residuals : Tensor
+        The sums of squares of ``A X - B``, if there are more equations than unknowns and the rank
+        is full; empty for "gelsy".
+    rank : Tensor
+        Empty for "gels".
+    singular_values : Tensor
+        Empty for "gels" and "gelsy".
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> A = mg.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    >>> mg.linalg.lstsq(A, mg.tensor([[1.0], [3.0], [5.0]])).solution.round(decimals=3)
+    tensor([[1.],
+            [2.]])
+    """
+    name = "linalg.lstsq"
+    check_matrix(A, name)
+    check_same_type(A, B, name)
+    driver = driver or "gelsy"
+    if driver not in _DRIVERS:
+        raise RuntimeError(
+            f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver}"
+        )
+    (m, n), vector = A.array.shape[-2:], _is_vector(A, B)
+    right = B.unsqueeze(-1) if vector else B
+    if right.array.ndim < 2 or right.array.shape[-2] != m:
+        raise RuntimeError(
+            f"{name}: input.size(-2) should match other.size(-2), but the shapes are "
+            f"{list(A.array.shape)} and {list(B.array.shape)}"
+        )
+    cut = float(np.finfo(A.array.dtype).eps) * max(m, n) if rcond is None else float(rcond)
+    solution = _lstsq((A, right), (cut,))
+    s = svdvals(A.detach())
+    ranks = count_large(s, 0.0, cut)
+    empty = np.empty(0, A.array.dtype)
+    residuals = Tensor(empty)
+    if m > n and driver != "gelsy" and bool((ranks == n).all()):  # type: ignore[attr-defined]
+        rest = matmul(A, solution) - right
+        residuals = (rest * rest).sum(-2)
+    return LeastSquares(
+        solution.squeeze(-1) if vector else solution, residuals,
+        Tensor(empty.astype(np.int64)) if driver == "gels" else ranks,
+        s if driver in ("gelsd", "gelss") else Tensor(empty),
+    )  # fmt: skip
+
+
+# -- with a Cholesky factor ------------------------------------------------------------------------
+
+
+def _factor(L: Tensor, upper: bool) -> Tensor:
+    return triu(L).mT if upper else tril(L)
+
+
+@public
+def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """``X`` with ``L L^T X = input`` (with `upper`, ``L^T L``).
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.cholesky_solve(mg.ones(1, 1), mg.tensor([[2.0]]))
+    tensor([[0.2500]])
+    """
+    check_matrix(input, "cholesky_solve", "b")
+    check_square(L, "cholesky_solve")
+    check_same_type(L, input, "cholesky_solve")
+    m, n = L.array.shape[-1], input.array.shape[-2]
+    if m != n:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {m} by {m} but each b "
+            f"matrix is {n} by {input.array.shape[-1]}"
+        )
+    lower = _factor(L, upper)
+    return substitute(lower.mT, substitute(lower, input, False), True)
+
+
+@public
+def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of ``L L^T`` (with `upper`, of ``L^T L``)."""
+    check_square(L, "cholesky_inverse")
+    unit = Tensor(np.eye(L.array.shape[-1], dtype=L.array.dtype))
+    half = substitute(_factor(L, upper), unit, False)
+    return matmul(half.mT, half)
+
+
+class TriangularSolve(NamedTuple):
+    """The solution, and a copy of the matrix."""
+
+    solution: Tensor
+    cloned_coefficient: Tensor
+
+
+@public
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> TriangularSolve:
+    """As :func:`minigrad.linalg.solve_triangular`, which replaces it in PyTorch."""
+    from minigrad.ops.triangular import solve_triangular
+
+    matrix, high = (A.mT, not upper) if transpose else (A, upper)
+    x = solve_triangular(matrix, b, upper=high, unitriangular=unitriangular)
+    return TriangularSolve(x, A.clone())
+
+
+# -- tensors as matrices ---------------------------------------------------------------------------
+
+
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """The inverse of `A` as a matrix from the dimensions after `ind` to those before it.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.linalg.tensorinv(mg.eye(6).reshape(6, 2, 3), ind=1).shape
+    minigrad.Size([2, 3, 6])
+    """
+    if ind <= 0:
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', got {ind}")
+    shape = check_float(A, "linalg.tensorinv").array.shape
+    first, rest = shape[:ind], shape[ind:]
+    rows, columns = math.prod(first), math.prod(rest)
+    if rows != columns:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+            f"prod(self.shape[:ind]), but got {columns} != {rows}"
+        )
+    return reshape(inv(reshape(A, rows, columns)), *rest, *first)
+
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
+    """``X`` with ``tensordot(A, X, X.ndim) = B``; `dims` of `A` are moved to its end first.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.linalg.tensorsolve(mg.eye(6).reshape(2, 3, 6), mg.ones(2, 3)).shape
+    minigrad.Size([6])
+    """
+    check_float(A, "linalg.tensorsolve")
+    check_same_type(A, B, "linalg.tensorsolve")
+    if dims is not None:
+        dims = tuple(dims)
+        A = movedim(A, dims, tuple(range(A.array.ndim - len(dims), A.array.ndim)))
+    rest, count = A.array.shape[B.array.ndim :], B.array.size
+    if math.prod(rest) != count:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {math.prod(rest)} != {count}"
+        )
+    return reshape(solve(reshape(A, count, count), reshape(B, -1)), *rest)

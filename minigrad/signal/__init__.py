@@ -1,0 +1,5 @@
+"""Signal processing: :mod:`minigrad.signal.windows`."""
+
+from minigrad.signal import windows
+
+__all__ = ["windows"]
