@@ -218,9 +218,14 @@ _SMALL = 8192
 
 @jit_sum
 def _small_loss(x, targets, ignore, lse, losses, scratch):  # type: ignore[no-untyped-def]
-    """Losses of all rows; returns their sum and how many count. `scratch`: like `x`."""
+    """Losses of all rows; returns their sum and how many count, -1 if a target is no class.
+
+    `scratch` is like `x`.
+    """
     rows, cols = x.shape
     for r in range(rows):
+        if targets[r] != ignore and not 0 <= targets[r] < cols:
+            return 0.0, -1.0
         best = order_key(x.dtype.type(-np.inf), False)
         for i in range(cols):
             best = larger(best, order_key(x[r, i], False))
@@ -337,16 +342,18 @@ def cross_entropy(
     array(1.38629436)
     """
     rows, cols = logits.shape
-    targets = check_indices(targets, cols, "cross_entropy", "target", ignore=ignore_index)
     x = _flat(logits)
     dtype = x.dtype
     lse, losses = np.empty(rows, dtype), np.empty(rows, dtype)
     if x.size < _SMALL and weight is None and label_smoothing == 0.0:
-        table = x.reshape(rows, cols)
+        table, classes = x.reshape(rows, cols), np.ascontiguousarray(targets, np.int64)
         total, weights = _small_loss(
-            table, targets, ignore_index, lse, losses, np.empty((rows, cols), dtype)
+            table, classes, ignore_index, lse, losses, np.empty((rows, cols), dtype)
         )
+        if weights < 0:
+            check_indices(targets, cols, "cross_entropy", "target", ignore=ignore_index)
     else:
+        targets = check_indices(targets, cols, "cross_entropy", "target", ignore=ignore_index)
         total, weights = _loss(
             _pool(logits),
             x,
