@@ -28,7 +28,18 @@ __all__ = [
     "promote_types",
     "set_default_dtype",
     "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
 ]
+
+
+def is_float(numpy: np.dtype[Any]) -> bool:
+    """Whether a numpy type that tensors hold is one of floating point numbers.
+
+    numpy files bfloat16, a type from outside, under the kind "V".
+    """
+    return numpy.kind in "fV"
 
 
 class dtype:
@@ -48,13 +59,13 @@ class dtype:
 
     __slots__ = ("category", "is_floating_point", "is_signed", "itemsize", "name", "numpy")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, numpy: Any = None) -> None:
         self.name = name
-        self.numpy: Final = np.dtype(name)
+        self.numpy: Final = np.dtype(name if numpy is None else numpy)
         self.itemsize: Final[int] = self.numpy.itemsize
-        self.is_floating_point: Final[bool] = self.numpy.kind == "f"
-        self.is_signed: Final[bool] = self.numpy.kind in "if"
-        self.category: Final[int] = {"b": 0, "i": 1, "u": 1, "f": 2}[self.numpy.kind]
+        self.is_floating_point: Final[bool] = is_float(self.numpy)
+        self.is_signed: Final[bool] = self.numpy.kind in "ifV"
+        self.category: Final[int] = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2}[self.numpy.kind]
 
     is_complex = False
 
@@ -73,13 +84,43 @@ int16 = dtype("int16")
 int32 = dtype("int32")
 int64 = dtype("int64")
 uint8 = dtype("uint8")
+uint16 = dtype("uint16")
+uint32 = dtype("uint32")
+uint64 = dtype("uint64")
 bool_ = dtype("bool")
 
-ALL: Final = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
+ALL: Final = (
+    float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool_,
+)  # fmt: skip
 FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.numpy: d for d in ALL}
 _BY_NAME: Final[dict[str, dtype]] = {d.name: d for d in ALL}
 
+#: Unsigned types that promote with no other integers, in PyTorch and here.
+_BARE: Final = (uint16, uint32, uint64)
+
 _default = float32
+
+
+def __getattr__(name: str) -> Any:
+    if name == "bfloat16":
+        return _add_bfloat16()
+    raise AttributeError(f"module 'minigrad.dtypes' has no attribute {name!r}")
+
+
+def _add_bfloat16() -> dtype:
+    """``minigrad.bfloat16``: made when it is first asked for, because numpy lacks the type."""
+    try:
+        from ml_dtypes import bfloat16 as scalar
+    except ImportError as error:
+        raise ImportError(
+            "bfloat16 needs ml_dtypes, which comes with the extra 'bfloat16': "
+            'pip install "minigrad[bfloat16]"'
+        ) from error
+    made = globals().get("bfloat16")
+    if made is None:
+        made = globals()["bfloat16"] = dtype("bfloat16", scalar)
+        FROM_NUMPY[made.numpy] = _BY_NAME["bfloat16"] = made
+    return made  # type: ignore[no-any-return]
 
 
 def from_numpy(kind: Any) -> dtype:
@@ -91,7 +132,8 @@ def from_numpy(kind: Any) -> dtype:
         For element types that tensors do not hold (complex, strings, objects, dates).
     """
     try:
-        return FROM_NUMPY[np.dtype(kind).newbyteorder("=")]
+        numpy = np.dtype(kind).newbyteorder("=")
+        return _add_bfloat16() if numpy.name == "bfloat16" else FROM_NUMPY[numpy]
     except (KeyError, TypeError):
         raise TypeError(
             f"minigrad tensors hold {', '.join(d.name for d in ALL)}; got elements of type {kind}"
@@ -112,8 +154,8 @@ def as_dtype(kind: Any) -> dtype:
         return int64
     if kind is bool:
         return bool_
-    if isinstance(kind, str) and kind in _BY_NAME:
-        return _BY_NAME[kind]
+    if isinstance(kind, str) and (kind in _BY_NAME or kind == "bfloat16"):
+        return _BY_NAME.get(kind) or _add_bfloat16()
     return from_numpy(kind)
 
 
@@ -144,15 +186,23 @@ def get_default_dtype() -> dtype:
 def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest type that both can turn into without changing category.
 
-    An integer with a float gives that float, whatever their widths.
+    An integer with a float gives that float, whatever their widths. uint16, uint32 and uint64
+    promote with floats only (RuntimeError).
 
     >>> promote_types(int64, float16), promote_types(uint8, int8), promote_types(bool_, uint8)
     (minigrad.float16, minigrad.int16, minigrad.uint8)
     """
     if type1 is type2:
         return type1
+    if type1.category < 2 and type2.category < 2 and (type1 in _BARE or type2 in _BARE):
+        raise RuntimeError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{type1.name} and {type2.name}: convert one of them"
+        )
     if type1.category != type2.category:
         return type1 if type1.category > type2.category else type2
+    if "bfloat16" in (type1.name, type2.name):
+        return float64 if float64 in (type1, type2) else float32
     return FROM_NUMPY[np.promote_types(type1.numpy, type2.numpy)]
 
 
@@ -169,6 +219,12 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     )
 
 
+def _bfloat16_limits(kind: dtype) -> Any:
+    from ml_dtypes import finfo as limits
+
+    return limits(kind.numpy)  # type: ignore[no-untyped-call]
+
+
 class finfo:
     """The limits of a floating point type: ``eps``, ``max``, ``min``, ``tiny``, ``bits``.
 
@@ -180,7 +236,7 @@ class finfo:
         kind = _default if type is None else type
         if not kind.is_floating_point:
             raise TypeError(f"finfo() takes a floating point type, got {kind}; use iinfo()")
-        info = np.finfo(kind.numpy)
+        info: Any = np.finfo(kind.numpy) if kind.numpy.kind == "f" else _bfloat16_limits(kind)
         self.bits = int(info.bits)
         self.eps = float(info.eps)
         self.max = float(info.max)

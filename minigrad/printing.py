@@ -71,30 +71,35 @@ def set_printoptions(
 
 
 class _Formatter:
-    """One format for all elements shown: whole, fixed or scientific, of one width."""
+    """One format for all elements shown: whole, fixed or scientific, of one width.
+
+    As in PyTorch the width of floats is that of the finite ones other than 0; what is longer
+    sticks out.
+    """
 
     def __init__(self, values: Array) -> None:
-        self.float = values.dtype.kind == "f"
-        self.whole = self.sci = False
+        self.float = dtypes.is_float(values.dtype)
+        self.whole, self.sci, self.width = True, False, 1
+        seen = values.ravel()
         if self.float:
-            self._look(values.astype(np.float64).ravel())
-        self.width = max([len(self._text(v)) for v in values.ravel().tolist()], default=0)
+            seen = seen.astype(np.float64)
+            seen = seen[np.isfinite(seen) & (seen != 0)]
+            self._look(np.abs(seen))
+        self.width = max([len(self._text(v)) for v in seen.tolist()], default=1)
 
-    def _look(self, values: Array) -> None:
-        finite = np.abs(values[np.isfinite(values) & (values != 0)])
-        if finite.size == 0:
-            self.whole = True
+    def _look(self, sizes: Array) -> None:
+        if sizes.size == 0:
             return
-        low, high = float(finite.min()), float(finite.max())
-        self.whole = bool((finite == np.ceil(finite)).all())
-        self.sci = high / low > 1000.0 or high > 1.0e8 or (not self.whole and low < 1.0e-4)
+        low, high = float(sizes.min()), float(sizes.max())
+        self.whole = bool((sizes == np.ceil(sizes)).all())
+        self.sci = high / low > 1000.0 or high > 1.0e8 or low < 1.0e-4
         if _Options.sci_mode is not None:
             self.sci = _Options.sci_mode
 
     def _text(self, value: Any) -> str:
         if not self.float:
             return str(value)
-        if self.sci and math.isfinite(value):
+        if self.sci:
             return f"{value:.{_Options.precision}e}"
         if self.whole:
             return f"{value:.0f}." if math.isfinite(value) else f"{value:.0f}"
@@ -154,8 +159,9 @@ def tensor_text(t: Tensor, prefix: str = "tensor(") -> str:
     elif t._requires_grad:
         notes.append("requires_grad=True")
     text = prefix + body
+    last = len(text) - text.rfind("\n") + 1
     for note in notes:
-        last = len(text) - text.rfind("\n") - 1
-        fits = last + len(note) + 3 <= _Options.linewidth
+        fits = last + len(note) + 2 <= _Options.linewidth
         text += (", " if fits else ",\n" + " " * len(prefix)) + note
+        last = (last + 2 if fits else len(prefix)) + len(note)
     return text + ")"

@@ -31,6 +31,14 @@ _VERSION = 1
 _MAX_DEPTH = 64
 
 
+#: The types of the format that tensors hold.
+_KINDS = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64",
+    "I32": "int32", "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32",
+    "U16": "uint16", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+
+
 class FileError(RuntimeError):
     """A file cannot be read: it is damaged, cut off, or of another kind."""
 
@@ -102,7 +110,7 @@ def _unpacked(packed: Any, tensors: dict[str, Array], depth: int = 0) -> Any:
         return Tensor(tensors[value])
     if kind == "$float" and value in ("inf", "-inf", "nan"):
         return float(value)
-    if kind == "$dtype" and value in {d.name for d in dtypes.ALL}:
+    if kind == "$dtype" and value in {*(d.name for d in dtypes.ALL), "bfloat16"}:
         return dtypes.as_dtype(value)
     if kind in ("$list", "$tuple") and isinstance(value, list):
         parts = [_unpacked(v, tensors, depth + 1) for v in value]
@@ -172,11 +180,13 @@ def read(path: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
         If there is no such file.
     FileError
         If it is no safetensors file, is damaged or cut off, or holds types that tensors do not.
+    ImportError
+        If it holds bfloat16, and ml_dtypes is not installed.
     """
     library = _library()
     content = Path(path).read_bytes()
     try:
-        tensors = library.numpy.load(content)
+        parts = library.deserialize(content)
         (length,) = struct.unpack("<Q", content[:8])
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     except Exception as error:  # whatever a damaged file brings about
@@ -184,12 +194,16 @@ def read(path: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
             f"{os.fspath(path)} cannot be read as a safetensors file ({error}): it is damaged, cut "
             "off, or of another kind" + _hint(content)
         ) from error
-    for name, array in tensors.items():
-        if array.dtype not in dtypes.FROM_NUMPY:
+    tensors = {}
+    for name, part in parts:
+        kind = _KINDS.get(part["dtype"])
+        if kind is None:
             raise FileError(
-                f"{os.fspath(path)}: '{name}' has elements of type {array.dtype}, which tensors of "
-                "minigrad do not hold"
+                f"{os.fspath(path)}: '{name}' has elements of type {part['dtype']}, which tensors "
+                "of minigrad do not hold"
             )
+        numpy = dtypes.as_dtype(kind).numpy
+        tensors[name] = np.frombuffer(part["data"], numpy).reshape(part["shape"])
     return tensors, metadata
 
 
