@@ -1,0 +1,581 @@
+"""Pooling under PyTorch's names and signatures.
+
+Inputs are (N, C, L), (N, C, H, W) or (N, C, D, H, W), or the same without N. Sizes of windows are
+one int for all dimensions, or one for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops import elementwise as e
+from minigrad.ops import pool as ops
+from minigrad.ops.functions import guarded
+from minigrad.tensor import Tensor
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices", "avg_pool1d", "avg_pool2d",
+    "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool1d_with_indices",
+    "max_pool2d", "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices",
+    "max_unpool1d", "max_unpool2d", "max_unpool3d",
+]  # fmt: skip
+
+Size = int | Sequence[int]
+Sizes = tuple[int, ...]
+_WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
+
+# -- arguments -------------------------------------------------------------------------------------
+
+
+def _sizes(value: Any, n: int, name: str, what: str, default: Sizes | None = None) -> Sizes:
+    """One int, or one for each dimension."""
+    if value.__class__ is int:
+        return (value,) * n
+    if default is not None and (value is None or (not isinstance(value, int) and not len(value))):
+        return default
+    if not isinstance(value, (bool, str)) and hasattr(value, "__index__"):
+        return (value.__index__(),) * n
+    if not isinstance(value, (tuple, list)) or not all(
+        hasattr(v, "__index__") and not isinstance(v, bool) for v in value
+    ):
+        raise TypeError(
+            f"{name}(): argument '{what}' must be tuple of ints, not {type(value).__name__}"
+        )
+    if len(value) not in (1, n):
+        raise RuntimeError(
+            f"{name}: {what} must either be a single int, or a tuple of {_WORDS[n]}, got {value}"
+        )
+    sizes = tuple(v.__index__() for v in value)
+    return sizes if len(sizes) == n else sizes * n
+
+
+def _check_input(input: Any, n: int, name: str) -> None:
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
+    shape = input.array.shape
+    if len(shape) not in (n + 1, n + 2):
+        raise RuntimeError(
+            f"{name}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim "
+            f"batch size for input, but got:{list(shape)}"
+        )
+    if 0 in (shape[1:] if len(shape) == n + 2 else shape):
+        raise RuntimeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input "
+            f"has sizes {list(shape)}"
+        )
+
+
+def _check_type(input: Tensor, name: str, kinds: str) -> None:
+    if input.array.dtype.kind not in kinds:
+        raise RuntimeError(
+            f'"{name}" not implemented for {input.dtype} tensors: convert the input with .float()'
+        )
+
+
+def _windows(
+    input: Tensor, n: int, name: str, kernel_size: Any, stride: Any, padding: Any,
+    dilation: Any = 1, ceil_mode: bool = False,
+) -> Any:  # fmt: skip
+    """The checked geometry of windows over the last `n` dimensions."""
+    _check_input(input, n, name)
+    kernel = _sizes(kernel_size, n, name, "kernel_size")
+    strides = _sizes(stride, n, name, "stride", kernel)
+    pads = _sizes(padding, n, name, "padding")
+    steps = _sizes(dilation, n, name, "dilation")
+    shape = input.array.shape
+    return _geometry(
+        name, shape[len(shape) - n - 1], shape[len(shape) - n :], kernel, strides, pads, steps,
+        bool(ceil_mode),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _geometry(
+    name: str, channels: int, size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes,
+    dilation: Sizes, up: bool,
+) -> Any:  # fmt: skip
+    for what, values in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
+        if min(values) <= 0:
+            raise RuntimeError(f"{name}: {what} should be greater than zero, but got {values}")
+    for k, p, d in zip(kernel, padding, dilation, strict=True):
+        if p < 0:
+            raise RuntimeError(f"{name}: pad must be non-negative, but got pad: {p}")
+        if p > ((k - 1) * d + 1) // 2:
+            raise RuntimeError(
+                f"{name}: pad should be at most half of effective kernel size, but got pad={p}, "
+                f"kernel_size={k} and dilation={d}"
+            )
+    rest = (kernel, stride, padding, dilation)
+    out = tuple(ops.output_size(*of, up) for of in zip(size, *rest, strict=True))  # type: ignore[call-arg]
+    if min(out) < 1:
+        given, found = ("x".join(map(str, (channels, *of))) for of in (size, out))
+        raise RuntimeError(
+            f"{name}: Given input size: ({given}). Calculated output size: ({found}). Output size "
+            f"is too small: the kernel {kernel} must not be larger than the padded input"
+        )
+    if max(dilation) > 1 and max(padding):
+        _check_inside(name, size, *rest, out)
+    return ops.geometry(size, *rest, out)
+
+
+def _check_inside(
+    name: str, size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
+    out: Sizes,
+) -> None:  # fmt: skip
+    """Windows with gaps may lie around a small input without touching it."""
+    for n, k, s, p, d, o in zip(size, kernel, stride, padding, dilation, out, strict=True):
+        places = np.arange(o)[:, None] * s - p + np.arange(k) * d
+        if not ((places >= 0) & (places < n)).any(1).all():
+            raise RuntimeError(
+                f"{name}: a window with dilation {d} and padding {p} has no element inside the "
+                f"input of size {n}: use less padding or dilation"
+            )
+
+
+# -- maximum ---------------------------------------------------------------------------------------
+
+
+def _max_pool(
+    input: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: bool, indices: bool,
+) -> Any:  # fmt: skip
+    name = f"max_pool{n}d"
+    windows = _windows(input, n, name, kernel_size, stride, padding, dilation, ceil_mode)
+    _check_type(input, name, "fiu")
+    return ops.max_pool(input, n, windows, bool(indices))
+
+
+@guarded
+def max_pool1d(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The maximum of each window along the last dimension; see :func:`max_pool2d`."""
+    return _max_pool(input, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@guarded
+def max_pool2d(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The maximum of each window of the last two dimensions.
+
+    The first of equal maxima gets the gradient; NaN is larger than all.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    kernel_size : int or pair of int
+        The size of a window.
+    stride : int or pair of int, optional
+        From one window to the next; by default the size.
+    padding : int or pair of int
+        Minus infinity on both sides, at most half a window.
+    dilation : int or pair of int
+        From one element of a window to the next.
+    ceil_mode : bool
+        Also take windows that start inside and stick out.
+    return_indices : bool
+        Return a pair ``(output, indices)``; the indices count along H x W, for
+        :func:`max_unpool2d`.
+
+    Returns
+    -------
+    Tensor, shape (N, C, H', W')
+        ``H' = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1``
+
+    Raises
+    ------
+    RuntimeError
+        If sizes do not fit.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.arange(16.0).reshape(1, 4, 4)
+    >>> mg.nn.functional.max_pool2d(x, 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    return _max_pool(input, 2, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@guarded
+def max_pool3d(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """The maximum of each window of the last three dimensions; see :func:`max_pool2d`."""
+    return _max_pool(input, 3, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@guarded
+def max_pool1d_with_indices(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """:func:`max_pool1d` with ``return_indices=True``."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
+
+
+@guarded
+def max_pool2d_with_indices(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """:func:`max_pool2d` with ``return_indices=True``."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
+
+
+@guarded
+def max_pool3d_with_indices(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """:func:`max_pool3d` with ``return_indices=True``."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
+
+
+# -- mean ------------------------------------------------------------------------------------------
+
+
+def _avg_pool(
+    input: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
+    count_include_pad: bool, divisor_override: int | None,
+) -> Tensor:  # fmt: skip
+    name = f"avg_pool{n}d"
+    windows = _windows(input, n, name, kernel_size, stride, padding, 1, ceil_mode)
+    _check_type(input, name, "fiu")
+    if divisor_override is not None and divisor_override == 0:
+        raise RuntimeError(f"{name}: divisor must be not zero")
+    return ops.avg_pool(input, n, windows, bool(count_include_pad), divisor_override)
+
+
+@guarded
+def avg_pool1d(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
+    """The mean of each window along the last dimension; see :func:`avg_pool2d`."""
+    return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+@guarded
+def avg_pool2d(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of the last two dimensions.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    kernel_size, stride, padding, ceil_mode
+        As of :func:`max_pool2d`; the padding is zero.
+    count_include_pad : bool
+        Whether the padding counts as elements that the sum is divided by.
+    divisor_override : int, optional
+        Divide by this instead.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.arange(16.0).reshape(1, 4, 4)
+    >>> mg.nn.functional.avg_pool2d(x, 2)
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])
+    """
+    return _avg_pool(
+        input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+@guarded
+def avg_pool3d(
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window of the last three dimensions; see :func:`avg_pool2d`."""
+    return _avg_pool(
+        input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def _lp_pool(
+    input: Tensor, n: int, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Tensor:
+    x: Any = input
+    kernel = _sizes(kernel_size, n, f"lp_pool{n}d", "kernel_size")
+    volume = int(np.prod(kernel))
+    mean: Any = _avg_pool(x.pow(norm_type), n, kernel, stride, 0, ceil_mode, True, None)
+    size = e.sign(mean) * e.relu(abs(mean))
+    return (size * volume).pow(1.0 / norm_type)  # type: ignore[attr-defined, no-any-return]
+
+
+@guarded
+def lp_pool1d(
+    input: Tensor, norm_type: int | float, kernel_size: int, stride: Size | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
+    """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window; see :func:`lp_pool2d`."""
+    return _lp_pool(input, 1, norm_type, kernel_size, stride, ceil_mode)
+
+
+@guarded
+def lp_pool2d(
+    input: Tensor, norm_type: int | float, kernel_size: Size, stride: Size | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
+    """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    norm_type : float
+    kernel_size, stride, ceil_mode
+        As of :func:`avg_pool2d`.
+    """
+    return _lp_pool(input, 2, norm_type, kernel_size, stride, ceil_mode)
+
+
+@guarded
+def lp_pool3d(
+    input: Tensor, norm_type: int | float, kernel_size: Size, stride: Size | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
+    """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window; see :func:`lp_pool2d`."""
+    return _lp_pool(input, 3, norm_type, kernel_size, stride, ceil_mode)
+
+
+# -- a given number of results ---------------------------------------------------------------------
+
+
+def _bins(input: Tensor, n: int, output_size: Any, name: str) -> Sizes:
+    """The checked output size; None keeps a dimension."""
+    if n > 1 and isinstance(output_size, (tuple, list)) and input.array.ndim <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+    _check_input(input, n, name)
+    _check_type(input, name, "f")
+    sizes = input.array.shape[input.array.ndim - n :]
+    if isinstance(output_size, (tuple, list)):
+        if len(output_size) != n:
+            raise RuntimeError(f"{name}: output_size must be {n} ints, got {output_size}")
+        given = list(output_size)
+    elif output_size is None:
+        raise TypeError(f"{name}(): argument 'output_size' must be tuple of ints, not None")
+    else:
+        given = [output_size] * n
+    kept = [size if g is None and n > 1 else g for g, size in zip(given, sizes, strict=True)]
+    out = _sizes(tuple(kept), n, name, "output_size")
+    if min(out) < 0:
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received {out}"
+        )
+    return out
+
+
+@guarded
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of `output_size` bins along the last dimension; see :func:`adaptive_avg_pool2d`."""
+    return ops.adaptive_avg(input, _bins(input, 1, output_size, "adaptive_avg_pool1d"))
+
+
+@guarded
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of as many bins as wanted; 1 is global average pooling.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    output_size : int, or pair of int or None
+        How many bins cover each dimension; None for as many as there are elements. Bin `i` of `n`
+        goes from ``floor(i * size / n)`` to ``ceil((i + 1) * size / n)``, so bins may overlap.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.functional.adaptive_avg_pool2d(mg.arange(16.0).reshape(1, 4, 4), (1, 2))
+    tensor([[[6.5000, 8.5000]]])
+    """
+    return ops.adaptive_avg(input, _bins(input, 2, output_size, "adaptive_avg_pool2d"))
+
+
+@guarded
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means of bins of the last three dimensions; see :func:`adaptive_avg_pool2d`."""
+    return ops.adaptive_avg(input, _bins(input, 3, output_size, "adaptive_avg_pool3d"))
+
+
+@guarded
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima of `output_size` bins along the last dimension; see :func:`adaptive_max_pool2d`."""
+    out = _bins(input, 1, output_size, "adaptive_max_pool1d")
+    return ops.adaptive_max(input, out, return_indices)
+
+
+@guarded
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima of as many bins as wanted.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    output_size : int, or pair of int or None
+        As of :func:`adaptive_avg_pool2d`.
+    return_indices : bool
+        Return a pair ``(output, indices)``.
+    """
+    out = _bins(input, 2, output_size, "adaptive_max_pool2d")
+    return ops.adaptive_max(input, out, return_indices)
+
+
+@guarded
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima of bins of the last three dimensions; see :func:`adaptive_max_pool2d`."""
+    out = _bins(input, 3, output_size, "adaptive_max_pool3d")
+    return ops.adaptive_max(input, out, return_indices)
+
+
+@guarded
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """:func:`adaptive_max_pool1d` with ``return_indices=True``."""
+    return adaptive_max_pool1d(input, output_size, True)  # type: ignore[no-any-return]
+
+
+@guarded
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """:func:`adaptive_max_pool2d` with ``return_indices=True``."""
+    return adaptive_max_pool2d(input, output_size, True)  # type: ignore[no-any-return]
+
+
+@guarded
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """:func:`adaptive_max_pool3d` with ``return_indices=True``."""
+    return adaptive_max_pool3d(input, output_size, True)  # type: ignore[no-any-return]
+
+
+# -- back to the places of maxima ------------------------------------------------------------------
+
+
+def _unpooled_size(
+    size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, output_size: Any
+) -> Sizes:
+    n = len(size)
+    least = [(i - 1) * s + k - 2 * p for i, k, s, p in zip(size, kernel, stride, padding)]
+    if output_size is None:
+        return tuple(least)
+    wanted = tuple(output_size)
+    if len(wanted) == n + 2:
+        wanted = wanted[2:]
+    if len(wanted) != n:
+        raise ValueError(
+            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
+            f"length of '{len(wanted)}'"
+        )
+    for d, (w, exact, s) in enumerate(zip(wanted, least, stride, strict=True)):
+        if not exact - s < w < exact + s:
+            raise ValueError(
+                f'invalid output_size "{wanted}" (dim {d} must be between {exact - s} and '
+                f"{exact + s})"
+            )
+    return wanted
+
+
+def _max_unpool(
+    input: Tensor, indices: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any,
+    output_size: Any,
+) -> Tensor:  # fmt: skip
+    name = f"max_unpool{n}d"
+    kernel = _sizes(kernel_size, n, name, "kernel_size")
+    strides = _sizes(stride, n, name, "stride", kernel)
+    pads = _sizes(padding, n, name, "padding")
+    _check_input(input, n, name)
+    if not isinstance(indices, Tensor) or indices.array.dtype != np.int64:
+        got = getattr(indices, "dtype", type(indices).__name__)
+        raise RuntimeError(f"{name}: elements in indices should be type int64 but got: {got}")
+    shape = input.array.shape
+    if indices.array.shape != shape:
+        raise RuntimeError(
+            f"{name}: Expected shape of indices to be same as that of the input tensor "
+            f"({list(shape)}) but got indices tensor with shape: {list(indices.array.shape)}"
+        )
+    if min(strides) <= 0:
+        raise RuntimeError(f"{name}: strides should be greater than zero, but got {strides}")
+    out = _unpooled_size(shape[len(shape) - n :], kernel, strides, pads, output_size)
+    if min(out) <= 0:
+        raise RuntimeError(f"{name}: the output size {out} should be greater than zero")
+    places, volume = indices.array, int(np.prod(out))
+    if places.size and (places.min() < 0 or places.max() >= volume):
+        bad = places.max() if places.max() >= volume else places.min()
+        raise RuntimeError(
+            f"{name}: Found an invalid max index: {bad} (output volumes are of size "
+            f"{'x'.join(map(str, out))})"
+        )
+    return ops.unpool(input, indices, out)
+
+
+@guarded
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
+    padding: Size = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """The partial inverse of :func:`max_pool1d`; see :func:`max_unpool2d`."""
+    return _max_unpool(input, indices, 1, kernel_size, stride, padding, output_size)
+
+
+@guarded
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
+    padding: Size = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """The partial inverse of :func:`max_pool2d`: zeros, with the maxima where they were.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    indices : Tensor of int64
+        As :func:`max_pool2d` returns them.
+    kernel_size, stride, padding
+        As they were given to :func:`max_pool2d`.
+    output_size : sequence of int, optional
+        The size of its input, where the other arguments leave a choice.
+
+    Raises
+    ------
+    RuntimeError
+        If an index is outside of the result.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> F = mg.nn.functional
+    >>> x = mg.tensor([[[1.0, 2.0], [4.0, 3.0]]])
+    >>> F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
+    tensor([[[0., 0.],
+             [4., 0.]]])
+    """
+    return _max_unpool(input, indices, 2, kernel_size, stride, padding, output_size)
+
+
+@guarded
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
+    padding: Size = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """The partial inverse of :func:`max_pool3d`; see :func:`max_unpool2d`."""
+    return _max_unpool(input, indices, 3, kernel_size, stride, padding, output_size)
