@@ -23,7 +23,22 @@ FLOORS: list[tuple[str, ...]] = [
         "autograd.graph",
     ),
     ("ops", "names"),
-    ("autograd", "nn", "optim", "data", "utils"),
+    (
+        "autograd",
+        "backends",
+        "cuda",
+        "fft",
+        "func",
+        "interop",
+        "linalg",
+        "nn",
+        "optim",
+        "data",
+        "signal",
+        "special",
+        "utils",
+        "xp",
+    ),  # fmt: skip
     ("models", "viz", "diagnose", "compile", "serialize", "distributed"),
     ("cli", "__main__", ""),
 ]

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node
+from minigrad.autograd.engine import Node, run
 from minigrad.autograd.modes import current
+from minigrad.ops.functions import all_values
 from minigrad.tensor import Tensor
 
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly", "user_line"]
@@ -41,12 +42,57 @@ def user_line() -> str:
     return f"{place}: {text}" if text else place
 
 
+def module_path() -> str:
+    """The modules that are running, as a path from the outermost: ``Net.encoder.0 (Linear)``."""
+    library = sys.modules.get("minigrad.nn.module")
+    if library is None:
+        return ""
+    call = library.Module.__call__.__code__
+    running: list[Any] = []
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is call and frame.f_locals["self"] not in running[:1]:
+            running.insert(0, frame.f_locals["self"])
+        frame = frame.f_back
+    if not running:
+        return ""
+    root, inner = running[0], running[-1]
+    names = {id(module): path for path, module in root.named_modules()}
+    path, known = names.get(id(inner)), [type(root).__name__]
+    if path is None:  # a module that is no part of the outermost
+        known += [type(module).__name__ for module in running[1:]]
+    elif path:
+        known.append(path)
+    return ".".join(known) + (f" ({type(inner).__name__})" if inner is not root else "")
+
+
+def _differentiated() -> Node | None:
+    """The node whose rule is running, where rules compute on tensors."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is run.__code__:
+            return frame.f_locals.get("node")  # type: ignore[no-any-return]
+        frame = frame.f_back
+    return None
+
+
+def _place() -> str:
+    """The user's line, and the module it ran in."""
+    module = module_path()
+    return f"{user_line()}, in module {module}" if module else user_line()
+
+
 def _ours(filename: str) -> bool:
     return filename.startswith((_PACKAGE, "<frozen"))
 
 
 def _finite(a: Array) -> bool:
     return a.dtype.kind != "f" or bool(np.isfinite(a).all())
+
+
+def _array(g: Any) -> Array:
+    """The elements of a gradient, which is an array or a tensor."""
+    return all_values(g) if isinstance(g, Tensor) else np.asarray(g)
 
 
 def _text(a: Array) -> str:
@@ -96,7 +142,7 @@ class _Anomaly:
         for y in outputs:
             node = y.node
             while node is not None:  # of several results, their common node as well
-                where = node.where = node.where or where or user_line()
+                where = node.where = node.where or where or _place()
                 node = getattr(node, "node", None)
         if not self.check_nan:
             return
@@ -107,9 +153,7 @@ class _Anomaly:
         infinite_only = not np.isnan(bad).any()
         if infinite_only and (sources or _unlisted(params) or op.name in _MOVES):
             return  # an infinity that was put there
-        raise RuntimeError(
-            self._forward_text(op, inputs, params, bad, sources, where or user_line())
-        )
+        raise RuntimeError(self._forward_text(op, inputs, params, bad, sources, where or _place()))
 
     @staticmethod
     def _forward_text(
@@ -128,6 +172,12 @@ class _Anomaly:
         for i, x in enumerate(inputs):
             name = f" '{x.name}'" if x.name else ""
             lines.append(f"  input {i}{name}: {_text(x.array)}")
+        node = _differentiated()
+        if node is not None:
+            lines.append(
+                f"  It is part of the derivative {node.name()}"
+                + (f", of the operation at {node.where}" if node.where else "")
+            )
         if params:
             lines.append(f"  parameters: {', '.join(map(str, params))}"[:200])
         if sources:
@@ -149,11 +199,11 @@ class _Anomaly:
         if not self.check_nan:
             return
         arriving = [a for a in (g if isinstance(g, list) else [g]) if a is not None]
-        arrays = [a.array if isinstance(a, Tensor) else np.asarray(a) for a in arriving]
+        arrays = [_array(a) for a in arriving]
         for i, part in enumerate(parts):
             if part is None or node.edges[i] is None:
                 continue
-            array = part.array if isinstance(part, Tensor) else np.asarray(part)
+            array = _array(part)
             if _finite(array):
                 continue
             what = "nan" if np.isnan(array).any() else "infinite"

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from minigrad.autograd.modes import RECORDING, current
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
-__all__ = ["Node", "Operation", "Slot", "apply", "record", "run"]
+__all__ = ["NoValues", "Node", "Operation", "Slot", "apply", "record", "run"]
 
 Array = np.ndarray[Any, Any]
 ndarray = np.ndarray
@@ -72,7 +73,26 @@ class _Calculus(Protocol):
 calculus: dict[bool, _Calculus] = {}
 #: Set by `tensor`: the class of results.
 tensor_class: Any = None
+#: What hooks want called at the end of the pass that is running, by thread.
+at_end: dict[int, list[Callable[[], None]]] = {}
+#: Set by `func.vmap` while it runs, in whichever thread: computes operations on many examples.
+batching: Any = None
 _sequence = count().__next__
+
+
+class NoValues(RuntimeError):  # noqa: N818 - it says what there is not
+    """Somebody asked for the values of a tensor that stands for many examples (see `func.vmap`).
+
+    Functions that compute a small result themselves, before any operation is applied, catch it and
+    leave the computation to :func:`apply`.
+    """
+
+    def __str__(self) -> str:
+        if self.args:
+            return str(self.args[0])
+        from minigrad.func.logical import explain
+
+        return explain(self)
 
 
 class Counter:
@@ -183,11 +203,24 @@ class Node(_NodeDefaults):
         """Where the gradient goes on to: ``(node or leaf, index of its output)`` pairs."""
         return tuple((e.node, e.index) if isinstance(e, Slot) else (e, 0) for e in self.edges)
 
-    def register_hook(self, hook: Callable[[Any], Any]) -> Any:
-        """Call ``hook(gradient of the result)`` in each backward pass; it may return another."""
-        from minigrad.autograd.hooks import add_hook
+    def register_hook(self, hook: Callable[..., Any]) -> Any:
+        """Call ``hook(grad_inputs, grad_outputs)`` after the node has run in a backward pass; what
+        it returns replaces the gradients of the inputs.
+        """
+        from minigrad.autograd.node_hooks import add_node_hook
 
-        return add_hook(self, hook)
+        return add_node_hook(self, hook, "after")
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Any:
+        """Call ``hook(grad_outputs)`` before; what it returns replaces those gradients."""
+        from minigrad.autograd.node_hooks import add_node_hook
+
+        return add_node_hook(self, hook, "before")
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dictionary for whatever users want to remember about the node."""
+        return self.__dict__.setdefault("_metadata", {})  # type: ignore[no-any-return]
 
     def free(self) -> None:
         """Drop what the derivative would read; the edges stay, so the graph can still be drawn."""
@@ -241,6 +274,10 @@ def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> 
     Runs the kernel on the arrays of `inputs` and hands the result to :func:`record`. Returns a
     tensor, or a tuple of tensors.
     """
+    if batching is not None:
+        result = batching.apply(op, inputs, params)
+        if result is not None:
+            return result
     return record(op, inputs, params, op.forward([t.array for t in inputs], params))
 
 
@@ -254,7 +291,7 @@ def record(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], out: An
     residuals = None
     if out.__class__ is not ndarray:
         if out.__class__ is tuple:
-            if op.results > 1:
+            if op.results != 1:
                 return _record_several(op, inputs, params, out)
             residuals, out = out[1:], out[0]
         if out.__class__ is not ndarray:  # numpy turns 0-dim results into scalars
@@ -300,6 +337,8 @@ def record(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], out: An
             node.counter = y._counter = Counter()
         if residuals is not None:
             node.residuals = residuals
+        if mode.saving is not None:
+            mode.saving(node)
     if op.view:
         y._view_of(inputs[0], op, params)
     for listener in mode.listeners:
@@ -315,7 +354,8 @@ def _record_several(
     op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """The same for operations with several results; each floating one gets a :class:`Slot`."""
-    arrays, residuals = out[: op.results], out[op.results :]
+    count = op.results or len(out)  # 0 stands for as many as there are
+    arrays, residuals = out[:count], out[count:]
     mode, node = current.get(), None
     if mode.grad and op.differentiable and any(t._requires_grad for t in inputs):
         need = 0
@@ -327,6 +367,8 @@ def _record_several(
         node.residuals = residuals
         if op.reads_output:
             node.out = arrays
+        if mode.saving is not None:
+            mode.saving(node)
     results = []
     for i, a in enumerate(arrays):
         y = tensor_class(a)
@@ -423,6 +465,9 @@ def run(
             ):
                 part = rules.sum_to(part, tuple(target.shape))
             send(target, part)
+    if at_end:
+        for finish in at_end.pop(get_ident(), ()):
+            finish()
     return {key: (leaf, grads[key]) for key, leaf in leaves.items()}
 
 

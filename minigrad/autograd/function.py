@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd import engine
 from minigrad.autograd.engine import Counter, Node, Slot
 from minigrad.autograd.modes import current, no_grad
 from minigrad.ops.inplace import check_writable, written
@@ -124,7 +125,7 @@ class _Call:
         args = list(self.args)
         for place, a in zip(self.places, arrays, strict=True):
             args[place] = Tensor(a)
-        out = _forward(self.cls, FunctionCtx(self.ctx.needs_input_grad), tuple(args))
+        out = run_forward(self.cls, FunctionCtx(self.ctx.needs_input_grad), tuple(args))
         if isinstance(out, (tuple, list)):
             return tuple(y.array if isinstance(y, Tensor) else y for y in out)
         return out.array
@@ -221,7 +222,7 @@ class _Call:
         return g  # type: ignore[no-any-return]
 
 
-def _forward(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+def run_forward(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
     """Run forward without a graph, in whichever of the two forms it is written."""
     with no_grad():
         if cls.setup_context is Function.setup_context:
@@ -277,14 +278,36 @@ class Function:
             "under no_grad()."
         )
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Never called: products with the Jacobian come from :meth:`backward`, run twice."""
+        raise TypeError("forward-mode products are computed from backward")
+
+    #: Whether `vmap` may run `forward` and `backward` on many examples at once; they must be made
+    #: of operations on tensors.
+    generate_vmap_rule = False
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """Compute for many examples: return the output and the dimensions they are in.
+
+        ``info.batch_size`` is their number, `in_dims` says for each argument which dimension runs
+        over them, if any.
+        """
+        raise TypeError("vmap is called only where it is overridden")
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on `args`, and record the call if a gradient may be wanted."""
+        if engine.batching is not None and engine.batching.has_batched(args):
+            from minigrad.func.custom import apply_batched
+
+            return apply_batched(cls, args)
         inputs = tuple(a for a in args if isinstance(a, Tensor))
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         edges = tuple((t.node or t) if t.requires_grad else None for t in inputs)
         ctx = FunctionCtx(needs)
-        raw = _forward(cls, ctx, args)
+        raw = run_forward(cls, ctx, args)
         single = not isinstance(raw, (tuple, list))
         outs = _fresh(cls, ctx, inputs, [raw] if single else list(raw))
         op = _Call(cls, ctx, args)
@@ -344,6 +367,9 @@ def _record(op: _Call, ctx: FunctionCtx, edges: tuple[Any, ...], outs: list[Any]
         else:
             y.node, y._requires_grad = maker, True
     _keep(op, node, ctx, outs)
+    saving = current.get().saving
+    if saving is not None:
+        saving(node)
 
 
 def _keep(op: _Call, node: Node, ctx: FunctionCtx, outs: list[Any]) -> None:

@@ -23,8 +23,6 @@ from minigrad.tensor import Tensor
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
-Tensors = Tensor | tuple[Tensor, ...]
-
 
 def _as_tuple(value: Any, what: str, function: str) -> tuple[tuple[Tensor, ...], bool]:
     """The tensors, and whether they came as a tuple."""
@@ -36,26 +34,6 @@ def _as_tuple(value: Any, what: str, function: str) -> tuple[tuple[Tensor, ...],
             f"{type(value).__name__}."
         )
     return values, not single
-
-
-def _leaves(inputs: tuple[Tensor, ...], create_graph: bool) -> tuple[Tensor, ...]:
-    """Copies to differentiate by; with a graph, they stay connected to where they came from."""
-    if create_graph:
-        return tuple(x.view_as(x) if x.requires_grad else _leaf(x) for x in inputs)
-    return tuple(_leaf(x) for x in inputs)
-
-
-def _leaf(x: Tensor) -> Tensor:
-    return x.detach().requires_grad_()
-
-
-def _run(
-    func: Callable[..., Any], inputs: Any, create_graph: bool, function: str
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], bool, bool]:
-    xs, many_in = _as_tuple(inputs, "inputs", function)
-    leaves = _leaves(xs, create_graph)
-    outs, many_out = _as_tuple(func(*leaves), "outputs of the user-provided function", function)
-    return leaves, outs, many_in, many_out
 
 
 def _gradients(
@@ -89,28 +67,71 @@ def _zeros(x: Tensor) -> Tensor:
     return Tensor(np.zeros(x.array.shape, x.array.dtype))
 
 
-def _plain(results: tuple[Tensor, ...], many: bool, create_graph: bool) -> Any:
-    kept = results if create_graph else tuple(r.detach() for r in results)
-    return kept if many else kept[0]
+class _Point:
+    """A function at a point: its arguments and results as tuples, with the graph between them.
 
+    With `create_graph` the arguments stay connected to where they came from, and what is returned
+    keeps its graph.
+    """
 
-def _vectors(v: Any, like: tuple[Tensor, ...], function: str) -> tuple[Tensor, ...]:
-    if v is None:
-        if len(like) == 1 and like[0].array.size == 1:
-            return (Tensor(np.ones(like[0].array.shape, like[0].array.dtype)),)
-        raise RuntimeError(
-            f"{function}: the vector v can only be None if there is a single value it multiplies"
+    def __init__(
+        self, func: Callable[..., Any], inputs: Any, create_graph: bool, strict: bool, name: str
+    ) -> None:
+        self.name, self.create_graph, self.strict = name, create_graph, strict
+        xs, self.many_in = _as_tuple(inputs, "inputs", name)
+        self.leaves = tuple(
+            x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()  # type: ignore[attr-defined]
+            for x in xs
         )
-    vs, _ = _as_tuple(v, "v", function)
-    if len(vs) != len(like):
-        raise RuntimeError(f"{function}: v has {len(vs)} tensors, but {len(like)} are needed")
-    for i, (a, b) in enumerate(zip(vs, like, strict=True)):
-        if a.array.shape != b.array.shape:
+        results = func(*self.leaves)
+        self.outs, self.many_out = _as_tuple(results, "outputs of the user-provided function", name)
+
+    def vectors(self, v: Any, like: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What the user multiplies with, one of the shape of each of `like`."""
+        if v is None:
+            if len(like) == 1 and like[0].array.size == 1:
+                return (Tensor(np.ones(like[0].array.shape, like[0].array.dtype)),)
             raise RuntimeError(
-                f"{function}: entry {i} of v has shape {list(a.array.shape)}, expected "
-                f"{list(b.array.shape)}"
+                f"{self.name}: the vector v can only be None if there is a single value it "
+                "multiplies"
             )
-    return vs
+        vs, _ = _as_tuple(v, "v", self.name)
+        if len(vs) != len(like):
+            raise RuntimeError(f"{self.name}: v has {len(vs)} tensors, but {len(like)} are needed")
+        for i, (a, b) in enumerate(zip(vs, like, strict=True)):
+            if a.array.shape != b.array.shape:
+                raise RuntimeError(
+                    f"{self.name}: entry {i} of v has shape {list(a.array.shape)}, expected "
+                    f"{list(b.array.shape)}"
+                )
+        return vs
+
+    def number(self) -> Tensor:
+        """The result, where it must be a single number."""
+        if self.many_out:
+            raise RuntimeError(f"The function given to {self.name} should return a single Tensor")
+        (y,) = self.outs
+        if y.array.size != 1:
+            raise RuntimeError(
+                f"The Tensor returned by the function given to {self.name} should contain a single "
+                f"element, got shape {list(y.array.shape)}"
+            )
+        return y.reshape(()) if y.array.ndim else y  # type: ignore[attr-defined, no-any-return]
+
+    def pull(self, flows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """``v^T J``."""
+        return _gradients(self.outs, self.leaves, flows, self.create_graph, self.strict)
+
+    def pusher(self) -> Callable[..., tuple[Tensor, ...]]:
+        """``v -> J v``: the derivative of ``v^T J`` in `v`."""
+        flows = tuple(_zeros(y).requires_grad_() for y in self.outs)
+        back = _gradients(self.outs, self.leaves, flows, True, self.strict)
+        return lambda *vs: _gradients(back, flows, vs, self.create_graph, False)
+
+    def given(self, results: tuple[Tensor, ...], many: bool) -> Any:
+        """Results as the user gets them."""
+        kept = results if self.create_graph else tuple(r.detach() for r in results)
+        return kept if many else kept[0]
 
 
 @enable_grad()
@@ -145,9 +166,9 @@ def vjp(
     >>> vjp(lambda x: (x * x).sum(), mg.tensor([1.0, 2.0]))
     (tensor(5.), tensor([2., 4.]))
     """
-    leaves, outs, many_in, many_out = _run(func, inputs, create_graph, "vjp")
-    products = _gradients(outs, leaves, _vectors(v, outs, "vjp"), create_graph, strict)
-    return _plain(outs, many_out, create_graph), _plain(products, many_in, create_graph)
+    at = _Point(func, inputs, create_graph, strict, "vjp")
+    products = at.pull(at.vectors(v, at.outs))
+    return at.given(at.outs, at.many_out), at.given(products, at.many_in)
 
 
 @enable_grad()
@@ -168,20 +189,9 @@ def jvp(
     >>> jvp(lambda x: x * x, mg.tensor([1.0, 2.0]), mg.tensor([1.0, 0.0]))
     (tensor([1., 4.]), tensor([2., 0.]))
     """
-    leaves, outs, _, many_out = _run(func, inputs, create_graph, "jvp")
-    vs = _vectors(v, leaves, "jvp")
-    flows = tuple(_zeros(y).requires_grad_() for y in outs)
-    backward = _gradients(outs, leaves, flows, True, strict)
-    products = _gradients(backward, flows, vs, create_graph, False)
-    return _plain(outs, many_out, create_graph), _plain(products, many_out, create_graph)
-
-
-def _row(
-    y: Tensor, leaves: tuple[Tensor, ...], k: int, create_graph: bool, strict: bool
-) -> tuple[Tensor, ...]:
-    v = np.zeros(y.array.shape, y.array.dtype)
-    v.reshape(-1)[k] = 1
-    return _gradients((y,), leaves, (Tensor(v),), create_graph, strict)
+    at = _Point(func, inputs, create_graph, strict, "jvp")
+    products = at.pusher()(*at.vectors(v, at.leaves))
+    return at.given(at.outs, at.many_out), at.given(products, at.many_out)
 
 
 @enable_grad()
@@ -195,8 +205,14 @@ def jacobian(
 ) -> Any:
     """The Jacobian: for each result and input, a tensor of the shape of both together.
 
-    One backward pass per element of the results; with ``strategy="forward-mode"``, one `jvp` per
-    element of the inputs. `vectorize` is accepted and changes nothing.
+    Parameters
+    ----------
+    func, inputs, create_graph, strict
+        As for :func:`vjp`.
+    vectorize : bool
+        All rows (or columns) at once by `minigrad.vmap`, instead of one after the other.
+    strategy : {"reverse-mode", "forward-mode"}
+        One backward pass per element of the results, or a product per element of the inputs.
 
     Returns
     -------
@@ -214,57 +230,39 @@ def jacobian(
         raise ValueError(
             f"Expected strategy to be either 'reverse-mode' or 'forward-mode', got {strategy!r}"
         )
-    from minigrad.ops.functions import PUBLIC
-
-    if strategy == "forward-mode":
-        return _forward_jacobian(func, inputs, create_graph, PUBLIC["stack"])
-    leaves, outs, many_in, many_out = _run(func, inputs, create_graph, "jacobian")
-    rows: list[Any] = []
-    for y in outs:
-        parts = [_row(y, leaves, k, create_graph, strict) for k in range(y.array.size)]
-        blocks = []
-        for i, x in enumerate(leaves):
-            shape = (*y.array.shape, *x.array.shape)
-            if not parts:
-                blocks.append(Tensor(np.zeros(shape, x.array.dtype)))
-                continue
-            blocks.append(PUBLIC["stack"]([p[i] for p in parts]).reshape(shape))
-        rows.append(_plain(tuple(blocks), many_in, create_graph))
-    return tuple(rows) if many_out else rows[0]
-
-
-def _forward_jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool, stack: Any) -> Any:
-    xs, many_in = _as_tuple(inputs, "inputs", "jacobian")
-    columns: list[list[Any]] = []  # [input][element] -> results
-    many_out = False
-    for i, x in enumerate(xs):
-        columns.append([])
-        for k in range(x.array.size):
-            vs = [_zeros(other) for other in xs]
-            vs[i].array.reshape(-1)[k] = 1
-            product = jvp(func, xs, tuple(vs), create_graph)[1]
-            many_out = isinstance(product, tuple)
-            columns[i].append(product if many_out else (product,))
-    rows = []
-    for o in range(len(columns[0][0])):
-        blocks = []
-        for x, found in zip(xs, columns, strict=True):
-            shape = found[0][o].array.shape
-            stacked = stack([c[o] for c in found], len(shape))
-            blocks.append(stacked.reshape((*shape, *x.array.shape)))
-        rows.append(_plain(tuple(blocks), many_in, create_graph))
-    return tuple(rows) if many_out else rows[0]
-
-
-def _number(out: Any, function: str) -> Tensor:
-    if not isinstance(out, Tensor):
-        raise RuntimeError(f"The function given to {function} should return a single Tensor")
-    if out.array.size != 1:
+    if strict and vectorize:
         raise RuntimeError(
-            f"The Tensor returned by the function given to {function} should contain a single "
-            f"element, got shape {list(out.array.shape)}"
+            "minigrad.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not "
+            "supported together. Please either set `strict=False` or `vectorize=False`."
         )
-    return out.reshape(()) if out.array.ndim else out  # type: ignore[attr-defined, no-any-return]
+    at = _Point(func, inputs, create_graph, strict, "jacobian")
+    blocks = _rows(at, vectorize) if strategy == "reverse-mode" else _columns(at, vectorize)
+    rows = [at.given(tuple(row), at.many_in) for row in blocks]
+    return tuple(rows) if at.many_out else rows[0]
+
+
+def _rows(at: _Point, vectorize: bool) -> list[list[Tensor]]:
+    """The blocks of a Jacobian, result by result, from ``v^T J`` for all unit vectors `v`."""
+    from minigrad.func.basis import basis, mapped
+
+    blocks = []
+    for y in at.outs:
+
+        def pull(v: Tensor, y: Tensor = y) -> tuple[Tensor, ...]:
+            return _gradients((y,), at.leaves, (v,), at.create_graph, at.strict)
+
+        found = mapped(pull, basis([y]), None if vectorize else 1)
+        shapes = [(*y.array.shape, *x.array.shape) for x in at.leaves]
+        blocks.append([b.reshape(s) for b, s in zip(found, shapes, strict=True)])  # type: ignore[attr-defined]
+    return blocks
+
+
+def _columns(at: _Point, vectorize: bool) -> list[list[Tensor]]:
+    """The same from ``J v``."""
+    from minigrad.func.basis import basis, columns, mapped
+
+    found = mapped(at.pusher(), basis(at.leaves), None if vectorize else 1)
+    return [columns(c, at.leaves, y.array.ndim) for c, y in zip(found, at.outs, strict=True)]
 
 
 @enable_grad()
@@ -277,6 +275,8 @@ def hessian(
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
     """The second derivatives of a function with one number as its result.
+
+    Parameters as for :func:`jacobian`, which is taken of the gradient.
 
     Returns
     -------
@@ -293,8 +293,8 @@ def hessian(
     many = not isinstance(inputs, Tensor)
 
     def gradient(*xs: Tensor) -> Any:
-        y = _number(func(*xs), "hessian")
-        found = _gradients((y,), xs, None, True, strict)
+        at = _Point(func, xs, True, strict, "hessian")
+        found = _gradients((at.number(),), at.leaves, None, True, strict)
         return found if many else found[0]
 
     return jacobian(gradient, inputs, create_graph, False, vectorize, outer_jacobian_strategy)
@@ -317,11 +317,11 @@ def vhp(
     >>> vhp(lambda x: x[0] * x[0] * x[1], x, mg.tensor([1.0, 0.0]))
     (tensor(3.), tensor([6., 2.]))
     """
-    leaves, outs, many_in, _ = _run(func, inputs, create_graph, "vhp")
-    y = _number(outs[0] if len(outs) == 1 else outs, "vhp")
-    first = _gradients((y,), leaves, None, True, strict)
-    products = _gradients(first, leaves, _vectors(v, leaves, "vhp"), create_graph, False)
-    return _plain((y,), False, create_graph), _plain(products, many_in, create_graph)
+    at = _Point(func, inputs, create_graph, strict, "vhp")
+    y = at.number()
+    first = _gradients((y,), at.leaves, None, True, strict)
+    products = _gradients(first, at.leaves, at.vectors(v, at.leaves), create_graph, False)
+    return at.given((y,), False), at.given(products, at.many_in)
 
 
 def hvp(

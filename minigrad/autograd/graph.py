@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,29 @@ __all__ = ["backward", "grad"]
 Tensors = Tensor | Sequence[Tensor]
 
 
+class GradientEdge(NamedTuple):
+    """A place in a graph: a node (or a leaf), and which of its results; see `get_gradient_edge`."""
+
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
+
+
 def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not isinstance(value, (tuple, list)):
+        return (value,)
+    values = (value,) if isinstance(value, GradientEdge) else tuple(value)
+    return tuple([_stand_in(v) if isinstance(v, GradientEdge) else v for v in values])
+
+
+def _stand_in(edge: GradientEdge) -> Tensor:
+    """A tensor at a place in the graph, without elements of its own."""
+    node = edge.node
+    if not isinstance(node, Node):
+        return node  # type: ignore[no-any-return] # a leaf
+    t = Tensor(np.broadcast_to(np.zeros((), node.dtype), node.shape))
+    t.node, t._requires_grad = node, True
+    return t
 
 
 def _starting_gradient(root: Tensor, g: Tensor | None, create_graph: bool) -> Any:
@@ -78,13 +99,15 @@ def _run(
     create_graph: bool,
     wanted: set[int] | None = None,
     capture: dict[int, Any] | None = None,
+    tensors: bool = False,
 ) -> dict[int, tuple[Any, Any]]:
     retain = create_graph if retain_graph is None else retain_graph
     only = None if wanted is None else _ancestors([target for target, _ in roots], wanted)
     token = quiet()
     try:
         with enable_grad() if create_graph else no_grad():
-            return engine.run(roots, graph=create_graph, retain=retain, only=only, capture=capture)
+            graph = create_graph or tensors
+            return engine.run(roots, graph=graph, retain=retain, only=only, capture=capture)
     finally:
         restore(token)
 
@@ -170,6 +193,7 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of `outputs` with respect to `inputs`; ``grad`` of no tensor changes.
@@ -188,6 +212,8 @@ def grad(
         Record the pass: the gradients can be differentiated in turn, to any order.
     allow_unused : bool, optional
         Give None for an input that `outputs` do not depend on, instead of an error.
+    is_grads_batched : bool
+        Dimension 0 of each of `grad_outputs` runs over many of them; so it does in the results.
     materialize_grads : bool
         Give zeros instead of None.
 
@@ -218,27 +244,93 @@ def grad(
     for x in ins:
         if not x._requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
+    if is_grads_batched:
+        return _many(outs, ins, flows, retain_graph, create_graph, allow_unused, materialize_grads)
+    if engine.batching is not None:
+        found = engine.batching.gradients(outs, ins, flows, retain_graph, create_graph)
+    else:
+        found = gradients(outs, ins, flows, retain_graph, create_graph)
+    return tuple(
+        _answer(i, x, g, bool(allow_unused), materialize_grads)
+        for i, (x, g) in enumerate(zip(ins, found, strict=True))
+    )
+
+
+def _many(
+    outs: tuple[Tensor, ...], ins: tuple[Tensor, ...], flows: tuple[Any, ...],
+    retain_graph: bool | None, create_graph: bool, allow_unused: bool | None, zeros: bool,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """One pass for many gradients of the outputs at once."""
+    from minigrad.func.vmap import vmap
+
+    unused: list[bool] = []
+
+    def one(*given: Tensor) -> Any:
+        each: list[Any] = list(given)
+        found = grad(
+            outs, ins, [None if v is None else each.pop(0) for v in flows], retain_graph,
+            create_graph, allow_unused, materialize_grads=zeros,
+        )  # fmt: skip
+        unused.extend(g is None for g in found)
+        return tuple(g for g in found if g is not None)
+
+    results = list(vmap(one)(*(v for v in flows if v is not None)))
+    return tuple(None if missing else results.pop(0) for missing in unused)
+
+
+def gradients(
+    outs: Sequence[Tensor], ins: Sequence[Tensor], flows: Sequence[Tensor | None],
+    retain_graph: bool | None, create_graph: bool, tensors: bool = False,
+) -> list[Tensor | None]:  # fmt: skip
+    """The gradient of each of `ins`, None where nothing arrives; with `tensors` the rules compute
+    on tensors also where no graph is wanted.
+    """
+    graph = create_graph or tensors
     roots = [
-        (t.node or t, _starting_gradient(t, g, create_graph))
-        for t, g in zip(outs, flows, strict=True)
+        (t.node or t, _starting_gradient(t, g, graph)) for t, g in zip(outs, flows, strict=True)
     ]
     capture: dict[int, Any] = {id(x.node): None for x in ins if x.node is not None}
-    leaves = _run(roots, retain_graph, create_graph, {id(x.node or x) for x in ins}, capture)
+    wanted = {id(x.node or x) for x in ins}
+    leaves = _run(roots, retain_graph, create_graph, wanted, capture, tensors)
     results: list[Tensor | None] = []
-    for i, x in enumerate(ins):
+    for x in ins:
         g = capture[id(x.node)] if x.node is not None else leaves.get(id(x), (None, None))[1]
         if g is not None and x.node is None and x._hooks is not None:
-            g = engine._call_hooks(x._hooks, g, create_graph)
-        if g is not None:
-            results.append(g if create_graph else Tensor(np.array(g)))
-        elif materialize_grads:
-            results.append(Tensor(np.zeros(x.array.shape, x.array.dtype)))
-        elif allow_unused:
-            results.append(None)
-        else:
-            raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                f"allow_unused=True if this is the desired behavior. (It is inputs[{i}], of shape "
-                f"{list(x.array.shape)}.)"
-            )
-    return tuple(results)
+            g = engine._call_hooks(x._hooks, g, graph)
+        results.append(g if g is None or graph else Tensor(np.array(g)))
+    return results
+
+
+def _answer(i: int, x: Tensor, g: Tensor | None, allow_unused: bool, zeros: bool) -> Tensor | None:
+    """What `grad` returns where no gradient arrived."""
+    if g is not None:
+        return g
+    if zeros:
+        return Tensor(np.zeros(x.array.shape, x.array.dtype))
+    if allow_unused:
+        return None
+    raise RuntimeError(
+        "One of the differentiated Tensors appears to not have been used in the graph. Set "
+        f"allow_unused=True if this is the desired behavior. (It is inputs[{i}], of shape "
+        f"{list(x.array.shape)}.)"
+    )
+
+
+#: Names of PyTorch's module of this name that need more than the engine.
+_ELSEWHERE = {
+    "disable_saved_tensors_hooks": "saved",
+    "save_on_cpu": "saved",
+    "saved_tensors_hooks": "saved",
+    "allow_mutation_on_saved_tensors": "saved",
+    "get_gradient_edge": "edges",
+    "increment_version": "edges",
+    "register_multi_grad_hook": "edges",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        from importlib import import_module
+
+        return getattr(import_module(f"minigrad.autograd.{_ELSEWHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -35,7 +35,8 @@ Watcher = Callable[[Any, Any, Sequence[Any]], None]
 class Mode(NamedTuple):
     """Whether operations record a graph, and who is told about them, and about backward passes.
 
-    `locate` names the user's line that is running; only anomaly mode wants to know.
+    `locate` names the user's line that is running; only anomaly mode wants to know. `saving` is
+    called with each node that keeps something, to keep it in another way.
     """
 
     grad: bool = True
@@ -43,6 +44,7 @@ class Mode(NamedTuple):
     listeners: tuple[Listener, ...] = ()
     watchers: tuple[Watcher, ...] = ()
     locate: Callable[[], str] | None = None
+    saving: Callable[[Any], None] | None = None
 
 
 #: What is usual: a graph is recorded, nobody listens. One identity test finds it.

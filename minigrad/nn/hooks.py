@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.autograd.engine import Node, apply
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import is_grad_enabled
+from minigrad.ops.batching import same
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class _Gate:
     """The identity of some tensors together: its backward sees all their gradients at once."""
 
     name = "module_gate"
+    batch = staticmethod(same)
     differentiable = True
     broadcasts = False
     plain = False

@@ -221,7 +221,14 @@ class Elementwise(Op):
         The formula as kernels.
     small : int
         Below how many elements numpy computes it.
+    counts : bool
+        Whether booleans become integers first.
+    refuses_booleans : str
+        What is said where an operand is boolean; nothing where that is fine.
     """
+
+    counts = False
+    refuses_booleans = ""
 
     def __init__(
         self,
@@ -468,7 +475,7 @@ def primitive(
     inputs : int
         How many of the arguments of `forward` are arrays; -1 for a sequence of them.
     results : int
-        How many results there are.
+        How many results there are; 0 if that varies.
     view : bool
         Whether the result shares the memory of the first input.
     broadcasts : bool

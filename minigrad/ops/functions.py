@@ -9,13 +9,16 @@ from typing import Any, Protocol, TypeVar, overload
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.autograd.engine import apply, record
+from minigrad.autograd import engine
+from minigrad.autograd.engine import NoValues, apply, record
 from minigrad.kernels.quiet import EVENTS, call_quietly
+from minigrad.ops.arguments import ACCIDENTS, explained
 from minigrad.ops.inplace import write
 from minigrad.tensor import Tensor
 
 __all__ = [
     "PUBLIC",
+    "all_values",
     "as_operand",
     "constant",
     "elementwise_function",
@@ -27,7 +30,7 @@ __all__ = [
 #: What ``import minigrad`` offers, by name; filled by the declarations.
 PUBLIC: dict[str, Any] = {}
 
-FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 NUMBERS = (Tensor, bool, int, float, np.ndarray, np.generic)
 _DTYPE = {bool: dtypes.bool_, int: dtypes.int64}
 
@@ -69,7 +72,7 @@ def _checked(function: F, name: str) -> F:
     """As users call it: what is no tensor is refused by name, not by an AttributeError inside."""
     first = next(iter(function.__annotations__.items()), ("", None))
     if first not in (("input", "Tensor"), ("self", "Tensor")):
-        return function
+        return guarded(function, name)
 
     @functools.wraps(function)
     def checked(input: Any, *args: Any, **kwargs: Any) -> Any:
@@ -78,9 +81,46 @@ def _checked(function: F, name: str) -> F:
                 f"{name}(): argument 'input' (position 1) must be Tensor, not "
                 f"{type(input).__name__}"
             )
-        return function(input, *args, **kwargs)
+        try:
+            return function(input, *args, **kwargs)
+        except NoValues as error:
+            return one_by_one(error, function, (input, *args), kwargs)
+        except ACCIDENTS as error:
+            raise explained(error, function, name, (input, *args), kwargs)
 
     return checked  # type: ignore[return-value]
+
+
+def guarded(function: F, name: str = "") -> F:
+    """`function`, one example after the other where it asks for the values of many (`vmap`);
+    accidents inside are explained by the types of the arguments.
+    """
+    name = name or function.__name__
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except NoValues as error:
+            return one_by_one(error, function, args, kwargs)
+        except ACCIDENTS as error:
+            raise explained(error, function, name, args, kwargs)
+
+    return called  # type: ignore[return-value]
+
+
+def one_by_one(
+    error: NoValues, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """What `function` gives for each of many examples, after it asked for the values of all."""
+    if engine.batching is None:
+        raise error
+    return engine.batching.loop(error, function, args, kwargs)
+
+
+def all_values(t: Tensor) -> np.ndarray[Any, Any]:
+    """The elements, of all examples if there are many: to check that they are valid."""
+    return t.array if engine.batching is None else engine.batching.values(t)  # type: ignore[no-any-return]
 
 
 @overload
@@ -95,7 +135,8 @@ def method(function: Any = None, *, name: str = "") -> Any:
 
 
 def _named_method(function: F, name: str) -> F:
-    setattr(Tensor, name, function)
+    hidden = name.startswith("_")
+    setattr(Tensor, name, function if hidden else guarded(function, name))
     return function
 
 
@@ -103,7 +144,15 @@ def add_inplace(name: str, function: Callable[..., Any]) -> None:
     """Put ``name_`` on tensors: compute as `function` does, and write over the tensor."""
 
     def in_place(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return write(self, lambda x: function(x, *args, **kwargs), f"{name}_")
+        def compute(x: Tensor) -> Any:
+            try:
+                return function(x, *args, **kwargs)
+            except NoValues as error:
+                return one_by_one(error, function, (x, *args), kwargs)
+            except ACCIDENTS as error:
+                raise explained(error, function, f"{name}_", (x, *args), kwargs)
+
+        return write(self, compute, f"{name}_")
 
     in_place.__name__ = in_place.__qualname__ = f"{name}_"
     in_place.__doc__ = f"In-place form of :func:`{name}`: the result replaces the elements."
@@ -184,8 +233,11 @@ def cast(t: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """`t` as elements of another type, recorded in the graph unless no gradient can pass it."""
     if t.array.dtype == dtype:
         return t
-    if dtype.kind != "f" or t.array.dtype.kind != "f":
-        return Tensor(call_quietly(t.array.astype, dtype))
+    if not (dtypes.is_float(dtype) and dtypes.is_float(t.array.dtype)):
+        try:
+            return Tensor(call_quietly(t.array.astype, dtype))
+        except NoValues:
+            return apply(PUBLIC["_convert"].op, (t,), (dtype,))  # type: ignore[no-any-return]
     y: Tensor = apply(PUBLIC["_cast"].op, (t,), (dtype,))
     return y
 
@@ -193,6 +245,8 @@ def cast(t: Tensor, dtype: np.dtype[Any]) -> Tensor:
 def promote(op: Any, operands: tuple[Any, ...]) -> tuple[Tensor, ...]:
     """Bring operands (tensors, arrays, numbers) of an elementwise operation to one type."""
     flags, rest = operands[: op.flags], operands[op.flags :]
+    if not op.flags:
+        require_tensor(op.name, rest)
     rest = tuple(
         x if isinstance(x, (Tensor, bool, int, float)) else as_operand(x, op.name, i)
         for i, x in enumerate(rest, op.flags)
@@ -201,8 +255,40 @@ def promote(op: Any, operands: tuple[Any, ...]) -> tuple[Tensor, ...]:
     if op.kind == "float" and not kind.is_floating_point:
         kind = dtypes.get_default_dtype()
     numpy = kind.numpy
+    if numpy.kind == "V" and op.kind != "compare":
+        refuse_bfloat16(op.name)
     cast_rest = [cast(x, numpy) if isinstance(x, Tensor) else constant(x, numpy) for x in rest]
     return (*(as_flag(f, op.name, i) for i, f in enumerate(flags)), *cast_rest)
+
+
+def require_tensor(name: str, operands: tuple[Any, ...]) -> None:
+    """Refuse numbers alone: what they make would be no tensor's type."""
+    for x in operands:
+        if isinstance(x, (Tensor, np.ndarray)):
+            return
+    kinds = ", ".join(type(x).__name__ for x in operands)
+    raise TypeError(
+        f"{name}() received an invalid combination of arguments - got ({kinds}), but expected a "
+        "Tensor among them"
+    )
+
+
+def refuse_bfloat16(name: str) -> None:
+    """There is no arithmetic in bfloat16: numpy's would round after every addition of a sum.
+
+    Raises
+    ------
+    RuntimeError
+        Always.
+    """
+    raise RuntimeError(
+        f'"{name}" not implemented for bfloat16, which stores and converts: use .float() first'
+    )
+
+
+def is_boolean(x: Any) -> bool:
+    """Whether an operand is a boolean, or a tensor of them."""
+    return isinstance(x, bool) or (isinstance(x, Tensor) and x.array.dtype.kind == "b")
 
 
 def as_flag(value: Any, name: str, position: int) -> Tensor:
@@ -210,7 +296,7 @@ def as_flag(value: Any, name: str, position: int) -> Tensor:
     t = as_operand(value, name, position)
     if t.array.dtype.kind != "b":
         if t.array.dtype == np.uint8:
-            return Tensor(t.array.astype(bool))
+            return cast(t, np.dtype(bool))
         raise RuntimeError(
             f"{name}: expected a boolean condition, got {t.dtype}; compare it with something first"
         )
@@ -261,22 +347,24 @@ def _unary(op: Any) -> Callable[..., Any]:
         except AttributeError:
             return simple(as_operand(input, op.name, 0))
         if x.dtype is FLOAT32 or x.dtype is FLOAT64:
-            if x.size < small:
-                try:
-                    out = compute(x)
-                except EVENTS:
-                    out = call_quietly(compute, x)
-            else:
-                out = fused((x,), (), x.dtype)
+            try:
+                out = compute(x) if x.size < small else fused((x,), (), x.dtype)
+            except EVENTS:
+                out = call_quietly(compute, x)
+            except NoValues:
+                return apply(op, (input,))
             return record(op, (input,), (), out)
-        elif wants_float and x.dtype.kind != "f":
+        elif x.dtype.kind != "f" and (wants_float or x.dtype.kind == "V"):
             (input,) = promote(op, (input,))
+        elif op.counts and x.dtype.kind == "b":
+            input = cast(input, INT64)
         return apply(op, (input,))
 
     def with_params(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         params = bind(op, args, kwargs)
         input = as_operand(input, op.name, 0)
-        if wants_float and input.array.dtype.kind != "f":
+        kind = input.array.dtype.kind
+        if kind != "f" and (wants_float or kind == "V"):
             (input,) = promote(op, (input,))
         return apply(op, (input,), params)
 
@@ -325,6 +413,8 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
                 out = op.forward((x, y), defaults)
         except EVENTS:
             out = call_quietly(compute, x, y)
+        except NoValues:
+            return apply(op, (input, other), defaults)
         except ValueError as error:
             raise _explain(op, (input, other), error) from None
         return record(op, (input, other), defaults, out)
@@ -339,6 +429,8 @@ def operator(op: Any) -> Callable[..., Any]:
 
 def _promoted(op: Any, input: Any, other: Any) -> Any:
     """Operands of different types, or not both tensors."""
+    if op.refuses_booleans and (is_boolean(input) or is_boolean(other)):
+        raise RuntimeError(op.refuses_booleans)
     operands = promote(op, (input, other))
     try:
         return apply(op, operands, op.defaults)

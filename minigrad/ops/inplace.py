@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node
+from minigrad.autograd import engine
+from minigrad.autograd.engine import Node, NoValues
 from minigrad.autograd.modes import current
 from minigrad.tensor import Tensor
 
@@ -31,6 +32,10 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
         If `x` is a leaf that requires grad, or a view of one, and a graph is recorded; if the
         result has another shape, or a type of a higher category.
     """
+    if engine.batching is not None:
+        done: Tensor | None = engine.batching.write(x, compute, name)
+        if done is not None:
+            return done
     check_writable(x, name)
     source = x
     if current.get().grad and x._requires_grad:
@@ -49,13 +54,20 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
         )
     if result._requires_grad and result.array.dtype != x.array.dtype:
         result = result.to(x.dtype)  # type: ignore[attr-defined]
-    x.array[...] = result.array
+    try:
+        x.array[...] = result.array
+    except NoValues:
+        raise RuntimeError(engine.batching.cannot_write(name)) from None
     written(x, result.node if result._requires_grad else None)
     return x
 
 
 def check_writable(x: Tensor, name: str) -> None:
     """Refuse what would make the graph wrong, or the memory of others change unseen."""
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}"
+        )
     if current.get().grad and x._requires_grad:
         if x.node is None:
             raise RuntimeError(

@@ -163,3 +163,44 @@ def test_the_mode_itself_changes_nothing() -> None:
     plain = gradient()
     with detect_anomaly():
         assert gradient() == plain
+
+
+def test_the_module_is_named() -> None:
+    class Bad(mg.nn.Module):
+        def forward(self, x: mg.Tensor) -> mg.Tensor:
+            return (x * 0).sqrt().sum()
+
+    class Net(mg.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = mg.nn.Sequential(mg.nn.Identity(), Bad())
+
+        def forward(self, x: mg.Tensor) -> mg.Tensor:
+            return self.parts(x)
+
+    x = mg.ones(2, requires_grad=True)
+    with (
+        mg.autograd.detect_anomaly(),
+        pytest.raises(RuntimeError, match=r"SqrtBackward[\s\S]*in module Net\.parts\.1 \(Bad\)"),
+    ):
+        Net()(x).backward()
+    Bad.forward = lambda self, x: (x - 2).log()  # type: ignore[method-assign]
+    with (
+        mg.autograd.detect_anomaly(),
+        pytest.raises(RuntimeError, match=r"'log' returned NaN[\s\S]*in module Net\.parts\.1"),
+    ):
+        Net()(x)
+
+
+def test_many_gradients_are_looked_at() -> None:
+    with mg.autograd.detect_anomaly():
+        assert mg.func.jacrev(mg.exp)(mg.zeros(2)).tolist() == [[1, 0], [0, 1]]
+        with pytest.raises(RuntimeError, match="SqrtBackward"):
+            mg.func.jacrev(mg.sqrt)(mg.zeros(2))
+
+
+def test_values_are_not_looked_at_without_check_nan() -> None:
+    x = mg.zeros(1, requires_grad=True)
+    with mg.autograd.detect_anomaly(check_nan=False):
+        (x / x).sqrt().sum().backward()
+    assert x.grad.isnan().all()
