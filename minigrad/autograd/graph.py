@@ -168,7 +168,7 @@ def _accumulate(leaf: Tensor, g: Any, create_graph: bool) -> None:
     if create_graph:
         leaf._grad = g if known is None else known + g  # type: ignore[operator]
     elif known is None:
-        leaf._grad = Tensor(_own(g))
+        leaf._grad = Tensor(_own(g, 3))  # the engine's result, backward's loop, ours
     else:
         np.add(known.array, g, out=known.array)
     if leaf._after_hooks is not None:
@@ -176,14 +176,17 @@ def _accumulate(leaf: Tensor, g: Any, create_graph: bool) -> None:
             hook(leaf)
 
 
-def _own(g: Any) -> Any:
-    """An array nobody else holds: a gradient may be the very array that another leaf received."""
+def _own(g: Any, known: int) -> Any:
+    """An array nobody else holds: a gradient may be the very array that another leaf received.
+
+    `known` are the references that the caller knows of; two more are made by the calls in here.
+    """
     from sys import getrefcount
 
-    # Here: the engine's result, the loop variable, two arguments, and getrefcount's own.
-    if g.base is None and g.flags.c_contiguous and g.flags.writeable and getrefcount(g) <= 5:
+    alone = getrefcount(g) <= known + 2
+    if alone and g.base is None and g.flags.c_contiguous and g.flags.writeable:
         return g
-    return g.copy()
+    return np.array(g)
 
 
 def grad(
@@ -297,7 +300,7 @@ def gradients(
         g = capture[id(x.node)] if x.node is not None else leaves.get(id(x), (None, None))[1]
         if g is not None and x.node is None and x._hooks is not None:
             g = engine._call_hooks(x._hooks, g, graph)
-        results.append(g if g is None or graph else Tensor(np.array(g)))
+        results.append(g if g is None or graph else Tensor(_own(g, 2)))  # the engine's, ours
     return results
 
 
