@@ -12,199 +12,194 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.conv.drive import Body, Head, claim, inner, numbers_at, release
+from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import call
-from minigrad.kernels.conv.gather_plan import FETCH, SLACK, Plan
-from minigrad.kernels.jit import jit
+from minigrad.kernels.conv.gather_plan import (
+    FETCH,
+    FRAME_AT,
+    PACKING_AT,
+    PHASE_BYTES,
+    STARTS,
+    SUMS_AT,
+    Frame,
+    Packing,
+    Phase,
+    Plan,
+    Sums,
+)
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
-__all__ = ["by_block", "fill_frame", "pack_blocks", "run"]
+__all__ = ["by_block", "fill_frame", "pack_blocks", "pack_weights", "run"]
 
 Array = np.ndarray[Any, Any]
 
 
-@jit
-def pack_blocks(w, packed, p, b0, b1):  # type: ignore[no-untyped-def]
-    """The weights of blocks of channels as (parts, taps, channels)."""
+@inner
+def pack_blocks(address, target, b0, b1):  # type: ignore[no-untyped-def]
+    """The weights of blocks of channels as (parts, taps, channels); `target` is that of block 0."""
+    weights = numbers_at(Head, address).other
+    p = numbers_at(Packing, address + PACKING_AT)
     for task in range(b0, b1):
         group, block = task // p.blocks, task % p.blocks
-        channels = smaller(p.lanes, p.out_channels - block * p.lanes)
-        source = group * p.weight_group + block * p.weight_block
-        target = packed.ctypes.data + task * p.block_bytes
-        for part in range(p.packed_parts):
+        channels = smaller(p.lanes, p.channels - block * p.lanes)
+        source = group * p.group + block * p.block
+        for part in range(p.parts):
             call(
-                p.pack,
+                p.transpose,
                 (
-                    w.ctypes.data + (source + part * p.weight_part) * p.size,
-                    p.packed_rows * p.size,
+                    weights + (source + part * p.part) * p.size,
+                    p.rows * p.size,
                     channels,
-                    p.packed_rows,
-                    target + part * p.packed_rows * p.lanes * p.size,
+                    p.rows,
+                    target + task * p.block_bytes + part * p.rows * p.lanes * p.size,
                     p.lanes * p.size,
                     p.lanes,
                 ),
             )
 
 
-@jit
-def fill_frame(image, first, frame, p):  # type: ignore[no-untyped-def]
+@Body
+def pack_weights(address, b0, b1):  # type: ignore[no-untyped-def]
+    """Tasks: the weights of one block."""
+    pack_blocks(address, numbers_at(Head, address).memory, b0, b1)
+
+
+@inner
+def fill_frame(image, first, target, numbers):  # type: ignore[no-untyped-def]
     """Copy the rows from `first` on, of all channels of an image, zeros where there are none."""
-    begin = smaller(p.frame_height, max(0, -first))
-    end = max(begin, smaller(p.frame_height, p.in_height - first))
-    width = p.frame_width
-    zero = frame.dtype.type(0)
-    for channel in range(p.in_channels):
-        place = channel * p.frame_height * width
-        above = frame[place : place + begin * width]
-        for i in range(above.size):
-            above[i] = zero
+    p = numbers_at(Frame, numbers)
+    begin = smaller(p.height, max(0, -first))
+    end = max(begin, smaller(p.height, p.in_height - first))
+    row = p.width * p.size
+    for channel in range(p.channels):
+        goal = target + channel * p.height * row
+        if begin > 0:
+            call(p.clear, (goal, begin * p.width))
         if end > begin:
-            source = image + (channel * p.in_height + first + begin) * p.in_width * p.size
-            target = frame.ctypes.data + (place + begin * width) * p.size
             call(
                 p.pad,
                 (
-                    source,
+                    image + (channel * p.in_height + first + begin) * p.in_width * p.size,
                     p.in_width * p.size,
-                    target,
+                    goal + begin * row,
                     end - begin,
                     p.in_width,
-                    -p.left,
-                    width,
+                    p.left,
+                    p.width,
                     FETCH * p.in_height * p.in_width * p.size,
                 ),
             )
-        below = frame[place + end * width : place + p.frame_height * width]
-        for i in range(below.size):
-            below[i] = zero
+        if end < p.height:
+            call(p.clear, (goal + end * row, (p.height - end) * p.width))
 
 
-@jit
-def _empty_phase(scratch, rows, width, row, column, p):  # type: ignore[no-untyped-def]
-    """Zeros for the pixels that no tap reaches."""
-    zero = scratch.dtype.type(0)
-    for i in range(rows):
-        for j in range(width):
-            place = ((i * p.phases + row) * p.out_width + j * p.column_phases + column) * p.lanes
-            pixel = scratch[place : place + p.lanes]
-            for lane in range(pixel.size):
-                pixel[lane] = zero
-
-
-@jit
-def _sum_rows(origin, scratch, weights, start, table, phases, q, rows, p):  # type: ignore[no-untyped-def]
-    """All phases of `rows` rows from `q` on, into the scratch; `origin`: what row `q` reads."""
-    pixel = p.lanes * p.size
-    for phase in range(phases.shape[0]):
-        code, first, count, step, row, column, width = phases[phase]
-        height = smaller(rows, (p.out_height - row + p.phases - 1) // p.phases - q)
-        if height <= 0 or width <= 0:
-            continue
-        if count == 0:
-            _empty_phase(scratch, height, width, row, column, p)
-            continue
+@inner
+def _sum_phase(phase, origin, pitch, scratch, weights, start, height, lanes, address):  # type: ignore[no-untyped-def]
+    """The pixels of one phase, into the scratch."""
+    p = numbers_at(Sums, address + SUMS_AT)
+    pixel = lanes * p.size
+    target = scratch + (phase.row * p.width + phase.column) * pixel
+    if phase.pairs > 0:
         call(
-            code,
+            phase.code,
             (
                 origin,
-                p.stride * p.frame_width * p.size,
+                p.stride * pitch,
                 height,
-                width,
-                table.ctypes.data + 16 * first,
-                count,
+                phase.width,
+                phase.table,
+                phase.pairs,
                 weights,
-                step,
+                phase.step,
                 start,
-                scratch.ctypes.data + (row * p.out_width + column) * pixel,
-                p.phases * p.out_width * pixel,
+                target,
+                p.row_phases * p.width * pixel,
                 p.column_phases * pixel,
             ),
         )
+        return
+    clear = numbers_at(Frame, address + FRAME_AT).clear  # no tap reaches these pixels
+    for i in range(height):
+        for j in range(phase.width):
+            place = i * p.row_phases * p.width + j * p.column_phases
+            call(clear, (target + place * pixel, lanes))
 
 
-@jit
-def _write_lines(origin, y, place, weights, start, table, rows, p):  # type: ignore[no-untyped-def]
-    """Rows of a block of channels, with pixels in the lanes."""
-    pitch = p.out_width * p.size
-    call(
-        p.line,
-        (
-            origin,
-            p.frame_width * p.size,
-            rows,
-            p.out_width,
-            table.ctypes.data,
-            table.size // 2,
-            weights,
-            start,
-            y.ctypes.data + place * p.size,
-            p.out_height * pitch,
-            pitch,
-        ),
-    )
+@inner
+def _sum_rows(origin, pitch, result, scratch, weights, start, q, rows, channels, address):  # type: ignore[no-untyped-def]
+    """All phases of `rows` rows from `q` on; `origin`: what row `q` reads."""
+    p = numbers_at(Sums, address + SUMS_AT)
+    lanes = numbers_at(Packing, address + PACKING_AT).lanes
+    plane = p.height * p.width * p.size
+    result += q * p.row_phases * p.width * p.size
+    if p.line != 0:
+        row = p.width * p.size
+        call(
+            p.line,
+            (
+                origin, pitch, rows, p.width, p.table, p.pairs, weights, start, result, plane, row,
+            ),
+        )  # fmt: skip
+        return
+    for i in range(p.row_phases * p.column_phases):
+        phase = numbers_at(Phase, p.phases + PHASE_BYTES * i)
+        height = smaller(rows, (p.height - phase.row + p.row_phases - 1) // p.row_phases - q)
+        if height > 0 and phase.width > 0:
+            _sum_phase(phase, origin, pitch, scratch, weights, start, height, lanes, address)
+    pixels = (smaller(p.height, (q + rows) * p.row_phases) - q * p.row_phases) * p.width
+    call(p.transpose, (scratch, lanes * p.size, pixels, channels, result, plane, pixels))
 
 
-@jit
-def _write_pixels(scratch, y, place, rows, channels, p):  # type: ignore[no-untyped-def]
-    """Rows of a block of channels, from sums with channels in the lanes."""
-    pixels = rows * p.out_width
-    call(
-        p.transpose,
-        (
-            scratch.ctypes.data,
-            p.lanes * p.size,
-            pixels,
-            channels,
-            y.ctypes.data + place * p.size,
-            p.out_height * p.out_width * p.size,
-            pixels,
-        ),
-    )
+@inner
+def _sum_blocks(source, pitch, scratch, image, begin, end, first, last, address):  # type: ignore[no-untyped-def]
+    """Rows `first` to `last` of some blocks of channels; `source`: what row `first` reads."""
+    head, packing = numbers_at(Head, address), numbers_at(Packing, address + PACKING_AT)
+    p = numbers_at(Sums, address + SUMS_AT)
+    for block in range(begin, end):
+        number = image % p.groups * packing.blocks + block
+        weights = head.memory + number * packing.block_bytes
+        start = head.start + p.starts * number * packing.lanes * p.size
+        channels = smaller(packing.lanes, p.channels - block * packing.lanes)
+        channel = image * p.channels + block * packing.lanes
+        result = head.result + channel * p.height * p.width * p.size
+        for q in range(first, last, p.block_rows):
+            rows = smaller(p.block_rows, last - q)
+            origin = source + (q - first) * p.stride * pitch
+            _sum_rows(origin, pitch, result, scratch, weights, start, q, rows, channels, address)
 
 
-@jit
-def _image_rows(x, y, packed, start, starts, table, phases, p, b0, b1):  # type: ignore[no-untyped-def]
+@Body
+def _image_rows(address, b0, b1):  # type: ignore[no-untyped-def]
     """Tasks: rows of one image and group, some blocks of channels."""
-    frame = np.empty(p.copied * p.in_channels * p.frame_height * p.frame_width + SLACK, x.dtype)
-    scratch = np.empty(p.block_rows * p.phases * p.out_width * p.lanes, x.dtype)
-    height = (p.out_height + p.phases - 1) // p.phases
+    head, frame = numbers_at(Head, address), numbers_at(Frame, address + FRAME_AT)
+    p = numbers_at(Sums, address + SUMS_AT)
+    blocks = numbers_at(Packing, address + PACKING_AT).blocks
+    slot = claim(address)
+    work = head.work + slot * head.work_bytes
+    height = (p.height + p.row_phases - 1) // p.row_phases
+    plane = frame.in_height * frame.in_width * p.size
+    pitch = (frame.width if p.copied != 0 else frame.in_width) * p.size
     copied = -1
     for task in range(b0, b1):
-        blocks, rest = task % p.block_tasks, task // p.block_tasks
+        number, rest = task % p.block_tasks, task // p.block_tasks
         row_task, image = rest % p.row_tasks, rest // p.row_tasks
-        group = image % p.groups
         # too short a last task makes some rows of the one before again
         first = smaller(row_task * p.task_rows, height - p.least_rows)
         last = smaller(first + p.task_rows, height)
-        source = x.ctypes.data + image * p.in_channels * p.in_height * p.in_width * p.size
-        if p.copied and copied != rest:
-            fill_frame(source, first * p.stride + p.top, frame, p)
-            copied = rest
-        for block in range(blocks * p.task_blocks, smaller(p.blocks, (blocks + 1) * p.task_blocks)):
-            number = group * p.blocks + block
-            weights = packed.ctypes.data + number * p.block_bytes
-            begin = start.ctypes.data + starts * number * p.lanes * p.size
-            channel = image * p.out_channels + block * p.lanes
-            for q in range(first, last, p.block_rows):
-                rows = smaller(p.block_rows, last - q)
-                place = (channel * p.out_height + q * p.phases) * p.out_width
-                if p.copied:
-                    origin = frame.ctypes.data + (q - first) * p.stride * p.frame_width * p.size
-                else:
-                    origin = source + ((q * p.stride + p.top) * p.in_width + p.left) * p.size
-                if p.line != 0:
-                    _write_lines(origin, y, place, weights, begin, table, rows, p)
-                else:
-                    _sum_rows(origin, scratch, weights, begin, table, phases, q, rows, p)
-                    pixel_rows = smaller(p.out_height, (q + rows) * p.phases) - q * p.phases
-                    channels = smaller(p.lanes, p.out_channels - block * p.lanes)
-                    _write_pixels(scratch, y, place, pixel_rows, channels, p)
-
-
-@jit
-def _gather(pool, x, w, start, starts, y, packed, table, phases, tasks, p):  # type: ignore[no-untyped-def]
-    parallel_for(pool, pack_blocks, (w, packed, p), p.groups * p.blocks)
-    parallel_for(pool, _image_rows, (x, y, packed, start, starts, table, phases, p), tasks)
+        source = head.source + image * frame.channels * plane
+        if p.copied == 0:
+            source += (first * p.stride + p.top) * pitch + p.left * p.size
+        else:
+            if copied != rest:
+                fill_frame(source, first * p.stride + p.top, work, address + FRAME_AT)
+                copied = rest
+            source = work
+        begin = number * p.task_blocks
+        end = smaller(blocks, begin + p.task_blocks)
+        scratch = work + p.frame_bytes
+        _sum_blocks(source, pitch, scratch, image, begin, end, first, last, address)
+    release(address, slot)
 
 
 def by_block(bias: Array, groups: int, channels: int, padded: int) -> Array:
@@ -218,15 +213,18 @@ def by_block(bias: Array, groups: int, channels: int, padded: int) -> Array:
 
 def run(plan: Plan, x: Array, w: Array, bias: Array | None = None) -> Array:
     """The result of a plan for images `x` and weights `w`, C-contiguous, of the plan's shapes."""
-    p = plan.numbers
     y = np.empty(plan.out_shape, x.dtype)
-    packed = np.empty(plan.packed, x.dtype)
-    start, starts = plan.zeros, 0
+    numbers, start = plan.numbers, plan.zeros
     if bias is not None:
-        start, starts = by_block(bias, p.groups, p.out_channels, p.blocks * p.lanes), 1
-    pool = pool_address() if plan.shared else 0
-    _gather(
-        pool, x.reshape(-1), w.reshape(-1), start, starts, y.reshape(-1), packed,
-        plan.table, plan.phases, plan.tasks, p,
-    )  # fmt: skip
+        start = by_block(bias, plan.groups, plan.channels, plan.padded_channels)
+        numbers = numbers.copy()
+        numbers[STARTS] = 1
+    drive(
+        numbers,
+        plan.packed_bytes,
+        (x.reshape(-1), w.reshape(-1), start, y.reshape(-1)),
+        (pack_weights, plan.packed_tasks),
+        (_image_rows, plan.tasks),
+        plan.parallel,
+    )
     return y

@@ -2,8 +2,8 @@
 
 Both the forward pass and the backward pass of the data compute an image from another one. Forward,
 output ``i`` reads the inputs ``stride * i + dilation * k - padding``. Backward, the input
-``i = a + stride * q`` gets something from those taps `k` for which ``a + padding - dilation * k`` is
-a multiple of the stride; they read row ``q + (a + padding - dilation * k) / stride`` of ``dy``.
+``i = a + stride * q`` gets something from those taps `k` for which ``a + padding - dilation * k``
+is a multiple of the stride; they read row ``q + (a + padding - dilation * k) / stride`` of ``dy``.
 For each residue `a` in height and width (a *phase*) this is a convolution of stride 1 with some of
 the taps. So both have plans of one kind, for the driver in :mod:`minigrad.kernels.conv.gather`.
 """
@@ -16,20 +16,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.conv.drive import HEAD_BYTES, padded, sections
+from minigrad.kernels.conv.emitter import Vector
 from minigrad.kernels.conv.variants import Registers, address, gather_tile, line_tile
 
 __all__ = [
     "FETCH",
     "FRAME",
+    "FRAME_AT",
+    "PACKING_AT",
+    "PHASE_BYTES",
     "SCRATCH",
     "SLACK",
+    "STARTS",
+    "SUMS_AT",
     "TASK",
     "TASKS",
-    "Numbers",
+    "Frame",
+    "Packing",
     "Pair",
+    "Phase",
     "Plan",
+    "Sums",
     "backward_plan",
     "forward_plan",
+    "packing",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -43,62 +54,128 @@ SCRATCH = 16_384
 FETCH = 4
 #: Numbers that the inner loops may read or write beyond a frame.
 SLACK = 128
+#: Channels read, up to which pixels may be in the lanes though channels would fill them: what is
+#: saved is the transpose.
+FEW = 4
 #: Half cycles to transpose one number of the result.
 TRANSPOSE = 0.6
 #: Tasks to make at least, and multiplications that are worth one: some 4 us.
 TASKS, TASK = 16, 500_000
 
 
-class Numbers(NamedTuple):
-    """What the compiled driver must know; sizes in bytes where a name says so."""
+class Packing(NamedTuple):
+    """How weights are put in order for the inner loops; all sizes but `block_bytes` in numbers."""
 
-    images: int
-    groups: int
-    size: int
-    in_channels: int  # of a group, as all channels here
-    in_height: int
+    size: int  # bytes of a number
+    blocks: int  # blocks of output channels in a group, and their channels
+    lanes: int
+    channels: int  # output channels of a group
+    block_bytes: int
+    parts: int  # matrices to transpose for one block, and the rows of each when transposed
+    rows: int
+    group: int  # between the weights of groups, blocks and parts
+    block: int
+    part: int
+    transpose: int  # address of code
+
+
+def packing(
+    vector: Vector, channels: int, read: int, taps: int, lanes: int, backward: bool
+) -> Packing:
+    """Weights to make `channels` from `read` channels; backward, they are stored the other way."""
+    parts, rows = (read, taps) if backward else (1, read * taps)
+    return Packing(
+        size=vector.size,
+        blocks=-(-channels // lanes),
+        lanes=lanes,
+        channels=channels,
+        block_bytes=parts * rows * lanes * vector.size,
+        parts=parts,
+        rows=rows,
+        group=read * channels * taps,
+        block=lanes * rows,
+        part=channels * taps if backward else 0,
+        transpose=address("transpose", vector, 0),
+    )
+
+
+class Frame(NamedTuple):
+    """Rows of all channels of an image, of one group, with zeros around."""
+
+    size: int  # bytes of a number
+    channels: int
+    in_height: int  # of the image
     in_width: int
+    height: int
+    width: int
+    left: int  # zeros in front of each row
+    pad: int  # addresses of code
+    clear: int
+
+
+class Sums(NamedTuple):
+    """The sums over taps."""
+
+    images: int  # times groups
+    groups: int
+    size: int  # bytes of a number
     copied: int  # whether tasks copy their rows into a frame
-    frame_height: int
-    frame_width: int
+    frame_bytes: int
     top: int  # the input row, and column, that the first pixel reads first
     left: int
     stride: int  # input rows from pixel to pixel of a phase
-    out_channels: int
-    out_height: int
-    out_width: int
-    phases: int  # in height, and in width
+    channels: int  # output channels of a group
+    height: int  # of the result
+    width: int
+    row_phases: int
     column_phases: int
     task_rows: int  # rows of a phase in one task, and how many such tasks an image is
     row_tasks: int
     block_rows: int  # rows of a phase between two transposes
     least_rows: int  # that the inner loop needs at least
-    lanes: int  # channels of a block, and how many blocks
-    blocks: int
     task_blocks: int
     block_tasks: int
-    block_bytes: int  # packed weights of a block
-    packed_parts: int  # matrices to transpose for one block, and the rows of each when transposed
-    packed_rows: int
-    weight_group: int  # elements between the weights of groups, blocks and parts
-    weight_block: int
-    weight_part: int
-    line: int  # code of the kernel with pixels in the lanes, or 0 for that with channels
-    pad: int  # addresses of code
-    pack: int
-    transpose: int
+    starts: int  # 1 if each channel has a bias
+    table: int  # addresses of pairs of offsets, and of phases
+    pairs: int
+    phases: int
+    line: int  # code of the loop with pixels in the lanes, or 0 for that with channels
+    transpose: int  # address of code
+
+
+class Phase(NamedTuple):
+    """The pixels of one residue of row and column."""
+
+    code: int
+    table: int
+    pairs: int
+    step: int  # of weights, in bytes
+    row: int
+    column: int
+    width: int
+
+
+#: Where the sections lie in the numbers of a plan (STARTS: counted in numbers, not in bytes).
+PACKING_AT = HEAD_BYTES
+FRAME_AT = PACKING_AT + 8 * len(Packing._fields)
+SUMS_AT = FRAME_AT + 8 * len(Frame._fields)
+PHASE_BYTES = 8 * len(Phase._fields)
+STARTS = SUMS_AT // 8 + Sums._fields.index("starts")
 
 
 class Plan(NamedTuple):
     """A convolution of certain sizes, prepared."""
 
-    numbers: Numbers
-    table: Array  # pairs of offsets, see `micro.gather_function`
-    phases: Array  # for each: code, first pair, pairs, step of weights, row, column, width
+    numbers: Array
+    kept: tuple[Array, ...]  # what the numbers have addresses of
     zeros: Array  # what sums begin with where there is no bias
+    packed_tasks: int
     tasks: int
-    packed: int  # elements of packed weights
-    shared: bool
+    packed_bytes: int
+    parallel: bool
+    groups: int
+    channels: int  # output channels of a group, and with those that fill up the last block
+    padded_channels: int
     out_shape: tuple[int, ...]
 
 
@@ -214,7 +291,8 @@ def _choose(case: _Case) -> _Choice:
         case.registers, vector.lanes, max(1, width // phases), channels, taps, case.columns.stride
     )
     lanes = tile.vectors * vector.lanes
-    if phases == len(case.rows.phases) == case.columns.stride == case.rows.stride == 1:
+    few = case.source[0] <= FEW or channels % vector.lanes != 0
+    if few and phases == len(case.rows.phases) == case.columns.stride == case.rows.stride == 1:
         line = line_tile(case.registers, vector.lanes, height, width, channels, case.kernel[1])
         moves = TRANSPOSE * width * lanes * -(-channels // lanes)
         if line.cost < tile.cost + moves / (case.source[0] * case.kernel[0]):
@@ -280,48 +358,73 @@ def _plan(case: _Case) -> Plan:
     cut = _cut(case, choice)
     channels, height, width = case.source
     out_channels, out_height, out_width = case.target
-    table, records = _tables(case, choice, cut)
     taps = case.kernel[0] * case.kernel[1]
-    parts = channels if case.backward else 1
-    packed_rows = taps if case.backward else channels * taps
-    numbers = Numbers(
-        images=case.images, groups=case.groups, size=size,
-        in_channels=channels, in_height=height, in_width=width,
-        copied=int(cut.copied), frame_height=cut.frame_height, frame_width=cut.frame_width,
-        top=case.rows.low, left=case.columns.low, stride=case.rows.stride,
-        out_channels=out_channels, out_height=out_height, out_width=out_width,
-        phases=len(case.rows.phases), column_phases=len(case.columns.phases),
-        task_rows=cut.task_rows, row_tasks=cut.row_tasks, block_rows=cut.block_rows,
+    weights = packing(vector, out_channels, channels, taps, choice.lanes, case.backward)
+    table, phases = _tables(case, choice, cut)
+    frame = Frame(
+        size=size,
+        channels=channels,
+        in_height=height,
+        in_width=width,
+        height=cut.frame_height,
+        width=cut.frame_width,
+        left=-case.columns.low,
+        pad=address("pad", vector),
+        clear=address("clear", vector),
+    )
+    frame_bytes = cut.copied * (channels * cut.frame_height * cut.frame_width + SLACK) * size
+    row_phases = len(case.rows.phases)
+    sums = Sums(
+        images=case.images * case.groups,
+        groups=case.groups,
+        size=size,
+        copied=int(cut.copied),
+        frame_bytes=padded(frame_bytes),
+        top=case.rows.low,
+        left=case.columns.low,
+        stride=case.rows.stride,
+        channels=out_channels,
+        height=out_height,
+        width=out_width,
+        row_phases=row_phases,
+        column_phases=len(case.columns.phases),
+        task_rows=cut.task_rows,
+        row_tasks=cut.row_tasks,
+        block_rows=cut.block_rows,
         least_rows=choice.least_rows,
-        lanes=choice.lanes, blocks=cut.blocks,
-        task_blocks=cut.task_blocks, block_tasks=cut.block_tasks,
-        block_bytes=parts * packed_rows * choice.lanes * size,
-        packed_parts=parts, packed_rows=packed_rows,
-        weight_group=channels * out_channels * taps,
-        weight_block=choice.lanes * packed_rows,
-        weight_part=out_channels * taps if case.backward else 0,
+        task_blocks=cut.task_blocks,
+        block_tasks=cut.block_tasks,
+        starts=0,
+        table=table.ctypes.data,
+        pairs=table.size // 2,
+        phases=phases.ctypes.data,
         line=address("line", vector, *choice.numbers) if choice.line else 0,
-        pad=address("pad", vector), pack=address("transpose", vector, 0),
         transpose=address("transpose", vector, 1),
-    )  # fmt: skip
+    )
+    scratch = cut.block_rows * row_phases * out_width * choice.lanes * size
+    work = padded(frame_bytes) + (0 if choice.line else scratch)
+    blocks = case.groups * cut.blocks
     return Plan(
-        numbers,
-        np.array(table or [(0, 0)], np.int64).ravel(),
-        np.array(records, np.int64),
-        np.zeros(choice.lanes, np.float32 if size == 4 else np.float64),
-        case.images * case.groups * cut.row_tasks * cut.block_tasks,
-        case.groups * cut.blocks * parts * packed_rows * choice.lanes,
-        cut.work >= TASK,
-        (case.images, case.groups * out_channels, out_height, out_width),
+        numbers=sections(work, weights, frame, sums),
+        kept=(table, phases),
+        zeros=np.zeros(choice.lanes, np.float32 if size == 4 else np.float64),
+        packed_tasks=blocks,
+        tasks=case.images * case.groups * cut.row_tasks * cut.block_tasks,
+        packed_bytes=blocks * weights.block_bytes,
+        parallel=cut.work >= TASK,
+        groups=case.groups,
+        channels=out_channels,
+        padded_channels=cut.blocks * choice.lanes,
+        out_shape=(case.images, case.groups * out_channels, out_height, out_width),
     )
 
 
-def _tables(case: _Case, choice: _Choice, cut: _Cut) -> tuple[list[Pair], list[list[int]]]:
-    """Offsets of all taps, and the record of each phase."""
+def _tables(case: _Case, choice: _Choice, cut: _Cut) -> tuple[Array, Array]:
+    """Offsets of all taps, as pairs for the inner loops, and all phases."""
     rows, columns, size = case.rows, case.columns, case.size
     vector, lanes = case.registers.vector(size), choice.lanes
     table: list[Pair] = []
-    records: list[list[int]] = []
+    phases: list[list[int]] = []
     taps = case.kernel[0] * case.kernel[1]
     for a, row_taps in enumerate(rows.phases):
         for b, column_taps in enumerate(columns.phases):
@@ -341,6 +444,9 @@ def _tables(case: _Case, choice: _Choice, cut: _Cut) -> tuple[list[Pair], list[l
                 pixels, vectors = min(choice.numbers[0], width), choice.numbers[1]
                 unrolled = len(column_taps) if together else 1
                 code = address("gather", vector, pixels, vectors, unrolled, columns.stride)
-            count = len(table) - first
-            records.append([code, first, count, step * lanes * size, a, b, width])
-    return table, records
+            phase = Phase(code, first, len(table) - first, step * lanes * size, a, b, width)
+            phases.append(list(phase))
+    pairs = np.array(table or [(0, 0)], np.int64)
+    for phase_numbers in phases:
+        phase_numbers[1] = pairs.ctypes.data + 16 * phase_numbers[1]
+    return pairs, np.array(phases, np.int64)

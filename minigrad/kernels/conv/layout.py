@@ -7,13 +7,14 @@ a time (16 ns for 256 numbers). :func:`pad_function` copies an image into a fram
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
 from minigrad.kernels.conv.emitter import Emitter, Value, Vector, address_of
 
-__all__ = ["pad_function", "transpose_function"]
+__all__ = ["add_function", "clear_function", "pad_function", "transpose_function"]
 
 #: How many bytes ahead a matrix is fetched.
 AHEAD = 128
@@ -87,9 +88,10 @@ def pad_function(vector: Vector) -> Any:
     """A copy of rows with zeros before and after each.
 
     The function has the arguments ``(source, source_pitch, target, rows, width, left, columns,
-    ahead)``, the pitch in bytes: of each row of `width` numbers it writes `columns`, the first `left` of
-    which are zeros (or, if negative, of which that many are left out). The target's rows follow
-    each other. Up to a vector beyond its end is overwritten.
+    ahead)``, the pitch in bytes: of each row of `width` numbers it writes `columns`, the first
+    `left` of which are zeros (or, if negative, of which that many are left out). The target's rows
+    follow each other. Up to a vector beyond its end is overwritten. What lies `ahead` (in bytes) of
+    the source is fetched into the cache.
     """
     lanes, size = vector.lanes, vector.size
 
@@ -118,3 +120,58 @@ def pad_function(vector: Vector) -> Any:
         e.loop(vectors, [], [], [], part)
 
     return address_of(vector, "pad", 8, write)
+
+
+def clear_function(vector: Vector) -> Any:
+    """Zeros. The function has the arguments ``(target, count)``, a number of numbers."""
+
+    def write(e: Emitter, args: list[Value]) -> None:
+        target, count = args
+
+        def whole(index: Value, addresses: list[Value], none: list[Value]) -> list[Value]:
+            e.store(e.zero, addresses[0])
+            return []
+
+        def part(address: Value, mask: Value) -> None:
+            e.store_masked(e.zero, address, mask)
+
+        _each_vector(e, count, [target], whole, lambda places, mask: part(places[0], mask))
+
+    return address_of(vector, "clear", 2, write)
+
+
+def add_function(vector: Vector) -> Any:
+    """Sums in place. The arguments are ``(target, source, count)``, a number of numbers."""
+
+    def write(e: Emitter, args: list[Value]) -> None:
+        target, source, count = args
+
+        def whole(index: Value, addresses: list[Value], none: list[Value]) -> list[Value]:
+            goal, origin = addresses
+            e.store(e.b.fadd(e.load(goal), e.load(origin)), goal)
+            return []
+
+        def part(places: list[Value], mask: Value) -> None:
+            goal, origin = places
+            total = e.b.fadd(e.load_masked(goal, mask), e.load_masked(origin, mask))
+            e.store_masked(total, goal, mask)
+
+        _each_vector(e, count, [target, source], whole, part)
+
+    return address_of(vector, "add", 3, write)
+
+
+def _each_vector(
+    e: Emitter,
+    count: Value,
+    starts: list[Value],
+    whole: Callable[[Value, list[Value], list[Value]], list[Value]],
+    part: Callable[[list[Value], Value], None],
+) -> None:
+    """Go through arrays by vectors, then through what is left."""
+    b, lanes = e.b, e.vector.lanes
+    vectors = b.sdiv(count, e.integer_constant(lanes))
+    with b.if_then(b.icmp_signed(">", vectors, e.integer_constant(0))):
+        e.loop(vectors, starts, [e.integer_constant(e.vector.bytes)] * len(starts), [], whole)
+    rest = e.below(count, e.times(vectors, lanes))
+    part([b.add(start, e.times(vectors, e.vector.bytes)) for start in starts], rest)

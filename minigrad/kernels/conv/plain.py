@@ -118,7 +118,7 @@ def unfold(x: Array, how: Geometry) -> Array:
     columns = np.empty((n, 1, c, *how.kernel, math.prod(out)), x.dtype)
     for place, where in _taps(how, out):
         columns[(*place, slice(None))] = _rows(padded[where])
-    return columns.reshape(n, -1, columns.shape[-1])
+    return columns.reshape(n, math.prod(columns.shape[1:-1]), columns.shape[-1])
 
 
 def fold(columns: Array, sizes: tuple[int, ...], how: Geometry) -> Array:

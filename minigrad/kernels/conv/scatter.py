@@ -15,15 +15,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.conv.drive import (
+    HEAD_BYTES,
+    Body,
+    Head,
+    claim,
+    inner,
+    numbers_at,
+    padded,
+    release,
+    sections,
+)
+from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather import fill_frame
-from minigrad.kernels.conv.gather_plan import FRAME, SCRATCH, SLACK, TASK, TASKS, Pair
+from minigrad.kernels.conv.gather_plan import FRAME, SCRATCH, SLACK, TASK, TASKS, Frame, Pair
 from minigrad.kernels.conv.variants import Registers, address, scatter_tile
-from minigrad.kernels.jit import jit
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
-__all__ = ["plan", "run"]
+__all__ = ["SUMS", "plan", "run"]
 
 Array = np.ndarray[Any, Any]
 
@@ -33,50 +43,59 @@ PART = 256
 SUMS = 33_554_432
 
 
-class Numbers(NamedTuple):
-    """What the compiled driver must know; sizes in bytes where a name says so."""
+class Terms(NamedTuple):
+    """The sums over pixels."""
 
     images: int
     groups: int
-    size: int
-    in_channels: int  # of a group, as all channels here
-    in_height: int
-    in_width: int
+    size: int  # bytes of a number
     copied: int  # whether tasks copy rows of the input into a frame
-    frame_height: int
-    frame_width: int
+    frame_image: int  # bytes of an image's frame
+    frame_bytes: int
+    image_bytes: int  # of the input: an image, a row as it is read, a group
+    row_bytes: int
+    group_bytes: int
     top: int  # minus the padding
-    left: int
     stride: int
-    out_channels: int
-    out_height: int
-    out_width: int
+    channels: int  # output channels of a group
+    height: int  # of the result
+    width: int
     together: int  # images that are read together, if they are small
     unit_rows: int  # output rows in one frame, and how many such units an image is
-    units: int  # of all images, or batches of images
     row_units: int
+    units: int  # of all images
     block_rows: int
     parts: int
     lanes: int
     blocks: int
     task_blocks: int
     block_tasks: int
-    height: int  # rows of the kernel in a tile, and how many such tiles there are
-    tiles: int
-    taps: int  # taps in a row of a tile, and in the kernel of one output channel
-    weights: int
-    code: int
-    pad: int  # addresses of code
+    tiles: int  # of weights, for a block of output channels
+    tile_taps: int  # taps in a tile, and bytes of their sums
+    tile_bytes: int
+    tile_rows: int
+    taps: int  # in the kernel of one output channel
+    offsets: int  # addresses of the rows of tiles, and of code
+    scatter: int
+    clear: int
+    add: int
     pack: int
     transpose: int
+
+
+FRAME_AT = HEAD_BYTES
+TERMS_AT = FRAME_AT + 8 * len(Frame._fields)
 
 
 class Plan(NamedTuple):
     """A convolution of certain sizes, prepared."""
 
-    numbers: Numbers
-    offsets: Array
-    shared: bool
+    numbers: Array
+    offsets: Array  # what the numbers have the address of
+    tasks: int
+    adding: int
+    sums_bytes: int
+    parallel: bool
 
 
 @functools.lru_cache(maxsize=1024)
@@ -124,9 +143,9 @@ def plan(
 
     rows = c * kh * (kw // tile.taps)
     tiles = -(-rows // tile.height)
-    weights = c * kh * kw
-    sums = groups * blocks * tiles * tile.height * tile.taps * lanes * size
-    work = n * groups * o * weights * oh * ow
+    tile_taps = tile.height * tile.taps
+    sums = groups * blocks * tiles * tile_taps * lanes * size
+    work = n * groups * o * c * kh * kw * oh * ow
     wanted = max(1, min(TASKS, work // TASK))
     parts = min(
         units,
@@ -137,161 +156,198 @@ def plan(
     block_tasks = min(blocks, -(-wanted // (parts * groups)))
     task_blocks = -(-blocks // block_tasks)
     block_tasks = -(-blocks // task_blocks)
-    offsets = [
+    table = [
         ((channel * frame_height + i * dilation[0]) * frame_width + j * dilation[1]) * size
         for channel in range(c)
         for i in range(kh)
         for j in range(0, kw, tile.taps)
     ]
-    offsets += offsets[-1:] * (tiles * tile.height - rows)
-    numbers = Numbers(
-        images=n, groups=groups, size=size,
-        in_channels=c, in_height=in_height, in_width=in_width,
-        copied=int(copied), frame_height=frame_height, frame_width=frame_width,
-        top=-padding[0], left=-padding[1], stride=stride[0],
-        out_channels=o, out_height=oh, out_width=ow,
-        together=together, unit_rows=unit_rows, units=units, row_units=row_units,
-        block_rows=block_rows, parts=parts, lanes=lanes, blocks=blocks,
-        task_blocks=task_blocks, block_tasks=block_tasks,
-        height=tile.height, tiles=tiles, taps=tile.taps, weights=weights,
-        code=address("scatter", vector, tile.height, tile.vectors, tile.taps, stride[1]),
-        pad=address("pad", vector), pack=address("transpose", vector, 0),
+    offsets = np.array(table + table[-1:] * (tiles * tile.height - rows), np.int64)
+    frame = Frame(
+        size=size,
+        channels=c,
+        in_height=in_height,
+        in_width=in_width,
+        height=frame_height,
+        width=frame_width,
+        left=padding[1],
+        pad=address("pad", vector),
+        clear=address("clear", vector),
+    )
+    frame_image = c * frame_height * frame_width * size
+    frame_bytes = padded(copied * (together * frame_image + SLACK * size))
+    terms = Terms(
+        images=n,
+        groups=groups,
+        size=size,
+        copied=int(copied),
+        frame_image=frame_image,
+        frame_bytes=frame_bytes,
+        image_bytes=groups * c * in_height * in_width * size,
+        row_bytes=frame_width * size,
+        group_bytes=c * in_height * in_width * size,
+        top=-padding[0],
+        stride=stride[0],
+        channels=o,
+        height=oh,
+        width=ow,
+        together=together,
+        unit_rows=unit_rows,
+        row_units=row_units,
+        units=units,
+        block_rows=block_rows,
+        parts=parts,
+        lanes=lanes,
+        blocks=blocks,
+        task_blocks=task_blocks,
+        block_tasks=block_tasks,
+        tiles=tiles,
+        tile_taps=tile_taps,
+        tile_bytes=tile_taps * lanes * size,
+        tile_rows=tile.height,
+        taps=c * kh * kw,
+        offsets=offsets.ctypes.data,
+        scatter=address("scatter", vector, tile.height, tile.vectors, tile.taps, stride[1]),
+        clear=address("clear", vector),
+        add=address("add", vector),
+        pack=address("transpose", vector, 0),
         transpose=address("transpose", vector, 1),
-    )  # fmt: skip
-    return Plan(numbers, np.array(offsets, np.int64), work >= TASK)
+    )
+    return Plan(
+        numbers=sections(frame_bytes + together * block_rows * ow * lanes * size, frame, terms),
+        offsets=offsets,
+        tasks=parts * groups * block_tasks,
+        adding=groups * blocks * tiles,
+        sums_bytes=parts * sums,
+        parallel=work >= TASK,
+    )
 
 
 # -------------------------------------------------------------------------------------- compiled
 
 
-@jit
-def _add_rows(source, image, first, rows, images, dy, flow, sums, offsets, block, p):  # type: ignore[no-untyped-def]
+@inner
+def _add_rows(source, image, images, channel, first, rows, flow, sums, address):  # type: ignore[no-untyped-def]
     """The sums of all tiles over `rows` rows of `images` images, read at `source`."""
-    group_image = image * p.groups
-    pixels = rows * p.out_width
-    plane = p.out_height * p.out_width
-    channels = smaller(p.lanes, p.out_channels - (block % p.blocks) * p.lanes)
+    p = numbers_at(Terms, address + TERMS_AT)
+    pixels = rows * p.width
+    pixel = p.lanes * p.size
+    plane = p.height * p.width * p.size
+    gradient = numbers_at(Head, address).other + first * p.width * p.size
     for i in range(images):
-        channel = (group_image + i * p.groups) * p.out_channels
-        channel += block // p.blocks * p.out_channels + block % p.blocks * p.lanes
+        place = (image + i) * p.groups * p.channels + channel
         call(
             p.pack,
             (
-                dy.ctypes.data + (channel * plane + first * p.out_width) * p.size,
-                plane * p.size,
-                channels,
+                gradient + place * plane,
+                plane,
+                smaller(p.lanes, p.channels - channel % p.channels),
                 pixels,
-                flow.ctypes.data + i * pixels * p.lanes * p.size,
-                p.lanes * p.size,
+                flow + i * pixels * pixel,
+                pixel,
                 p.lanes,
             ),
         )
-    if p.copied:
-        between = p.in_channels * p.frame_height * p.frame_width * p.size
-    else:
-        between = p.groups * p.in_channels * p.in_height * p.in_width * p.size
-    tile_bytes = p.height * p.taps * p.lanes * p.size
+    between = p.frame_image if p.copied != 0 else p.image_bytes
     for tile in range(p.tiles):
         call(
-            p.code,
+            p.scatter,
             (
                 source,
                 between,
-                p.stride * p.frame_width * p.size,
-                offsets.ctypes.data + 8 * tile * p.height,
-                flow.ctypes.data,
+                p.stride * p.row_bytes,
+                p.offsets + 8 * tile * p.tile_rows,
+                flow,
                 images,
                 rows,
-                p.out_width,
-                sums + tile * tile_bytes,
+                p.width,
+                sums + tile * p.tile_bytes,
             ),
         )
 
 
-@jit
-def _parts(x, dy, sums, offsets, p, b0, b1):  # type: ignore[no-untyped-def]
+@inner
+def _add_unit(unit, group, begin, end, sums, work, address):  # type: ignore[no-untyped-def]
+    """The sums of some blocks of output channels over one unit; `sums` are those of block 0."""
+    head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
+    image = unit // p.row_units * p.together
+    images = smaller(p.together, p.images - image)
+    first = unit % p.row_units * p.unit_rows
+    last = smaller(p.height, first + p.unit_rows)
+    source = head.source + image * p.image_bytes + group * p.group_bytes
+    if p.copied != 0:
+        for i in range(images):
+            origin, target = source + i * p.image_bytes, work + i * p.frame_image
+            fill_frame(origin, first * p.stride + p.top, target, address + FRAME_AT)
+        source = work
+    else:
+        source += first * p.stride * p.row_bytes
+    flow = work + p.frame_bytes
+    for block in range(begin, end):
+        channel = group * p.channels + block * p.lanes
+        target = sums + block * p.tiles * p.tile_bytes
+        for row in range(first, last, p.block_rows):
+            rows = smaller(p.block_rows, last - row)
+            origin = source + (row - first) * p.stride * p.row_bytes
+            _add_rows(origin, image, images, channel, row, rows, flow, target, address)
+
+
+@Body
+def _parts(address, b0, b1):  # type: ignore[no-untyped-def]
     """Tasks: one part of the images for some blocks of output channels."""
-    plane = p.in_channels * p.frame_height * p.frame_width
-    frame = np.empty(p.copied * p.together * plane + SLACK, x.dtype)
-    flow = np.empty(p.together * p.block_rows * p.out_width * p.lanes, x.dtype)
-    count = p.tiles * p.height * p.taps * p.lanes
-    zero = x.dtype.type(0)
+    head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
+    slot = claim(address)
+    work = head.work + slot * head.work_bytes
+    block_bytes = p.tiles * p.tile_bytes
     for task in range(b0, b1):
-        blocks, rest = task % p.block_tasks, task // p.block_tasks
+        number, rest = task % p.block_tasks, task // p.block_tasks
         group, part = rest % p.groups, rest // p.groups
-        begin = group * p.blocks + blocks * p.task_blocks
-        end = smaller((group + 1) * p.blocks, begin + p.task_blocks)
-        place = part * p.groups * p.blocks
-        own = sums[(place + begin) * count : (place + end) * count]
-        for i in range(own.size):
-            own[i] = zero
+        begin = number * p.task_blocks
+        end = smaller(p.blocks, begin + p.task_blocks)
+        sums = head.memory + rest * p.blocks * block_bytes
+        call(p.clear, (sums + begin * block_bytes, (end - begin) * block_bytes // p.size))
         for unit in range(part * p.units // p.parts, (part + 1) * p.units // p.parts):
-            image = unit // p.row_units * p.together
-            images = smaller(p.together, p.images - image)
-            first = unit % p.row_units * p.unit_rows
-            last = smaller(p.out_height, first + p.unit_rows)
-            channel = (image * p.groups + group) * p.in_channels
-            source = x.ctypes.data + channel * p.in_height * p.in_width * p.size
-            if p.copied:
-                step = p.groups * p.in_channels * p.in_height * p.in_width * p.size
-                for i in range(images):
-                    target = frame[i * plane :]
-                    fill_frame(source + i * step, first * p.stride + p.top, target, p)
-                source = frame.ctypes.data
-            else:
-                source += first * p.stride * p.in_width * p.size
-            for block in range(begin, end):
-                target = sums.ctypes.data + (place + block) * count * p.size
-                for row in range(first, last, p.block_rows):
-                    rows = smaller(p.block_rows, last - row)
-                    origin = source + (row - first) * p.stride * p.frame_width * p.size
-                    _add_rows(origin, image, row, rows, images, dy, flow, target, offsets, block, p)
+            _add_unit(unit, group, begin, end, sums, work, address)
+    release(address, slot)
 
 
-@jit
-def _add_parts(sums, dw, p, b0, b1):  # type: ignore[no-untyped-def]
+@Body
+def _add_parts(address, b0, b1):  # type: ignore[no-untyped-def]
     """Tasks: add the sums of all parts of one tile, then transpose them into the result."""
-    tile_count = p.height * p.taps * p.lanes
-    count = p.tiles * tile_count
+    head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
+    part_bytes = p.groups * p.blocks * p.tiles * p.tile_bytes
     for task in range(b0, b1):
         block, tile = task // p.tiles, task % p.tiles
-        total = sums[block * count + tile * tile_count :][:tile_count]
+        total = head.memory + task * p.tile_bytes
         for part in range(1, p.parts):
-            place = (part * p.groups * p.blocks + block) * count + tile * tile_count
-            other = sums[place : place + tile_count]
-            for i in range(total.size):
-                total[i] += other[i]
-        first = tile * p.height * p.taps
-        taps = smaller(p.height * p.taps, p.weights - first)
-        channel = block // p.blocks * p.out_channels + block % p.blocks * p.lanes
-        channels = smaller(p.lanes, p.out_channels - block % p.blocks * p.lanes)
+            call(p.add, (total, total + part * part_bytes, p.tile_bytes // p.size))
+        taps = smaller(p.tile_taps, p.taps - tile * p.tile_taps)
+        channel = block % p.blocks * p.lanes
+        place = (block // p.blocks * p.channels + channel) * p.taps + tile * p.tile_taps
         call(
             p.transpose,
             (
-                total.ctypes.data,
+                total,
                 p.lanes * p.size,
                 taps,
-                channels,
-                dw.ctypes.data + (channel * p.weights + first) * p.size,
-                p.weights * p.size,
+                smaller(p.lanes, p.channels - channel),
+                head.result + place * p.size,
+                p.taps * p.size,
                 taps,
             ),
         )
-
-
-@jit
-def _scatter(pool, x, dy, sums, offsets, dw, p):  # type: ignore[no-untyped-def]
-    blocks = p.groups * p.blocks
-    parallel_for(pool, _parts, (x, dy, sums, offsets, p), p.parts * p.groups * p.block_tasks)
-    parallel_for(pool, _add_parts, (sums, dw, p), blocks * p.tiles)
 
 
 def run(plan: Plan, dy: Array, x: Array, w_shape: tuple[int, ...]) -> Array:
     """The gradient of the weight; arrays C-contiguous and of the plan's shapes."""
-    p = plan.numbers
     dw = np.empty(w_shape, x.dtype)
-    count = p.parts * p.groups * p.blocks * p.tiles * p.height * p.taps * p.lanes
-    sums = np.empty(count, x.dtype)
-    pool = pool_address() if plan.shared else 0
-    _scatter(pool, x.reshape(-1), dy.reshape(-1), sums, plan.offsets, dw.reshape(-1), p)
+    flat = x.reshape(-1)
+    drive(
+        plan.numbers,
+        plan.sums_bytes,
+        (flat, dy.reshape(-1), flat, dw.reshape(-1)),  # there is no bias
+        (_parts, plan.tasks),
+        (_add_parts, plan.adding),
+        plan.parallel,
+    )
     return dw

@@ -56,7 +56,7 @@ def address():
 
 
 _HOMES = dict.fromkeys(("gather", "line", "scatter"), "micro")
-_HOMES |= dict.fromkeys(("pad", "transpose"), "layout")
+_HOMES |= dict.fromkeys(("add", "clear", "pad", "transpose"), "layout")
 _HOMES |= dict.fromkeys(("flow", "gradient", "input", "output", "weight"), "transforms")
 
 
@@ -111,7 +111,7 @@ def gather_tile(
     --------
     >>> from minigrad.kernels.conv.variants import Registers, gather_tile
     >>> gather_tile(Registers(64, 32), 16, 32, 64, 3, 1)[:3]
-    (8, 2, 3)
+    (16, 1, 3)
     """
     chosen = Tile(1, 1, 1, float("inf"))
     for unrolled in dict.fromkeys((taps, 1)):  # the wider one if they are equal
@@ -140,7 +140,7 @@ def line_tile(
     --------
     >>> from minigrad.kernels.conv.variants import Registers, line_tile
     >>> line_tile(Registers(64, 32), 16, 14, 14, 6, 5)[:3]
-    (3, 1, 6)
+    (7, 1, 3)
     """
     chosen = Line(1, 1, 1, float("inf"))
     for block in range(1, channels + 1):

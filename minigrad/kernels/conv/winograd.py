@@ -13,88 +13,160 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.conv.emitter import call
+from minigrad.kernels.conv.drive import (
+    Body,
+    Head,
+    claim,
+    inner,
+    numbers_at,
+    padded,
+    release,
+    sections,
+)
+from minigrad.kernels.conv.drive import run as drive
+from minigrad.kernels.conv.emitter import LINE, Vector, call
 from minigrad.kernels.conv.gather import by_block, pack_blocks
-from minigrad.kernels.conv.gather_plan import FETCH, TASK, TASKS, Pair
+from minigrad.kernels.conv.gather_plan import FETCH, PACKING_AT, TASK, TASKS, Packing, Pair, packing
 from minigrad.kernels.conv.transforms import PLACES
 from minigrad.kernels.conv.variants import Registers, address, gather_tile
-from minigrad.kernels.jit import jit
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
-__all__ = ["even_parts", "plan", "run", "transform_input"]
+__all__ = ["Input", "Tiles", "cut_input", "plan", "run", "transform_input"]
 
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, int, int, int]
 
 #: Tiles of a task, where the input's transform is no larger than this number of bytes.
 TILES, INPUT = 64, 524_288
 
 
-class Numbers(NamedTuple):
-    """What the compiled driver must know; sizes in bytes where a name says so."""
+class Tiles(NamedTuple):
+    """How images are cut into tiles, and those into tasks."""
 
-    images: int
+    together: int  # images of a task
+    rows: int  # of tiles of an image in a task, and how many such tasks an image is
+    columns: int
+    row_tasks: int
+    units: int  # tasks of all images
+
+    @property
+    def most(self) -> int:
+        """Tiles of a task, at most."""
+        return self.together * self.rows * self.columns
+
+
+class Input(NamedTuple):
+    """The transform of images; see `transforms.input_function`."""
+
+    channels: int  # of a group
     groups: int
-    size: int
-    in_channels: int  # of a group, as all channels here
-    in_height: int
-    in_width: int
+    size: int  # bytes of a number
+    height: int
+    width: int
     top: int  # the padding
     left: int
-    out_channels: int
-    out_height: int
-    out_width: int
-    together: int  # images of a task
-    least: int  # tiles that the inner loop needs at least
-    tile_rows: int  # of an image in a task, and how many such tasks an image is
     tile_columns: int
+    pitch: int  # bytes from channel to channel at one place
+    place: int  # bytes from place to place
+    bytes: int  # of all places, then of what a channel is made in
+    buffer_bytes: int
+    transform: int  # addresses of code
+    clear: int
+
+
+def cut_input(
+    vector: Vector, source: Shape, result: Pair, padding: Pair, groups: int, least_units: int
+) -> tuple[Tiles, Input]:
+    """Tasks of which the transform fits the cache."""
+    n, channels, height, width = source
+    channels //= groups
+    rows, columns = -(-result[0] // 2), -(-result[1] // 2)
+    most = max(16, min(TILES, INPUT // (PLACES * channels * vector.size)))
+    tile_rows = -(-rows // -(-rows // max(1, most // columns)))
+    row_tasks = -(-rows // tile_rows)
+    together = 1
+    if row_tasks == 1:
+        together = max(1, min(n, most // (rows * columns), n * groups // max(1, least_units)))
+    tiles = Tiles(together, tile_rows, columns, row_tasks, -(-n // together) * row_tasks)
+    # each image writes whole vectors, the last one beyond its own tiles
+    lanes = vector.lanes
+    pitch = (together - 1) * tile_rows * columns + lanes * -(-tile_rows * columns // lanes)
+    pitch = -(-pitch // lanes) * vector.bytes
+    # a vector between places, or all sixteen would lie in the same few lines of the cache
+    place = channels * pitch + vector.bytes
+    plane = (tile_rows + 1) * columns * vector.size + vector.bytes
+    return tiles, Input(
+        channels=channels,
+        groups=groups,
+        size=vector.size,
+        height=height,
+        width=width,
+        top=padding[0],
+        left=padding[1],
+        tile_columns=columns,
+        pitch=pitch,
+        place=place,
+        bytes=padded(PLACES * place + 2 * vector.bytes),
+        buffer_bytes=padded(8 * plane + 2 * vector.bytes) + padded(width * vector.size),
+        transform=address("input", vector, min(lanes, 1 << (columns - 1).bit_length())),
+        clear=address("clear", vector),
+    )
+
+
+class Products(NamedTuple):
+    """The products at all places, and the output."""
+
+    images: int
+    together: int
+    rows: int
+    columns: int
     row_tasks: int
-    pitch: int  # tiles from channel to channel, bytes from place to place of the input
-    in_place: int
-    lanes: int  # channels of a block, and how many blocks
-    blocks: int
     task_blocks: int
     block_tasks: int
-    block_bytes: int  # of packed weights
-    packed_parts: int
-    packed_rows: int
-    weight_group: int
-    weight_block: int
-    weight_part: int
+    height: int  # of the result
+    width: int
+    starts: int  # 1 if each channel has a bias
+    least: int  # tiles that the inner loop needs at least
+    factors: int  # bytes from the packed weights to those at the places; from block to block
+    block_bytes: int
+    products_bytes: int
     first_tap: int  # bytes to the first tap of packed weights, and from tap to tap
     tap: int
-    pack: int  # addresses of code
-    transpose: int
+    table: int  # addresses of pairs of offsets, and zeros
+    zeros: int
+    transpose: int  # addresses of code
     gather: int
-    input: int
     output: int
     weight: int
+
+
+INPUT_AT = PACKING_AT + 8 * len(Packing._fields)
+PRODUCTS_AT = INPUT_AT + 8 * len(Input._fields)
+STARTS = PRODUCTS_AT // 8 + Products._fields.index("starts")
 
 
 class Plan(NamedTuple):
     """A convolution of certain sizes, prepared."""
 
-    numbers: Numbers
-    table: Array
+    numbers: Array
+    table: Array  # what the numbers have the address of
     zeros: Array
+    packed_tasks: int
     tasks: int
-    packed: int
-    shared: bool
+    weights_bytes: int
+    parallel: bool
+    groups: int
+    channels: int  # output channels of a group, and with those that fill up the last block
+    padded_channels: int
     out_shape: tuple[int, ...]
-
-
-def even_parts(count: int, most: int) -> int:
-    """The size of equal parts of `count`, none larger than `most`."""
-    parts = -(-count // most)
-    return -(-count // parts)
 
 
 @functools.lru_cache(maxsize=1024)
 def plan(
     registers: Registers,
     size: int,
-    source: tuple[int, int, int, int],
-    target: tuple[int, int, int, int],
+    source: Shape,
+    target: Shape,
     padding: Pair,
     groups: int,
     backward: bool,
@@ -103,214 +175,217 @@ def plan(
 
     `backward` turns the kernel round and exchanges its channels.
     """
-    n, c, h, w = source
-    o, oh, ow = target[1:]
-    c, o = c // groups, o // groups
+    n, c = source[0], source[1] // groups
+    o, height, width = target[1] // groups, target[2], target[3]
     vector = registers.vector(size)
-    columns, rows = -(-ow // 2), -(-oh // 2)
-    most = max(16, min(TILES, INPUT // (PLACES * c * size)))
-    tile_rows = even_parts(rows, max(1, most // columns))
-    row_tasks = -(-rows // tile_rows)
-    together = max(1, min(n, most // (rows * columns))) if row_tasks == 1 else 1
-    work = n * groups * c * o * 4 * rows * columns
+    work = n * groups * c * o * 4 * -(-height // 2) * -(-width // 2)
     wanted = min(TASKS, work // TASK)
-    together = max(1, min(together, n * groups // max(1, wanted)))
-    units = -(-n // together) * groups * row_tasks
-    count = together * tile_rows * columns
-    tile = gather_tile(registers, vector.lanes, count, o, 1, 1)
+    tiles, inputs = cut_input(vector, source, (height, width), padding, groups, wanted)
+    tile = gather_tile(registers, vector.lanes, tiles.most, o, 1, 1)
     lanes = tile.vectors * vector.lanes
-    blocks = -(-o // lanes)
-    block_tasks = min(blocks, max(1, -(-wanted // units)))
-    task_blocks = -(-blocks // block_tasks)
-    block_tasks = -(-blocks // task_blocks)
-    narrow = min(vector.lanes, 1 << (columns - 1).bit_length())
-    parts, packed_rows = (c, 9) if backward else (1, 9 * c)
-    # each image writes whole vectors, the last one beyond its own tiles
-    pitch = count - tile_rows * columns + vector.lanes * -(-tile_rows * columns // vector.lanes)
-    pitch = -(-pitch // vector.lanes) * vector.lanes
-    numbers = Numbers(
-        images=n, groups=groups, size=size,
-        in_channels=c, in_height=h, in_width=w, top=padding[0], left=padding[1],
-        out_channels=o, out_height=oh, out_width=ow,
-        together=together, least=min(tile.height, count),
-        tile_rows=tile_rows, tile_columns=columns, row_tasks=row_tasks,
-        pitch=pitch, in_place=(c * pitch + vector.lanes) * size,
-        lanes=lanes, blocks=blocks, task_blocks=task_blocks, block_tasks=block_tasks,
-        block_bytes=9 * c * lanes * size, packed_parts=parts, packed_rows=packed_rows,
-        weight_group=c * o * 9, weight_block=lanes * packed_rows,
-        weight_part=o * 9 if backward else 0,
-        first_tap=8 * lanes * size if backward else 0,
-        tap=-lanes * size if backward else lanes * size,
-        pack=address("transpose", vector, 0), transpose=address("transpose", vector, 1),
-        gather=address("gather", vector, min(tile.height, count), tile.vectors, 1, 1),
-        input=address("input", vector, narrow),
+    weights = packing(vector, o, c, 9, lanes, backward)
+    units = tiles.units * groups
+    block_tasks = min(weights.blocks, max(1, -(-wanted // units)))
+    task_blocks = -(-weights.blocks // block_tasks)
+    block_tasks = -(-weights.blocks // task_blocks)
+    pixel = lanes * size
+    table = np.array([(i * inputs.pitch, i * pixel) for i in range(c)], np.int64)
+    zeros = np.zeros(lanes, np.float32 if size == 4 else np.float64)
+    packed = padded(groups * weights.blocks * weights.block_bytes)
+    products = Products(
+        images=n,
+        together=tiles.together,
+        rows=tiles.rows,
+        columns=tiles.columns,
+        row_tasks=tiles.row_tasks,
+        task_blocks=task_blocks,
+        block_tasks=block_tasks,
+        height=height,
+        width=width,
+        starts=0,
+        least=min(tile.height, tiles.most),
+        factors=packed,
+        block_bytes=PLACES * (c + 1) * pixel,
+        products_bytes=padded(PLACES * (tiles.most + 1) * pixel),
+        first_tap=8 * pixel if backward else 0,
+        tap=-pixel if backward else pixel,
+        table=table.ctypes.data,
+        zeros=zeros.ctypes.data,
+        transpose=address("transpose", vector, 1),
+        gather=address("gather", vector, min(tile.height, tiles.most), tile.vectors, 1, 1),
         output=address("output", vector, tile.vectors),
         weight=address("weight", vector, tile.vectors),
-    )  # fmt: skip
-    table = [(i * pitch * size, i * lanes * size) for i in range(c)]
+    )
+    scratch = (2 * tiles.rows * width + 2) * pixel
+    work_bytes = inputs.bytes + inputs.buffer_bytes + products.products_bytes + scratch
     return Plan(
-        numbers,
-        np.array(table, np.int64).ravel(),
-        np.zeros(lanes, np.float32 if size == 4 else np.float64),
-        units * block_tasks,
-        groups * blocks * 9 * c * lanes,
-        work >= TASK,
-        (n, groups * o, oh, ow),
+        numbers=sections(work_bytes, weights, inputs, products),
+        table=table,
+        zeros=zeros,
+        packed_tasks=groups * weights.blocks,
+        tasks=units * block_tasks,
+        weights_bytes=packed + groups * weights.blocks * products.block_bytes,
+        parallel=work >= TASK,
+        groups=groups,
+        channels=o,
+        padded_channels=weights.blocks * lanes,
+        out_shape=(n, groups * o, height, width),
     )
 
 
 # -------------------------------------------------------------------------------------- compiled
 
 
-@jit
-def _transform_weights(w, packed, factors, p, b0, b1):  # type: ignore[no-untyped-def]
-    """The weights of blocks of channels at the sixteen places, as (places, in, out)."""
-    place = (p.in_channels + 1) * p.lanes * p.size
-    pack_blocks(w, packed, p, b0, b1)
+@Body
+def _transform_weights(address, b0, b1):  # type: ignore[no-untyped-def]
+    """Tasks: the weights of one block at the sixteen places, as (places, in, out)."""
+    memory = numbers_at(Head, address).memory
+    packed = numbers_at(Packing, address + PACKING_AT)
+    p = numbers_at(Products, address + PRODUCTS_AT)
+    channels = numbers_at(Input, address + INPUT_AT).channels
+    pack_blocks(address, memory, b0, b1)
     for block in range(b0, b1):
-        source = packed.ctypes.data + block * p.block_bytes + p.first_tap
-        target = factors.ctypes.data + block * 16 * place
-        call(p.weight, (source, p.tap, p.in_channels, target, place))
+        source = memory + block * packed.block_bytes + p.first_tap
+        target = memory + p.factors + block * p.block_bytes
+        call(p.weight, (source, p.tap, channels, target, p.block_bytes // PLACES))
 
 
-@jit
-def transform_input(x, image, images, group, first, rows, empty, buffer, inputs, p):  # type: ignore[no-untyped-def]
+@inner
+def transform_input(source, image, images, group, first, rows, inputs, numbers):  # type: ignore[no-untyped-def]
     """The tiles of some rows of some images at the sixteen places, as (places, channels, tiles)."""
-    plane = p.in_height * p.in_width * p.size
-    for channel in range(p.in_channels):
+    p = numbers_at(Input, numbers)
+    plane = p.height * p.width * p.size
+    buffer = inputs + p.bytes
+    empty = buffer + p.buffer_bytes - (p.width * p.size + LINE - 1) // LINE * LINE
+    call(p.clear, (empty, p.width))
+    for channel in range(p.channels):
         for i in range(images):
-            place = ((image + i) * p.groups + group) * p.in_channels + channel
-            target = channel * p.pitch + i * rows * p.tile_columns
+            place = ((image + i) * p.groups + group) * p.channels + channel
             call(
-                p.input,
+                p.transform,
                 (
-                    x.ctypes.data + place * plane,
-                    p.in_width * p.size,
+                    source + place * plane,
+                    p.width * p.size,
                     p.top - 2 * first,
-                    p.in_height,
+                    p.height,
                     p.left,
-                    p.in_width,
+                    p.width,
                     rows,
                     p.tile_columns,
-                    empty.ctypes.data,
-                    buffer.ctypes.data,
-                    inputs.ctypes.data + target * p.size,
-                    p.in_place,
+                    empty,
+                    buffer,
+                    inputs + channel * p.pitch + i * rows * p.tile_columns * p.size,
+                    p.place,
                     FETCH * plane,
                 ),
             )
 
 
-@jit
-def _multiply(inputs, factors, products, zeros, table, count, p):  # type: ignore[no-untyped-def]
+@inner
+def _multiply(inputs, factors, products, count, address):  # type: ignore[no-untyped-def]
     """The products of one block of channels at all places, as (places, tiles, channels)."""
-    pixel = p.lanes * p.size
-    for place in range(16):
+    lines = numbers_at(Input, address + INPUT_AT)
+    p = numbers_at(Products, address + PRODUCTS_AT)
+    pixel = numbers_at(Packing, address + PACKING_AT).lanes * lines.size
+    for place in range(PLACES):
         call(
             p.gather,
             (
-                inputs.ctypes.data + place * p.in_place,
+                inputs + place * lines.place,
                 0,
                 1,
                 count,
-                table.ctypes.data,
-                p.in_channels,
-                factors + place * (p.in_channels + 1) * pixel,
+                p.table,
+                lines.channels,
+                factors + place * (p.block_bytes // PLACES),
                 0,
-                zeros.ctypes.data,
-                products.ctypes.data + place * (count + 1) * pixel,
+                p.zeros,
+                products + place * (count + 1) * pixel,
                 0,
                 pixel,
             ),
         )
 
 
-@jit
-def _write_output(y, image, images, channel, first, rows, begin, products, count, scratch, p):  # type: ignore[no-untyped-def]
+@inner
+def _write_output(image, images, channel, first, rows, start, products, count, scratch, address):  # type: ignore[no-untyped-def]
     """The pixels of one block of channels."""
-    pixel = p.lanes * p.size
-    tiles = rows * p.tile_columns
-    plane = p.out_height * p.out_width * p.size
-    pixels = (smaller(p.out_height, 2 * (first + rows)) - 2 * first) * p.out_width
+    packed = numbers_at(Packing, address + PACKING_AT)
+    groups = numbers_at(Input, address + INPUT_AT).groups
+    p = numbers_at(Products, address + PRODUCTS_AT)
+    pixel = packed.lanes * packed.size
+    plane = p.height * p.width * packed.size
+    result = numbers_at(Head, address).result + 2 * first * p.width * packed.size
+    pixels = (smaller(p.height, 2 * (first + rows)) - 2 * first) * p.width
+    channels = smaller(packed.lanes, packed.channels - channel % packed.channels)
     for i in range(images):
+        source = products + i * rows * p.columns * pixel
         call(
             p.output,
-            (
-                products.ctypes.data + i * tiles * pixel,
-                (count + 1) * pixel,
-                rows,
-                p.tile_columns,
-                begin,
-                scratch.ctypes.data,
-                p.out_width * pixel,
-            ),
+            (source, (count + 1) * pixel, rows, p.columns, start, scratch, p.width * pixel),
         )
-        place = (image + i) * p.groups * p.out_channels + channel
-        call(
-            p.transpose,
-            (
-                scratch.ctypes.data,
-                pixel,
-                pixels,
-                smaller(p.lanes, p.out_channels - channel % p.out_channels),
-                y.ctypes.data + place * plane + 2 * first * p.out_width * p.size,
-                plane,
-                pixels,
-            ),
-        )
+        target = result + ((image + i) * groups * packed.channels + channel) * plane
+        call(p.transpose, (scratch, pixel, pixels, channels, target, plane, pixels))
 
 
-@jit
-def _tiles(x, y, factors, start, starts, zeros, table, p, b0, b1):  # type: ignore[no-untyped-def]
+@inner
+def _sum_blocks(image, images, group, begin, end, first, rows, inputs, address):  # type: ignore[no-untyped-def]
+    """Some blocks of channels, from the input's transform."""
+    head, packed = numbers_at(Head, address), numbers_at(Packing, address + PACKING_AT)
+    lines = numbers_at(Input, address + INPUT_AT)
+    p = numbers_at(Products, address + PRODUCTS_AT)
+    count = max(p.least, images * rows * p.columns)
+    products = inputs + lines.bytes + lines.buffer_bytes
+    scratch = products + p.products_bytes
+    for block in range(begin, end):
+        number = group * packed.blocks + block
+        factors = head.memory + p.factors + number * p.block_bytes
+        _multiply(inputs, factors, products, count, address)
+        start = head.start + p.starts * number * packed.lanes * packed.size
+        channel = group * packed.channels + block * packed.lanes
+        _write_output(image, images, channel, first, rows, start, products, count, scratch, address)
+
+
+@Body
+def _tiles(address, b0, b1):  # type: ignore[no-untyped-def]
     """Tasks: some rows of one image, or some images, for some blocks of channels."""
-    most = p.together * p.tile_rows * p.tile_columns
-    inputs = np.empty(16 * p.in_place // p.size + 64, x.dtype)
-    products = np.empty(16 * (most + 1) * p.lanes, x.dtype)
-    buffer = np.empty(8 * ((p.tile_rows + 1) * p.tile_columns + 16) + 64, x.dtype)
-    empty = np.zeros(p.in_width, x.dtype)
-    scratch = np.empty((2 * p.tile_rows * p.out_width + 2) * p.lanes, x.dtype)
+    head, groups = numbers_at(Head, address), numbers_at(Input, address + INPUT_AT).groups
+    blocks = numbers_at(Packing, address + PACKING_AT).blocks
+    p = numbers_at(Products, address + PRODUCTS_AT)
+    slot = claim(address)
+    inputs = head.work + slot * head.work_bytes
     done = -1
     for task in range(b0, b1):
-        blocks, rest = task % p.block_tasks, task // p.block_tasks
+        number, rest = task % p.block_tasks, task // p.block_tasks
         row_task, unit = rest % p.row_tasks, rest // p.row_tasks
-        group = unit % p.groups
-        image = unit // p.groups * p.together
+        group, image = unit % groups, unit // groups * p.together
         images = smaller(p.together, p.images - image)
-        first = row_task * p.tile_rows
-        rows = smaller(p.tile_rows, (p.out_height + 1) // 2 - first)
-        count = max(p.least, images * rows * p.tile_columns)
+        first = row_task * p.rows
+        rows = smaller(p.rows, (p.height + 1) // 2 - first)
         if done != rest:
-            transform_input(x, image, images, group, first, rows, empty, buffer, inputs, p)
+            lines = address + INPUT_AT
+            transform_input(head.source, image, images, group, first, rows, inputs, lines)
             done = rest
-        for block in range(blocks * p.task_blocks, smaller(p.blocks, (blocks + 1) * p.task_blocks)):
-            number = group * p.blocks + block
-            weights = factors.ctypes.data + number * 16 * (p.in_channels + 1) * p.lanes * p.size
-            _multiply(inputs, weights, products, zeros, table, count, p)
-            channel = group * p.out_channels + block * p.lanes
-            begin = start.ctypes.data + starts * number * p.lanes * p.size
-            _write_output(
-                y, image, images, channel, first, rows, begin, products, count, scratch, p
-            )
-
-
-@jit
-def _winograd(pool, x, w, start, starts, zeros, y, packed, factors, table, tasks, p):  # type: ignore[no-untyped-def]
-    parallel_for(pool, _transform_weights, (w, packed, factors, p), p.groups * p.blocks)
-    parallel_for(pool, _tiles, (x, y, factors, start, starts, zeros, table, p), tasks)
+        begin = number * p.task_blocks
+        end = smaller(blocks, begin + p.task_blocks)
+        _sum_blocks(image, images, group, begin, end, first, rows, inputs, address)
+    release(address, slot)
 
 
 def run(plan: Plan, x: Array, w: Array, bias: Array | None = None) -> Array:
     """The result of a plan for images `x` and weights `w`, C-contiguous, of the plan's shapes."""
-    p = plan.numbers
     y = np.empty(plan.out_shape, x.dtype)
-    packed = np.empty(plan.packed, x.dtype)
-    factors = np.empty(p.groups * p.blocks * 16 * (p.in_channels + 1) * p.lanes, x.dtype)
-    start, starts = plan.zeros, 0
+    numbers, start = plan.numbers, plan.zeros
     if bias is not None:
-        start, starts = by_block(bias, p.groups, p.out_channels, p.blocks * p.lanes), 1
-    pool = pool_address() if plan.shared else 0
-    _winograd(
-        pool, x.reshape(-1), w.reshape(-1), start, starts, plan.zeros, y.reshape(-1), packed,
-        factors, plan.table, plan.tasks, p,
-    )  # fmt: skip
+        start = by_block(bias, plan.groups, plan.channels, plan.padded_channels)
+        numbers = numbers.copy()
+        numbers[STARTS] = 1
+    drive(
+        numbers,
+        plan.weights_bytes,
+        (x.reshape(-1), w.reshape(-1), start, y.reshape(-1)),
+        (_transform_weights, plan.packed_tasks),
+        (_tiles, plan.tasks),
+        plan.parallel,
+    )
     return y

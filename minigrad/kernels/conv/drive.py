@@ -1,0 +1,178 @@
+"""How tasks are run that know nothing but addresses.
+
+A kernel's tasks are a *body*: a compiled function ``(address, b0, b1)`` that does the tasks from b0
+to b1, all it must know being integers at an address. That is what the thread pool calls in the end,
+so no code is needed around it, for no type of array: the bodies of convolution are compiled once,
+each in some tenths of a second, for float32 and float64 and all sizes.
+
+The integers are named tuples one after the other, of which the first, :class:`Head`, is filled in
+for each call: addresses of the arrays, of memory that all tasks share, and of memory that tasks
+have for themselves. There is a slot of the latter for each thread, to be claimed at the beginning
+of a range of tasks (:func:`claim`) and released at its end.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+
+from minigrad.kernels.atomics import compare_and_swap, store
+from minigrad.kernels.conv.emitter import LINE
+from minigrad.kernels.jit import jit
+from minigrad.kernels.settings import get_num_threads
+from minigrad.kernels.startup import cached
+from minigrad.kernels.threads import _launch, pool_address
+
+__all__ = [
+    "HEAD_BYTES",
+    "Body",
+    "Head",
+    "claim",
+    "inner",
+    "numbers_at",
+    "padded",
+    "release",
+    "run",
+    "sections",
+]
+
+Array = np.ndarray[Any, Any]
+
+
+class Head(NamedTuple):
+    """What changes from call to call."""
+
+    source: int  # addresses of arrays: images and weights, or images and gradient; the bias
+    other: int
+    start: int
+    result: int
+    memory: int  # that all tasks share
+    work: (
+        int  # the first slot, the bytes of each, their number, and one word for each that is taken
+    )
+    work_bytes: int
+    slots: int
+    busy: int
+
+
+#: Address of what follows the head.
+HEAD_BYTES = 8 * len(Head._fields)
+
+
+def padded(size: int) -> int:
+    """A number of bytes rounded up to whole lines."""
+    return -(-size // LINE) * LINE
+
+
+def sections(work_bytes: int, *parts: tuple[int, ...]) -> Array:
+    """The numbers of a plan: a head that says how much memory a task needs, then the parts."""
+    head = Head(0, 0, 0, 0, 0, 0, padded(work_bytes), 0, 0)
+    return np.array([*head, *(number for part in parts for number in part)], np.int64)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only compiled functions call: without an entry for Python."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    make = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    return cached(make(function))
+
+
+class Body:
+    """A function ``(address, b0, b1)`` for the pool, made by using this class as a decorator."""
+
+    def __init__(self, function: Callable[[int, int, int], None]) -> None:
+        self._function = inner(function)
+
+    @functools.cached_property
+    def entry(self) -> int:
+        """The address of its machine code, compiled if need be."""
+        self._function.compile((types.int64,) * 3)
+        compiled = next(iter(self._function.overloads.values()))
+        return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
+@intrinsic
+def numbers_at(typing_context: Any, kind: Any, address: Any) -> Any:
+    """The named tuple of integers, of a given class, that lies at an address."""
+    fields = types.NamedUniTuple(types.int64, len(kind.instance_class._fields), kind.instance_class)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = builder.inttoptr(args[1], context.get_value_type(fields).as_pointer())
+        return builder.load(pointer, align=8)
+
+    return fields(kind, types.int64), codegen
+
+
+@inner
+def claim(address):  # type: ignore[no-untyped-def]
+    """The number of a free slot; there are as many as there can be threads here."""
+    head = numbers_at(Head, address)
+    slot = 0
+    while not compare_and_swap(head.busy + 8 * slot, 0, 1):
+        slot = (slot + 1) % head.slots
+    return slot
+
+
+@inner
+def release(address, slot):  # type: ignore[no-untyped-def]
+    """Give a slot back."""
+    store(numbers_at(Head, address).busy + 8 * slot, 0)
+
+
+@jit
+def _run(pool, numbers, arrays, memory, shared, slots, first, tasks, second, more):  # type: ignore[no-untyped-def]
+    source, other, start, result = arrays
+    numbers[0] = source.ctypes.data
+    numbers[1] = other.ctypes.data
+    numbers[2] = start.ctypes.data
+    numbers[3] = result.ctypes.data
+    numbers[4] = (memory.ctypes.data + LINE - 1) // LINE * LINE
+    numbers[5] = numbers[4] + shared
+    numbers[7] = slots
+    numbers[8] = numbers.ctypes.data + 8 * (numbers.size - slots)
+    _launch(pool, first, numbers.ctypes.data, tasks)
+    _launch(pool, second, numbers.ctypes.data, more)
+
+
+def run(
+    numbers: Array,
+    shared: int,
+    arrays: tuple[Array, Array, Array, Array],
+    first: tuple[Body, int],
+    second: tuple[Body, int],
+    parallel: bool,
+) -> None:
+    """Run two bodies, one after the other, with numbers of tasks.
+
+    Parameters
+    ----------
+    numbers : array of int64
+        What `sections` returned.
+    shared : int
+        How many bytes the tasks share.
+    arrays : tuple
+        Source, other, start and result, see :class:`Head`: flat, of one type.
+    first, second : tuple
+        Body and number of tasks.
+    parallel : bool
+        Whether the pool takes part.
+    """
+    pool = pool_address() if parallel else 0
+    slots = get_num_threads() if pool else 1
+    count = numbers.size
+    filled = np.zeros(count + slots, np.int64)
+    filled[:count] = numbers
+    source = arrays[0]
+    shared = padded(shared)
+    size = shared + slots * int(numbers[6]) + LINE
+    memory = np.empty(-(-size // source.itemsize), source.dtype)
+    _run(
+        pool, filled, arrays, memory, shared, slots,
+        first[0].entry, first[1], second[0].entry, second[1],
+    )  # fmt: skip
