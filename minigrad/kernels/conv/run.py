@@ -121,9 +121,7 @@ def conv_data(dy: Array, w: Array, bias: Array | None, sizes: Ints, how: Geometr
 def _data(dy: Array, w: Array, shape: Ints, how: Geometry) -> Array:
     if depthwise.serves(shape[1], dy.shape[1], shape[2:], how):
         return depthwise.backward_data(dy, w, shape, how)
-    c, o = w.shape[1], len(w) // how.groups
-    few = c * (36 + o) < 10 * o * -(-c // 16)  # lanes of absent channels cost more than columns
-    if not few and dy.size * w.size > SMALL * len(w):
+    if dy.size * w.size > SMALL * len(w):
         dx = _direct(direct.backward_data, how, dy, w, shape)
         if dx is not None:
             return dx  # type: ignore[no-any-return]
