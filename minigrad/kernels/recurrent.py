@@ -1,0 +1,521 @@
+"""Recurrent layers: all steps of one layer in one direction as one kernel, and their derivative.
+
+A kernel gets what the input contributes to the gates of all steps (one product beforehand), and
+does step by step what depends on the step before: one product with the hidden state, and the
+gates, in passes over rows that stay in the first-level cache::
+
+    RNN    h' = tanh(x + h @ w.T)                                              (or relu)
+    LSTM   i, f, g, o = x + h @ w.T     c' = s(f) c + s(i) tanh(g)     h' = s(o) tanh(c') @ p.T
+    GRU    r, z, n = x, h @ w.T + b     m = tanh(n_x + s(r) n_h)        h' = m + s(z) (h - m)
+
+with the logistic function s, and `p` the LSTM's projection, if it has one (Hochreiter and
+Schmidhuber 1997; Cho et al. 2014; Sak et al. 2014). Backward goes through the steps in the opposite
+order and leaves the gradients of all gates, so that the weight's gradient is one product over all
+steps, too.
+
+Rows. All sequences together are one matrix: first the rows of step 0, then those of step 1...
+Sequences are sorted by falling length, so step t has the first ``sizes[t]`` of them. A state that
+is not touched keeps its value: forward, ended sequences hold their last state; in reverse,
+sequences that have not begun hold the initial one.
+
+The products are OpenBLAS's on one thread each; forward, the weight is transposed beforehand, which
+makes the products of small batches faster. The pool shares the sequences, which go through all
+steps without waiting for each other. Which sequences go together is fixed by their number alone,
+and so are the bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels import gemm as products
+from minigrad.kernels import vecmath
+from minigrad.kernels.gemm import one_thread, restore_threads
+from minigrad.kernels.jit import jit
+from minigrad.kernels.matmul import matmul
+from minigrad.kernels.recurrent_rows import (
+    add_row,
+    add_rows,
+    copy_row,
+    copy_rows,
+    gradient_rows,
+    members,
+    pool_for,
+    relu_of_sum,
+    sigmoid_of_sum,
+    starting_gradient,
+    steps_of,
+    tanh,
+    tanh_of_sum,
+    times,
+    whole,
+)
+from minigrad.kernels.reduce import sum as sum_over
+from minigrad.kernels.scalar import smaller
+from minigrad.kernels.threads import parallel_for
+
+__all__ = [
+    "AVAILABLE", "gru", "gru_backward", "lstm", "lstm_backward", "rnn", "rnn_backward",
+]  # fmt: skip
+
+Array = NDArray[Any]
+
+#: Whether these kernels can run at all (see :mod:`minigrad.kernels.gemm`).
+AVAILABLE = products.AVAILABLE
+
+# --- RNN ----------------------------------------------------------------------------------------
+
+
+@jit
+def _rnn_units(x, w, starts, steps, backwards, relu, out, acts, before, h, units, b0, b1):  # type: ignore[no-untyped-def]
+    count = starts.size - 1
+    for unit in range(b0, b1):
+        lo, hi = members(unit, units, h.shape[0])
+        scratch = np.empty((hi - lo, w.shape[1]), w.dtype)
+        for k in range(count):
+            t = count - 1 - k if backwards else k
+            first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
+            if rows <= 0:
+                continue
+            copy_rows(h, lo, rows, before, first)
+            times(before, first, rows, w, 0, scratch, 0)
+            for i in range(rows):
+                if relu:
+                    relu_of_sum(x[first + i], scratch[i], acts[first + i])
+                else:
+                    tanh_of_sum(x[first + i], scratch[i], acts[first + i])
+            copy_rows(acts, first, rows, out, first)
+            copy_rows(acts, first, rows, h, lo)
+
+
+@jit
+def _rnn(pool, x, w, starts, steps, backwards, relu, out, acts, before, h, units):  # type: ignore[no-untyped-def]
+    threads = one_thread()
+    arguments = (x, w, starts, steps, backwards, relu, out, acts, before, h, units)
+    parallel_for(pool, _rnn_units, arguments, units)
+    restore_threads(threads)
+
+
+@jit
+def _tanh_gradient(a, dh, out):  # type: ignore[no-untyped-def]
+    one = a.dtype.type(1)
+    for i in range(out.size):
+        out[i] = dh[i] * (one - a[i] * a[i])
+
+
+@jit
+def _relu_gradient(a, dh, out):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        out[i] = vecmath.select(a[i] <= 0, out.dtype.type(0), dh[i])
+
+
+@jit
+def _rnn_backward_units(w, starts, steps, backwards, relu, acts, g, dx, dh, units, b0, b1):  # type: ignore[no-untyped-def]
+    count = starts.size - 1
+    for unit in range(b0, b1):
+        lo, hi = members(unit, units, dh.shape[0])
+        for k in range(count):
+            t = k if backwards else count - 1 - k
+            first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
+            if rows <= 0:
+                continue
+            add_rows(g, first, rows, dh, lo)
+            for i in range(rows):
+                if relu:
+                    _relu_gradient(acts[first + i], dh[lo + i], dx[first + i])
+                else:
+                    _tanh_gradient(acts[first + i], dh[lo + i], dx[first + i])
+            times(dx, first, rows, w, 0, dh, lo)
+
+
+@jit
+def _rnn_backward(pool, w, starts, steps, backwards, relu, acts, g, dx, dh, units):  # type: ignore[no-untyped-def]
+    threads = one_thread()
+    arguments = (w, starts, steps, backwards, relu, acts, g, dx, dh, units)
+    parallel_for(pool, _rnn_backward_units, arguments, units)
+    restore_threads(threads)
+
+
+# --- LSTM ---------------------------------------------------------------------------------------
+
+
+@jit
+def _lstm_state(i, f, g, o, c, before, t, u):  # type: ignore[no-untyped-def]
+    """``c = f c + i g`` and ``u = o tanh(c)``; what backward wants of it goes to `before`, `t`."""
+    for j in range(u.size):
+        old = c[j]
+        new = f[j] * old + i[j] * g[j]
+        bent = tanh(new)
+        before[j], c[j], t[j], u[j] = old, new, bent, o[j] * bent
+
+
+@jit
+def _lstm_row(x, s, a, c, before, t, u):  # type: ignore[no-untyped-def]
+    n = u.size
+    sigmoid_of_sum(x[: 2 * n], s[: 2 * n], a[: 2 * n])
+    tanh_of_sum(x[2 * n : 3 * n], s[2 * n : 3 * n], a[2 * n : 3 * n])
+    sigmoid_of_sum(x[3 * n :], s[3 * n :], a[3 * n :])
+    _lstm_state(a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :], c, before, t, u)
+
+
+@jit
+def _lstm_units(  # type: ignore[no-untyped-def]
+    x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units, b0, b1
+):
+    count = starts.size - 1
+    for unit in range(b0, b1):
+        lo, hi = members(unit, units, h.shape[0])
+        scratch = np.empty((hi - lo, w.shape[1]), w.dtype)
+        for k in range(count):
+            t = count - 1 - k if backwards else k
+            first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
+            if rows <= 0:
+                continue
+            copy_rows(h, lo, rows, before, first)
+            times(before, first, rows, w, 0, scratch, 0)
+            for i in range(rows):
+                r = first + i
+                _lstm_row(x[r], scratch[i], acts[r], c[lo + i], old[r], bent[r], u[r])
+            if p.size > 0:
+                times(u, first, rows, p, 0, h, lo)
+                copy_rows(h, lo, rows, out, first)
+            else:  # then u is out
+                copy_rows(u, first, rows, h, lo)
+
+
+@jit
+def _lstm(  # type: ignore[no-untyped-def]
+    pool, x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units
+):
+    threads = one_thread()
+    arguments = (x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units)
+    parallel_for(pool, _lstm_units, arguments, units)
+    restore_threads(threads)
+
+
+@jit
+def _lstm_gradient(i, f, g, o, t, old, du, dc, di, df, dg, do):  # type: ignore[no-untyped-def]
+    one = du.dtype.type(1)
+    for j in range(du.size):
+        grad, bent, gate = du[j], t[j], o[j]
+        whole = dc[j] + grad * gate * (one - bent * bent)
+        enter, keep, value = i[j], f[j], g[j]
+        do[j] = grad * bent * gate * (one - gate)
+        di[j] = whole * value * enter * (one - enter)
+        df[j] = whole * old[j] * keep * (one - keep)
+        dg[j] = whole * enter * (one - value * value)
+        dc[j] = whole * keep
+
+
+@jit
+def _lstm_gradient_row(a, t, old, du, dc, dx):  # type: ignore[no-untyped-def]
+    n = du.size
+    _lstm_gradient(
+        a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :], t, old, du, dc,
+        dx[:n], dx[n : 2 * n], dx[2 * n : 3 * n], dx[3 * n :],
+    )  # fmt: skip
+
+
+@jit
+def _lstm_backward_units(  # type: ignore[no-untyped-def]
+    w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units, b0, b1
+):
+    count = starts.size - 1
+    for unit in range(b0, b1):
+        lo, hi = members(unit, units, dh.shape[0])
+        du = np.empty((hi - lo if p.size > 0 else 0, dc.shape[1]), dc.dtype)
+        for k in range(count):
+            t = k if backwards else count - 1 - k
+            first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
+            if rows <= 0:
+                continue
+            add_rows(g, first, rows, dh, lo)
+            if p.size > 0:
+                copy_rows(dh, lo, rows, dout, first)
+                times(dout, first, rows, p, 0, du, 0)
+            for i in range(rows):
+                r = first + i
+                grad = du[i] if p.size > 0 else dh[lo + i]
+                _lstm_gradient_row(acts[r], bent[r], old[r], grad, dc[lo + i], dx[r])
+            times(dx, first, rows, w, 0, dh, lo)
+
+
+@jit
+def _lstm_backward(  # type: ignore[no-untyped-def]
+    pool, w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units
+):
+    threads = one_thread()
+    arguments = (w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units)
+    parallel_for(pool, _lstm_backward_units, arguments, units)
+    restore_threads(threads)
+
+
+# --- GRU ----------------------------------------------------------------------------------------
+
+
+@jit
+def _gru_state(xn, sn, bn, r, z, hn, m, h, out):  # type: ignore[no-untyped-def]
+    """The candidate ``m = tanh(xn + r hn)`` with ``hn = sn + bn``, and the state between it and h.
+
+    Written over the row before's state; `out` receives it, too.
+    """
+    for j in range(out.size):
+        inner = sn[j] + bn[j]
+        value = tanh(xn[j] + r[j] * inner)
+        new = value + z[j] * (h[j] - value)
+        hn[j], m[j], h[j], out[j] = inner, value, new, new
+
+
+@jit
+def _gru_row(x, s, b, a, h, out):  # type: ignore[no-untyped-def]
+    n = out.size
+    add_row(s[: 2 * n], b[: 2 * n])
+    sigmoid_of_sum(x[: 2 * n], s[: 2 * n], a[: 2 * n])
+    _gru_state(
+        x[2 * n :],
+        s[2 * n :],
+        b[2 * n :],
+        a[:n],
+        a[n : 2 * n],
+        a[2 * n : 3 * n],
+        a[3 * n :],
+        h,
+        out,
+    )
+
+
+@jit
+def _gru_units(x, w, b, starts, steps, backwards, out, acts, before, h, units, b0, b1):  # type: ignore[no-untyped-def]
+    count = starts.size - 1
+    for unit in range(b0, b1):
+        lo, hi = members(unit, units, h.shape[0])
+        scratch = np.empty((hi - lo, w.shape[1]), w.dtype)
+        for k in range(count):
+            t = count - 1 - k if backwards else k
+            first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
+            if rows <= 0:
+                continue
+            copy_rows(h, lo, rows, before, first)
+            times(before, first, rows, w, 0, scratch, 0)
+            for i in range(rows):
+                r = first + i
+                _gru_row(x[r], scratch[i], b, acts[r], h[lo + i], out[r])
+
+
+@jit
+def _gru(pool, x, w, b, starts, steps, backwards, out, acts, before, h, units):  # type: ignore[no-untyped-def]
+    threads = one_thread()
+    arguments = (x, w, b, starts, steps, backwards, out, acts, before, h, units)
+    parallel_for(pool, _gru_units, arguments, units)
+    restore_threads(threads)
+
+
+@jit
+def _gru_gradient(r, z, hn, m, h, dh, dr, dz, dn, dinner):  # type: ignore[no-untyped-def]
+    one = dh.dtype.type(1)
+    for j in range(dh.size):
+        grad, reset, update, value = dh[j], r[j], z[j], m[j]
+        new = grad * (one - update) * (one - value * value)
+        dn[j] = new
+        dinner[j] = new * reset
+        dr[j] = new * hn[j] * reset * (one - reset)
+        dz[j] = grad * (h[j] - value) * update * (one - update)
+        dh[j] = grad * update
+
+
+@jit
+def _gru_gradient_row(a, h, dh, dx, ds):  # type: ignore[no-untyped-def]
+    n = dh.size
+    _gru_gradient(
+        a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :], h, dh,
+        dx[:n], dx[n : 2 * n], dx[2 * n :], ds[2 * n :],
+    )  # fmt: skip
+    copy_row(dx[: 2 * n], ds[: 2 * n])
+
+
+@jit
+def _gru_backward_units(w, starts, steps, backwards, acts, before, g, dx, ds, dh, units, b0, b1):  # type: ignore[no-untyped-def]
+    count = starts.size - 1
+    for unit in range(b0, b1):
+        lo, hi = members(unit, units, dh.shape[0])
+        for k in range(count):
+            t = k if backwards else count - 1 - k
+            first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
+            if rows <= 0:
+                continue
+            add_rows(g, first, rows, dh, lo)
+            for i in range(rows):
+                r = first + i
+                _gru_gradient_row(acts[r], before[r], dh[lo + i], dx[r], ds[r])
+            times(ds, first, rows, w, 1, dh, lo)
+
+
+@jit
+def _gru_backward(pool, w, starts, steps, backwards, acts, before, g, dx, ds, dh, units):  # type: ignore[no-untyped-def]
+    threads = one_thread()
+    arguments = (w, starts, steps, backwards, acts, before, g, dx, ds, dh, units)
+    parallel_for(pool, _gru_backward_units, arguments, units)
+    restore_threads(threads)
+
+
+# --- On arrays ----------------------------------------------------------------------------------
+
+
+def rnn(
+    x: Array, w: Array, h: Array, sizes: tuple[int, ...], backwards: bool, relu: bool
+) -> tuple[Array, ...]:
+    """The states of all rows and the last ones; then what :func:`rnn_backward` reads.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, H)
+        What the input contributes, biases included.
+    w : ndarray, shape (H, H)
+    h : ndarray, shape (N, H)
+        The initial state.
+    sizes : tuple of int
+        How many rows each step has; falling, none 0, the first N.
+    backwards : bool
+        Begin with the last step.
+    relu : bool
+        The nonlinearity: relu, or tanh.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, w, h = np.ones((3, 1)), np.ones((1, 1)), np.zeros((1, 1))
+    >>> rnn(x, w, h, (1, 1, 1), False, True)[0].ravel()
+    array([1., 2., 3.])
+    """
+    steps, (x, w) = steps_of(sizes), (whole(x), whole(w.T))
+    out, acts, before = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    h = np.array(h, order="C")
+    _rnn(
+        pool_for(steps, w), x, w, steps.starts, steps.sizes, backwards, relu, out, acts, before, h,
+        steps.groups,
+    )  # fmt: skip
+    return out, h, acts, before
+
+
+def rnn_backward(
+    g: Array | None, dh: Array | None, w: Array, acts: Array, before: Array,
+    sizes: tuple[int, ...], backwards: bool, relu: bool,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """The gradients of `x`, `w` and `h`, from those of the states and the last ones."""
+    steps, w = steps_of(sizes), whole(w)
+    dx, dh = np.empty_like(acts), starting_gradient(dh, (sizes[0], w.shape[1]), w)
+    _rnn_backward(
+        pool_for(steps, w), w, steps.starts, steps.sizes, backwards, relu, acts,
+        gradient_rows(g, acts), dx, dh, steps.groups,
+    )  # fmt: skip
+    return dx, matmul(dx.T, before), dh
+
+
+def lstm(
+    x: Array, w: Array, p: Array | None, h: Array, c: Array, sizes: tuple[int, ...],
+    backwards: bool,
+) -> tuple[Array, ...]:  # fmt: skip
+    """As :func:`rnn`; the states of all rows, the last ones and the last cells.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, 4 H)
+        For the gates i, f, g, o.
+    w : ndarray, shape (4 H, P)
+    p : ndarray, shape (P, H), optional
+        The projection; without one P is H.
+    h, c : ndarray, shape (N, P) and (N, H)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, w, h = np.full((1, 4), 100.0), np.ones((4, 1)), np.zeros((1, 1))
+    >>> lstm(x, w, None, h, h + 1, (1,), False)[2]
+    array([[2.]])
+    """
+    steps, (x, w) = steps_of(sizes), (whole(x), whole(w.T))
+    cells = (x.shape[0], x.shape[1] // 4)
+    old, bent = np.empty(cells, x.dtype), np.empty(cells, x.dtype)
+    out, before = (np.empty((x.shape[0], w.shape[0]), x.dtype) for _ in range(2))
+    u = out if p is None else np.empty(cells, x.dtype)
+    p = np.empty((cells[1], 0), x.dtype) if p is None else whole(p.T)
+    acts, h, c = np.empty_like(x), np.array(h, order="C"), np.array(c, order="C")
+    _lstm(
+        pool_for(steps, w), x, w, p, steps.starts, steps.sizes, backwards, out, acts, before, old,
+        bent, u, h, c, steps.groups,
+    )  # fmt: skip
+    return (out, h, c, acts, before, old, bent) if u is out else (
+        out, h, c, acts, before, old, bent, u
+    )  # fmt: skip
+
+
+def lstm_backward(
+    g: Array | None, dh: Array | None, dc: Array | None, w: Array, p: Array | None,
+    saved: tuple[Array, ...], sizes: tuple[int, ...], backwards: bool,
+) -> tuple[Array | None, ...]:  # fmt: skip
+    """The gradients of `x`, `w`, `p`, `h` and `c`; `saved` is what :func:`lstm` gave."""
+    acts, before, old, bent, *u = saved
+    steps, w = steps_of(sizes), whole(w)
+    count, hidden = sizes[0], old.shape[1]
+    dh, dc = (
+        starting_gradient(dh, (count, w.shape[1]), w),
+        starting_gradient(dc, (count, hidden), w),
+    )
+    dx, dout = np.empty_like(acts), np.empty((0, w.shape[1]), w.dtype)
+    full = np.empty((0, hidden), w.dtype)
+    if p is not None:
+        full, dout = whole(p), np.empty_like(before)
+    _lstm_backward(
+        pool_for(steps, w), w, full, steps.starts, steps.sizes, backwards, acts, old, bent,
+        gradient_rows(g, before), dx, dout, dh, dc, steps.groups,
+    )  # fmt: skip
+    return dx, matmul(dx.T, before), matmul(dout.T, u[0]) if u else None, dh, dc
+
+
+def gru(
+    x: Array, w: Array, b: Array, h: Array, sizes: tuple[int, ...], backwards: bool
+) -> tuple[Array, ...]:
+    """As :func:`rnn`, with three gates.
+
+    Parameters
+    ----------
+    x : ndarray, shape (rows, 3 H)
+        For the gates r, z, n, with the input's bias.
+    w : ndarray, shape (3 H, H)
+    b : ndarray, shape (3 H,)
+        The bias of the product with the state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, w, h = np.full((1, 3), 100.0), np.zeros((3, 1)), np.full((1, 1), 7.0)
+    >>> gru(x, w, np.zeros(3), h, (1,), False)[0]
+    array([[7.]])
+    """
+    steps, (x, w) = steps_of(sizes), (whole(x), whole(w.T))
+    hidden = w.shape[0]
+    out, before = np.empty((x.shape[0], hidden), x.dtype), np.empty((x.shape[0], hidden), x.dtype)
+    acts, h = np.empty((x.shape[0], 4 * hidden), x.dtype), np.array(h, order="C")
+    _gru(
+        pool_for(steps, w), x, w, whole(b), steps.starts, steps.sizes, backwards, out, acts, before,
+        h, steps.groups,
+    )  # fmt: skip
+    return out, h, acts, before
+
+
+def gru_backward(
+    g: Array | None, dh: Array | None, w: Array, acts: Array, before: Array,
+    sizes: tuple[int, ...], backwards: bool,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+    """The gradients of `x`, `w`, `b` and `h`."""
+    steps, w = steps_of(sizes), whole(w)
+    dx, ds = (np.empty((before.shape[0], w.shape[0]), w.dtype) for _ in range(2))
+    dh = starting_gradient(dh, (sizes[0], w.shape[1]), w)
+    _gru_backward(
+        pool_for(steps, w), w, steps.starts, steps.sizes, backwards, acts, before,
+        gradient_rows(g, before), dx, ds, dh, steps.groups,
+    )  # fmt: skip
+    return dx, matmul(ds.T, before), sum_over(ds, (0,)), dh
