@@ -13,7 +13,7 @@ from minigrad.kernels.memory import empty_cache, tune_malloc
 
 tune_malloc()  # before anything large is allocated
 
-from minigrad import autograd, names, ops  # noqa: E402
+from minigrad import autograd, interop, names, ops  # noqa: E402
 from minigrad.autograd.modes import (  # noqa: E402
     enable_grad,
     inference_mode,
@@ -39,6 +39,9 @@ from minigrad.dtypes import (  # noqa: E402
     promote_types,
     set_default_dtype,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from minigrad.dtypes import float16 as half  # noqa: E402
 from minigrad.dtypes import float32 as float  # noqa: E402
@@ -50,11 +53,35 @@ from minigrad.kernels.settings import get_num_threads, set_num_threads  # noqa: 
 from minigrad.names import *  # noqa: E402, F403
 from minigrad.ops.functions import result_type  # noqa: E402
 from minigrad.printing import set_printoptions  # noqa: E402
-from minigrad.tensor import Size, Tensor, device  # noqa: E402
+from minigrad.tensor import (  # noqa: E402
+    Size,
+    Tensor,
+    contiguous_format,
+    device,
+    memory_format,
+    preserve_format,
+)
 
 if TYPE_CHECKING:
-    from minigrad import data, nn, optim, serialize, utils, viz
+    from minigrad import (
+        backends,
+        cuda,
+        data,
+        fft,
+        func,
+        linalg,
+        nn,
+        optim,
+        serialize,
+        signal,
+        special,
+        utils,
+        viz,
+        xp,
+    )
     from minigrad.autograd.kernel import kernel
+    from minigrad.func import vmap
+    from minigrad.interop.dlpack import from_dlpack
     from minigrad.serialize import load, save
 
 __version__ = "0.1.0"
@@ -62,19 +89,42 @@ __version__ = "0.1.0"
 from math import e, inf, nan, pi  # noqa: E402
 
 __all__ = [
-    "Size", "Tensor", "autograd", "bool", "can_cast", "data", "device", "double", "dtype", "e",
-    "empty_cache", "enable_grad", "finfo", "float", "float16", "float32", "float64",
-    "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int", "int8",
-    "int16", "int32", "int64", "is_grad_enabled", "is_inference_mode_enabled", "kernel", "load", "long",
-    "nan", "nn", "no_grad", "ops", "optim", "pi", "promote_types", "result_type", "save",
-    "serialize", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
-    "short", "uint8", "utils", "viz",
+    "Size", "Tensor", "autograd", "backends", "bool", "can_cast", "contiguous_format", "cuda",
+    "data", "device", "double", "dtype", "e", "empty_cache", "enable_grad", "fft", "finfo", "float",
+    "float16", "float32", "float64", "from_dlpack", "func", "get_default_dtype", "get_num_threads",
+    "half", "iinfo", "inf", "inference_mode", "int", "int8", "int16", "int32", "int64", "interop",
+    "is_grad_enabled", "is_inference_mode_enabled", "kernel", "linalg", "load", "long",
+    "memory_format", "nan", "nn", "no_grad", "ops", "optim", "pi", "preserve_format",
+    "promote_types", "result_type", "save", "serialize", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_printoptions", "short", "signal", "special", "uint8", "uint16",
+    "uint32", "uint64", "utils", "viz", "vmap", "xp",
 ]  # fmt: skip
 __all__ += names.__all__
 
 #: Subpackages and names that are imported on first use.
-_LAZY = {name: name for name in ("data", "nn", "optim", "serialize", "utils", "viz")}
-_LAZY_NAMES = {"kernel": "autograd.kernel", "load": "serialize", "save": "serialize"}
+_LAZY = {
+    name: name
+    for name in (
+        "backends", "cuda", "data", "fft", "func", "linalg", "nn", "optim", "serialize", "signal",
+        "special", "utils", "viz", "xp",
+    )
+}  # fmt: skip
+_LAZY_NAMES = {
+    "bfloat16": "dtypes", "from_dlpack": "interop.dlpack", "kernel": "autograd.kernel",
+    "load": "serialize", "save": "serialize", "vmap": "func",
+}  # fmt: skip
+#: Functions of layers that PyTorch also has at the top.
+_LAZY_NAMES |= dict.fromkeys(
+    (
+        "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear",
+        "binary_cross_entropy_with_logits", "celu_", "cosine_embedding_loss", "cosine_similarity",
+        "ctc_loss", "dropout", "feature_alpha_dropout", "group_norm", "hinge_embedding_loss",
+        "kl_div", "layer_norm", "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d",
+        "pairwise_distance", "pdist", "poisson_nll_loss", "prelu", "rms_norm", "rrelu", "selu_",
+        "threshold", "triplet_margin_loss",
+    ),
+    "nn.functional",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.ops.dims import wrap_dims
+from minigrad.ops.functions import guarded
 from minigrad.ops.join import roll
 from minigrad.ops.spectral import fftfreq, rfftfreq
 from minigrad.tensor import Tensor
@@ -32,11 +33,13 @@ def _shifted(input: Tensor, dim: Any, name: str, back: bool) -> Tensor:
     return roll(input, shifts, dims) if dims else input.clone()
 
 
+@guarded
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The frequency 0 moved from the beginning to the middle, along some dimensions or all."""
     return _shifted(input, dim, "fftshift", False)
 
 
+@guarded
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The inverse of :func:`fftshift`."""
     return _shifted(input, dim, "ifftshift", True)

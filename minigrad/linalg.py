@@ -23,7 +23,7 @@ from minigrad.ops.factorizations import cholesky_ex, eigh, eigvalsh, svdvals
 from minigrad.ops.factorizations import linalg_cholesky as cholesky
 from minigrad.ops.factorizations import linalg_qr as qr
 from minigrad.ops.factorizations import linalg_svd as svd
-from minigrad.ops.linalg import matmul
+from minigrad.ops.functions import PUBLIC, guarded
 from minigrad.ops.lu import linalg_lu as lu
 from minigrad.ops.lu import linalg_lu_solve as lu_solve
 from minigrad.ops.lu import lu_factor, lu_factor_ex
@@ -58,7 +58,10 @@ __all__ = [
     "vector_norm",
 ]  # fmt: skip
 
+matmul = PUBLIC["matmul"]
 
+
+@guarded
 def eig(A: Tensor, **_: Any) -> NoReturn:
     """Refused: the eigenvalues of a matrix that is not symmetric are complex numbers."""
     raise RuntimeError(
@@ -67,6 +70,7 @@ def eig(A: Tensor, **_: Any) -> NoReturn:
     )
 
 
+@guarded
 def eigvals(A: Tensor, **_: Any) -> NoReturn:
     """Refused: the eigenvalues of a matrix that is not symmetric are complex numbers."""
     raise RuntimeError(

@@ -19,7 +19,9 @@ from minigrad.autograd.engine import Counter, Node
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.methods import TensorMethods
 
-__all__ = ["Size", "Tensor", "device"]
+__all__ = [
+    "Size", "Tensor", "contiguous_format", "device", "memory_format", "preserve_format",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -79,6 +81,37 @@ class device:
 
 
 _CPU = device()
+#: Among the hooks of a node, the one that keeps the gradient: always the last.
+_RETAIN = -1
+
+
+class memory_format:
+    """How a copy lies in memory: ``contiguous_format``, row-major, or ``preserve_format``.
+
+    >>> preserve_format
+    minigrad.preserve_format
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"minigrad.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+contiguous_format, preserve_format = map(memory_format, ("contiguous_format", "preserve_format"))
+
+
+def _no_such_dim(dim: Any, ndim: int) -> Exception:
+    if not hasattr(dim, "__index__"):
+        return TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
+    n = max(ndim, 1)
+    return IndexError(
+        f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+    )
 
 
 class Tensor(TensorMethods):
@@ -146,12 +179,8 @@ class Tensor(TensorMethods):
             return Size(self.array.shape)
         try:
             return self.array.shape[dim]
-        except IndexError:
-            n = max(self.array.ndim, 1)
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got "
-                f"{dim})"
-            ) from None
+        except (IndexError, TypeError):
+            raise _no_such_dim(dim, self.array.ndim) from None
 
     @property
     def ndim(self) -> int:
@@ -197,7 +226,12 @@ class Tensor(TensorMethods):
     def stride(self, dim: int | None = None) -> Any:
         """Elements to step over from one index to the next, for each dimension or for one."""
         strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[dim]
+        if dim is None:
+            return strides
+        try:
+            return strides[dim]
+        except (IndexError, TypeError):
+            raise _no_such_dim(dim, self.array.ndim) from None
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -209,8 +243,7 @@ class Tensor(TensorMethods):
 
     def is_floating_point(self) -> bool:
         """Whether the element type is a floating point type."""
-        kind: str = self.array.dtype.kind
-        return kind == "f"
+        return dtypes.is_float(self.array.dtype)
 
     # -- its place in the graph --------------------------------------------------------------
 
@@ -231,7 +264,7 @@ class Tensor(TensorMethods):
         RuntimeError
             For integer and boolean tensors, and when switching off what a graph made.
         """
-        if requires_grad and self.array.dtype.kind != "f":
+        if requires_grad and not dtypes.is_float(self.array.dtype):
             raise RuntimeError(
                 "only Tensors of floating point dtype can require gradients; this one is "
                 f"{self.dtype} of shape {list(self.array.shape)}: convert it with .float() first"
@@ -326,7 +359,9 @@ class Tensor(TensorMethods):
             if t is not None:
                 t._grad = g if t._grad is None else t._grad + g  # type: ignore[operator]
 
-        add_hook(self.node, keep)
+        if self.node.hooks is None:
+            self.node.hooks = {}
+        self.node.hooks[_RETAIN] = keep
 
     @property
     def retains_grad(self) -> bool:
@@ -344,9 +379,13 @@ class Tensor(TensorMethods):
         """
         if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self.node is not None:
-            return add_hook(self.node, hook)
-        return add_hook(self, hook, "_hooks")
+        if self.node is None:
+            return add_hook(self, hook, "_hooks")
+        handle = add_hook(self.node, hook)
+        if self._retains:  # what is retained is what the hooks leave
+            hooks: dict[Any, Any] = self.node.hooks  # type: ignore[assignment]
+            hooks[_RETAIN] = hooks.pop(_RETAIN)
+        return handle
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call ``hook(tensor)`` after a backward pass has added to ``tensor.grad``; leaves only."""
@@ -396,7 +435,9 @@ class Tensor(TensorMethods):
         """Remember whose memory this is, unless the operation had to copy."""
         base = self.array.base
         source = parent.array
-        if base is None or (base is not source and base is not source.base):
+        while base is not source and base is not source.base and base is not None:
+            base = getattr(base, "base", None)  # numpy's as_strided puts an object in between
+        if base is None:
             return
         self._counter = parent._share_counter()
         self._parent = (parent, op, params)
@@ -477,7 +518,9 @@ class Tensor(TensorMethods):
         return tensor_text(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.array.ndim == 0 and spec else repr(self)
+        if self.array.ndim == 0:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)  # a TypeError if there is a format
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.node is not None:

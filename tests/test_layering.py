@@ -38,7 +38,7 @@ FLOORS: list[tuple[str, ...]] = [
         "special",
         "utils",
         "xp",
-    ),  # fmt: skip
+    ),
     ("models", "viz", "diagnose", "compile", "serialize", "distributed"),
     ("cli", "__main__", ""),
 ]

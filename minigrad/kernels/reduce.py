@@ -437,6 +437,11 @@ def _with_numpy(ufunc: Any, x: Array, axes: Axes, keepdim: bool, dtype: Any = No
 
 def _sum_dtype(x: Array) -> Any:
     """Integers and bool are summed and multiplied in int64."""
+    if x.dtype.kind == "V":  # numpy would round after every step
+        raise RuntimeError(
+            "sums and products are not implemented for bfloat16, which stores and converts: use "
+            ".float() first"
+        )
     return np.int64 if x.dtype.kind in "biu" else x.dtype
 
 

@@ -2,20 +2,38 @@
 
 from minigrad.nn import functional, init, utils
 from minigrad.nn.activation import *  # noqa: F403
+from minigrad.nn.adaptive import AdaptiveLogSoftmaxWithLoss
+from minigrad.nn.attention import MultiheadAttention
+from minigrad.nn.bag import EmbeddingBag
 from minigrad.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from minigrad.nn.conv import *  # noqa: F403
 from minigrad.nn.dropout import *  # noqa: F403
+from minigrad.nn.likelihood_loss import *  # noqa: F403
 from minigrad.nn.linear import Bilinear, Flatten, Identity, Linear, Maxout, Unflatten
 from minigrad.nn.loss import *  # noqa: F403
+from minigrad.nn.margin_loss import *  # noqa: F403
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import *  # noqa: F403
+from minigrad.nn.padding import *  # noqa: F403
 from minigrad.nn.parameter import Buffer, Parameter
+from minigrad.nn.pooling import *  # noqa: F403
+from minigrad.nn.recurrent import GRU, LSTM, RNN, RNNBase
+from minigrad.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from minigrad.nn.sparse import CosineSimilarity, Embedding, PairwiseDistance
+from minigrad.nn.upsampling import *  # noqa: F403
 
-from minigrad.nn import activation, dropout, loss, normalization  # isort: skip
+from minigrad.nn import (  # isort: skip
+    activation, conv, dropout, likelihood_loss, loss, margin_loss, normalization, padding, pooling,
+    upsampling,
+)  # fmt: skip
 
 __all__ = [
-    "Bilinear", "Buffer", "CosineSimilarity", "Embedding", "Flatten", "Identity", "Linear",
-    "Maxout", "Module", "ModuleDict", "ModuleList", "PairwiseDistance", "Parameter",
-    "ParameterDict", "ParameterList", "Sequential", "Unflatten", "functional", "init", "utils",
-    *activation.__all__, *dropout.__all__, *loss.__all__, *normalization.__all__,
+    "AdaptiveLogSoftmaxWithLoss", "Bilinear", "Buffer", "CosineSimilarity", "Embedding",
+    "EmbeddingBag", "Flatten", "GRU", "GRUCell", "Identity", "LSTM", "LSTMCell", "Linear", "Maxout",
+    "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "PairwiseDistance", "Parameter",
+    "ParameterDict", "ParameterList", "RNN", "RNNBase", "RNNCell", "RNNCellBase", "Sequential",
+    "Unflatten", "functional", "init", "utils",
+    *activation.__all__, *conv.__all__, *dropout.__all__, *likelihood_loss.__all__, *loss.__all__,
+    *margin_loss.__all__, *normalization.__all__, *padding.__all__, *pooling.__all__,
+    *upsampling.__all__,
 ]  # fmt: skip

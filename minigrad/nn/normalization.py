@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigrad.autograd import engine
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.nn import init
 from minigrad.nn.functions import normalization as F
@@ -16,7 +17,7 @@ from minigrad.tensor import Tensor
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
-    "InstanceNorm3d", "LayerNorm", "RMSNorm",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
 ]  # fmt: skip
 
 
@@ -125,8 +126,11 @@ class _BatchNorm(_RunningNorm):
             if not own["track_running_stats"]:
                 mean = var = None
             elif (count := buffers.get("num_batches_tracked")) is not None:
-                count.array += 1
-                written(count, None)
+                if engine.batching is None:
+                    count.array += 1
+                    written(count, None)
+                else:
+                    count.add_(1)
                 if own["momentum"] is None:  # a plain average of all batches
                     momentum = 1.0 / float(count)
         by_batch = training or (mean is None and var is None)
@@ -363,3 +367,37 @@ class GroupNorm(_Affine):
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class LocalResponseNorm(Module):
+    """Divide by ``(k + alpha / size * sum of squares over size channels) ** beta``.
+
+    Krizhevsky et al. 2012.
+
+    Parameters
+    ----------
+    size : int
+        The number of channels in the window around each.
+    alpha, beta, k : float
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.LocalResponseNorm(2)(mg.ones(1, 3, 4)).shape
+    minigrad.Size([1, 3, 4])
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize over neighbouring channels."""
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

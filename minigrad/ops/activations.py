@@ -13,6 +13,7 @@ import numpy as np
 from minigrad import expr as fx
 from minigrad.dtypes import as_dtype
 from minigrad.kernels.lazy import lazy
+from minigrad.ops.batching import shifted
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, cast, public
@@ -82,12 +83,14 @@ _SAMPLES = cases(
 _softmax = primitive(
     "softmax", lambda x, dim: kernels.softmax(x, dim),
     vjp=lambda g, y, dim: y * (g - (g * y).sum(dim, True)),
-    fused=lambda g, y, dim: kernels.softmax_backward(g, y, dim), sample=_SAMPLES,
+    fused=lambda g, y, dim: kernels.softmax_backward(g, y, dim), batch=shifted(0),
+    sample=_SAMPLES,
 )  # fmt: skip
 _log_softmax = primitive(
     "log_softmax", lambda x, dim: kernels.log_softmax(x, dim),
     vjp=lambda g, y, dim: g - y.exp() * g.sum(dim, True),
-    fused=lambda g, y, dim: kernels.log_softmax_backward(g, y, dim), sample=_SAMPLES,
+    fused=lambda g, y, dim: kernels.log_softmax_backward(g, y, dim), batch=shifted(0),
+    sample=_SAMPLES,
 )  # fmt: skip
 
 

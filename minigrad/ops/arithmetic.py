@@ -14,20 +14,25 @@ from minigrad import expr as fx
 from minigrad.autograd.engine import calculus
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
-from minigrad.ops.declare import elementwise
+from minigrad.ops.batching import broadcasting
+from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.functions import (
     NUMBERS,
     PUBLIC,
+    _explain,
+    all_values,
     as_operand,
     cast,
+    constant,
     method,
     operator,
     promote,
     public,
+    require_tensor,
     result_type,
 )
 from minigrad.ops.inplace import write
-from minigrad.ops.samples import pair, span
+from minigrad.ops.samples import cases, pair, span
 from minigrad.tensor import Tensor
 
 kernels = lazy("reduce")
@@ -57,17 +62,15 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 @public(inplace=True)
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """Element by element, ``input - alpha * other``."""
-    if _is_bool(input) and _is_bool(other):
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-            "`logical_xor()` operator instead."
-        )
+    """Element by element, ``input - alpha * other``; of booleans there is no difference."""
     return _minus(input, _scaled(input, other, alpha))
 
 
-def _is_bool(x: Any) -> bool:
-    return isinstance(x, bool) or (isinstance(x, Tensor) and x.array.dtype.kind == "b")
+_minus.op.refuses_booleans = (
+    "Subtraction, the `-` operator, with a bool tensor is not supported. Use the `^` or "
+    "`logical_xor()` operator for two of them; to invert a mask, the `~` or `logical_not()` "
+    "operator; to compute with it, convert it with .float() or .int()."
+)
 
 
 @public(inplace=True)
@@ -87,18 +90,34 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if a.array.dtype.kind == "f":
         quotient = _over(a, b)
         return e.trunc(quotient) if rounding_mode == "trunc" else _floor_divide(a, b)
-    if not b.array.all():
-        raise RuntimeError("ZeroDivisionError")
-    if rounding_mode == "floor":
-        return _floor_divide(a, b)
-    quotient_ = np.floor_divide(a.array, b.array)
-    towards = (quotient_ < 0) & (quotient_ * b.array != a.array)
-    return Tensor(np.asarray(quotient_ + towards, a.array.dtype))
+    _nonzero_divisor(a, b)
+    return _floor_divide(a, b) if rounding_mode == "floor" else _trunc_divide((a, b))
+
+
+def _integers(rng: np.random.Generator) -> Any:
+    """Samples for operations on integers."""
+    return (rng.integers(-9, 9, (3, 4)), rng.integers(1, 5, 4)), ()
+
+
+def _on_integers(name: str, compute: Callable[..., Any], inputs: int = 2) -> Any:
+    """An operation without derivative, element by element."""
+    return primitive(
+        name, compute, inputs=inputs, batch=broadcasting,
+        sample=cases(lambda rng: (_integers(rng)[0][:inputs], ())),
+    )  # fmt: skip
+
+
+def _towards_zero(a: Array, b: Array) -> Array:
+    quotient = np.floor_divide(a, b)
+    return np.asarray(quotient + ((quotient < 0) & (quotient * b != a)), a.dtype)
+
+
+_trunc_divide = _on_integers("trunc_divide", lambda a, b: _towards_zero(a, b))
 
 
 _floor_divide = elementwise(
     "floor_divide", lambda a, b: fx.floor(a / b), vjp=(lambda g: 0 * g, lambda g, b: 0 * g * b),
-    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.floor_divide,
+    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.floor_divide, exact=True,
     public=False, method=False,
 )  # fmt: skip
 
@@ -110,7 +129,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
 
 
 def _nonzero_divisor(a: Tensor, b: Tensor) -> None:
-    if a.array.dtype.kind != "f" and not b.array.all():
+    if a.array.dtype.kind != "f" and not all_values(b).all():
         raise RuntimeError("ZeroDivisionError")
 
 
@@ -165,6 +184,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
         if isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     try:
+        if (kind := result_type(input, exponent)).category == 1:
+            y = _integer_power(input, exponent, kind.numpy)
+            if y is not None:
+                return y
         y = e._pow(input, exponent)
         if y.array.dtype == np.int8 and result_type(input, exponent).category == 0:
             return cast(y, np.dtype(bool))  # numpy computes powers of booleans as int8
@@ -175,13 +198,33 @@ def pow(input: Any, exponent: Any) -> Tensor:
         raise
 
 
+def _integer_power(base: Any, exponent: Any, kind: np.dtype[Any]) -> Tensor | None:
+    """Powers with negative exponents: 0, but for the bases 1 and -1; None if there are none."""
+    powers = np.asarray(all_values(exponent) if isinstance(exponent, Tensor) else exponent)
+    if not powers.size or powers.min() >= 0:
+        return None
+    operands = (x if isinstance(x, Tensor) else constant(x, kind) for x in (base, exponent))
+    y: Tensor = _any_power(tuple(cast(x, kind) for x in operands))
+    return y
+
+
+def _whole_power(bases: Array, powers: Array) -> Array:
+    positive = np.power(bases, np.maximum(powers, 0))
+    sign = np.where(bases == -1, 1 - 2 * (powers & 1), 0)
+    found = np.where(powers < 0, np.where(bases == 1, 1, sign), positive)
+    return found.astype(bases.dtype)
+
+
+_any_power = _on_integers("integer_pow", lambda a, b: _whole_power(a, b))
+
+
 _function: Any
 for _alias, _function in {
     "true_divide": div, "multiply": e.mul, "divide": div, "subtract": sub, "negative": e.neg,
     "absolute": e.abs, "fix": e.trunc, "greater": e.gt, "greater_equal": e.ge, "less": e.lt,
     "less_equal": e.le, "not_equal": e.ne,
 }.items():  # fmt: skip
-    public(_function, name=_alias)
+    public(_function, name=_alias, inplace=True)
 
 
 @public(method=False)
@@ -252,9 +295,14 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 
 
 def _logical(name: str, ufunc: Any, text: str) -> Any:
+    op = _on_integers(name, lambda a, b: np.asarray(ufunc(a, b)))
+
     def function(input: Tensor, other: Any) -> Tensor:
-        a, b = as_operand(input, name, 0).array, as_operand(other, name, 1).array
-        return Tensor(np.asarray(ufunc(a, b)))
+        operands = (as_operand(input, name, 0), as_operand(other, name, 1))
+        try:
+            return op(operands)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise _explain(op.op, operands, error) from None
 
     function.__name__ = name
     function.__doc__ = f"Element by element, whether {text} nonzero."
@@ -266,21 +314,30 @@ logical_or = _logical("logical_or", np.logical_or, "at least one is")
 logical_xor = _logical("logical_xor", np.logical_xor, "exactly one is")
 
 
+_not = _on_integers("logical_not", lambda x: np.asarray(np.logical_not(x)), 1)
+
+
 @public(inplace=True)
 def logical_not(input: Tensor) -> Tensor:
     """Element by element, whether it is zero."""
-    return Tensor(np.asarray(np.logical_not(input.array)))
+    return _not((input,))  # type: ignore[no-any-return]
+
+
+def _as_kind(operands: tuple[Any, ...], kind: np.dtype[Any]) -> tuple[Tensor, ...]:
+    return tuple([cast(x, kind) if isinstance(x, Tensor) else constant(x, kind) for x in operands])
 
 
 def _bitwise(name: str, ufunc: Any) -> Any:
+    op = _on_integers(name, lambda a, b: np.asarray(ufunc(a, b)))
+
     def function(input: Any, other: Any) -> Tensor:
+        require_tensor(name, (input, other))
         kind = result_type(input, other)
         if kind.is_floating_point:
             raise RuntimeError(
                 f'"{name}" is not implemented for floating point tensors, got {kind}'
             )
-        a, b = (x.array if isinstance(x, Tensor) else x for x in (input, other))
-        return Tensor(np.asarray(ufunc(a, b)).astype(kind.numpy, copy=False))
+        return op(_as_kind((input, other), kind.numpy))  # type: ignore[no-any-return]
 
     function.__name__ = name
     function.__doc__ = f"Bit by bit, ``{name.removeprefix('bitwise_')}`` of integers or booleans."
@@ -293,22 +350,22 @@ bitwise_xor = _bitwise("bitwise_xor", np.bitwise_xor)
 
 
 def _shift(name: str, ufunc: Any, text: str) -> Any:
+    def compute(a: Array, b: Array) -> Array:
+        bits = 8 * a.dtype.itemsize
+        shifted = ufunc(a, np.clip(b, 0, bits - 1))
+        out_of_range = (b < 0) | (b >= bits)  # numpy leaves open what shifting by all bits gives
+        if name == "bitwise_right_shift" and a.dtype.kind == "i":
+            return np.asarray(np.where(b < 0, ufunc(a, bits - 1), shifted), a.dtype)
+        return np.asarray(np.where(out_of_range, 0, shifted), a.dtype)
+
+    op = _on_integers(name, lambda a, b: compute(a, b))
+
     def function(input: Any, other: Any) -> Tensor:
+        require_tensor(name, (input, other))
         kind = result_type(input, other)
         if kind.category != 1:
             raise NotImplementedError(f'"{name}" not implemented for {kind}: it takes integers')
-        a, b = (
-            np.asarray(x.array if isinstance(x, Tensor) else x, kind.numpy) for x in (input, other)
-        )
-        bits = 8 * kind.itemsize
-        shifted = ufunc(a, np.clip(b, 0, bits - 1))
-        if name == "bitwise_left_shift":  # numpy leaves open what shifting by all bits gives
-            shifted = np.where((b < 0) | (b >= bits), 0, shifted)
-        elif kind.is_signed:
-            shifted = np.where(b < 0, ufunc(a, bits - 1), shifted)
-        else:
-            shifted = np.where((b < 0) | (b >= bits), 0, shifted)
-        return Tensor(np.asarray(shifted, kind.numpy))
+        return op(_as_kind((input, other), kind.numpy))  # type: ignore[no-any-return]
 
     function.__name__ = name
     function.__doc__ = f"Integers with their bits shifted {text}."
@@ -319,6 +376,9 @@ bitwise_left_shift = _shift("bitwise_left_shift", np.left_shift, "up: ``input * 
 bitwise_right_shift = _shift("bitwise_right_shift", np.right_shift, "down: ``input // 2 ** other``")
 
 
+_invert = _on_integers("bitwise_not", lambda x: np.asarray(np.invert(x)), 1)
+
+
 @public(inplace=True)
 def bitwise_not(input: Tensor) -> Tensor:
     """Bit by bit, the complement of integers; the negation of booleans."""
@@ -326,10 +386,17 @@ def bitwise_not(input: Tensor) -> Tensor:
         raise TypeError(
             "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
         )
-    return Tensor(np.asarray(np.invert(input.array)))
+    return _invert((input,))  # type: ignore[no-any-return]
 
 
 # -- operators -----------------------------------------------------------------------------------
+
+
+def _known(other: Any) -> Any:
+    """Arrays and numbers of numpy as tensors; tensors and Python's numbers as they are."""
+    if isinstance(other, (Tensor, bool, int, float)):
+        return other
+    return as_operand(other, "operator", 1)
 
 
 def _operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any:
@@ -337,11 +404,11 @@ def _operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any
 
     def forward(self: Tensor, other: Any) -> Any:
         if other.__class__ is Tensor or isinstance(other, NUMBERS):
-            return function(self, other)
+            return function(self, _known(other))
         return NotImplemented
 
     def swapped(self: Tensor, other: Any) -> Any:
-        return function(other, self) if isinstance(other, NUMBERS) else NotImplemented
+        return function(_known(other), self) if isinstance(other, NUMBERS) else NotImplemented
 
     return swapped if swap else forward
 
@@ -349,7 +416,8 @@ def _operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any
 def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, NUMBERS):
-            return write(self, lambda x: function(x, other), name)
+            operand = _known(other)
+            return write(self, lambda x: function(x, operand), name)
         return NotImplemented
 
     return operator
@@ -368,13 +436,12 @@ for _name, _function in {
     "eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge,
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_name}__", operator(_function.op))
+setattr(Tensor, "__rdiv__", getattr(Tensor, "__rtruediv__"))  # noqa: B009, B010
 setattr(Tensor, "__radd__", Tensor.__add__)  # noqa: B010
 setattr(Tensor, "__rmul__", Tensor.__mul__)  # noqa: B010
 for _name, _function in {"neg": e.neg, "abs": e.abs, "invert": bitwise_not}.items():
     setattr(Tensor, f"__{_name}__", _function)
 setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010
-#: numpy leaves ``ndarray + Tensor`` to the tensor.
-setattr(Tensor, "__array_ufunc__", None)  # noqa: B010
 
 #: How formulas read on tensors: the functions of `expr` under its names.
 setattr(  # noqa: B010

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd import engine
 from minigrad.ops import elementwise as e
-from minigrad.ops import shape
+from minigrad.ops import shape, strides
 from minigrad.ops.functions import cast, method, public
 from minigrad.ops.index import as_value, recorded
 from minigrad.ops.inplace import check_writable, write, written
@@ -35,7 +36,7 @@ def _overwrite(x: Tensor, value: Tensor, name: str) -> Tensor:
     return x
 
 
-@method
+@public
 def zero_(self: Tensor) -> Tensor:
     """Set all elements to 0."""
     return _overwrite(self, Tensor(np.zeros((), self.array.dtype)), "zero_")
@@ -102,7 +103,9 @@ def _become(
     x: Tensor, view: Callable[..., Tensor], args: tuple[Any, ...], kwargs: Any, name: str
 ) -> Tensor:
     """Make `x` the view that ``view(x, ...)`` gives."""
-    if recorded(x) and x.node is None:
+    if engine.batching is not None and engine.batching.become(x, view, args, kwargs):
+        return x
+    if recorded(x) and x._requires_grad and x.node is None:
         raise RuntimeError(
             f"{name}: a leaf Variable that requires grad is being used in an in-place operation."
         )
@@ -116,8 +119,8 @@ def _become(
     return x
 
 
-def _view_in_place(name: str) -> None:
-    view = getattr(shape, name)
+def _view_in_place(name: str, module: Any = shape) -> None:
+    view = getattr(module, name)
 
     def in_place(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return _become(self, view, args, kwargs, f"{name}_")
@@ -129,5 +132,6 @@ def _view_in_place(name: str) -> None:
 
 for _name in ("t", "transpose", "squeeze", "unsqueeze"):
     _view_in_place(_name)
+_view_in_place("as_strided", strides)
 for _alias in ("swapaxes", "swapdims"):
     setattr(Tensor, f"{_alias}_", getattr(Tensor, "transpose_"))  # noqa: B009

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.functions import as_operand, constant, public, result_type
+from minigrad.ops.functions import as_operand, constant, guarded, public, result_type
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -75,6 +75,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 
 @public(method=False)
+@guarded
 def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd import engine
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.dims import as_sizes
 from minigrad.ops.functions import as_operand, cast, method, public
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, contiguous_format
 from minigrad.tensor import device as _device
 
 Array = np.ndarray[Any, Any]
@@ -130,6 +131,11 @@ def from_numpy(ndarray: Array) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.from_numpy(ndarray.dtype)
+    if not ndarray.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion "
+            "between byte orders is currently not supported: use array.astype() first"
+        )
     return Tensor(ndarray)
 
 
@@ -187,6 +193,17 @@ def full(
     return finish(_full_array(as_sizes((size,), "full"), fill_value, dtype), requires_grad, device)
 
 
+def made_like(
+    x: Tensor, shape: tuple[int, ...], fill: Any, requires_grad: bool, device: Any
+) -> Tensor:
+    """``fill(shape)`` as a new leaf; inside `vmap` one for each example that `x` stands for."""
+    if engine.batching is not None:
+        t: Tensor | None = engine.batching.like(x, shape, fill)
+        if t is not None:
+            return t
+    return finish(fill(shape), requires_grad, device)
+
+
 def _like(name: str, fill: Any, text: str) -> Any:
     def like(
         input: Tensor,
@@ -196,15 +213,16 @@ def _like(name: str, fill: Any, text: str) -> Any:
         requires_grad: bool = False,
         memory_format: Any = None,
     ) -> Tensor:
-        x = as_operand(input, f"{name}_like", 0).array
-        kind = x.dtype if dtype is None else as_dtype(dtype).numpy
-        return finish(fill(x.shape, kind), requires_grad, device)
+        x = as_operand(input, f"{name}_like", 0)
+        kind = x.array.dtype if dtype is None else as_dtype(dtype).numpy
+        return made_like(x, x.array.shape, lambda s: fill(s, kind), requires_grad, device)
 
     def new(
         self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         kind = self.array.dtype if dtype is None else as_dtype(dtype).numpy
-        return finish(fill(as_sizes(size, f"new_{name}"), kind), requires_grad, device)
+        shape = as_sizes(size, f"new_{name}")
+        return made_like(self, shape, lambda s: fill(s, kind), requires_grad, device)
 
     like.__name__ = like.__qualname__ = f"{name}_like"
     new.__name__ = new.__qualname__ = f"new_{name}"
@@ -231,7 +249,8 @@ def full_like(
     """A tensor of the sizes and type of `input` filled with one value."""
     kind = input.array.dtype if dtype is None else as_dtype(dtype).numpy
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return finish(np.full(input.array.shape, value, kind), requires_grad, device)
+    shape = input.array.shape
+    return made_like(input, shape, lambda s: np.full(s, value, kind), requires_grad, device)
 
 
 @method
@@ -246,7 +265,9 @@ def new_full(
 ) -> Tensor:
     """A tensor of the given sizes and the type of this one filled with one value."""
     kind = self.array.dtype if dtype is None else as_dtype(dtype).numpy
-    return finish(np.full(as_sizes((size,), "new_full"), fill_value, kind), requires_grad, device)
+    shape = as_sizes((size,), "new_full")
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return made_like(self, shape, lambda s: np.full(s, value, kind), requires_grad, device)
 
 
 @method
@@ -290,8 +311,12 @@ def arange(
     start, end, step = _number(start), _number(end), _number(step)
     if end is None:
         start, end = 0, start
+    if dtype is not None and as_dtype(dtype).category == 1:
+        start, end, step = (_truncated(v) for v in (start, end, step))
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) / step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if dtype is None:
@@ -301,6 +326,36 @@ def arange(
     kind = as_dtype(dtype).numpy
     values = start + step * np.arange(count, dtype=np.float64 if kind.kind == "f" else np.int64)
     return finish(np.asarray(values).astype(kind), requires_grad, device)
+
+
+def _truncated(value: Any) -> Any:
+    """A bound of a sequence of integers."""
+    return int(value) if math.isfinite(value) else value
+
+
+def spaced(start: Any, end: Any, steps: Any, kind: np.dtype[Any], name: str) -> Array:
+    """`steps` float64 values from `start` to `end`, which for integer types are integers first."""
+    if not isinstance(steps, (int, np.integer)):
+        raise TypeError(f"{name}(): argument 'steps' must be int, not {type(steps).__name__}")
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    for word, bound in (("start", start), ("end", end)):
+        if isinstance(bound, Tensor) and bound.array.ndim:
+            raise RuntimeError(
+                f"{name} only supports 0-dimensional start and end tensors, but got {word} with "
+                f"{bound.array.ndim} dimension(s)."
+            )
+    low, high = _number(start), _number(end)
+    if kind.kind != "f":
+        low, high = _truncated(low), _truncated(high)
+    step = (high - low) / (steps - 1) if steps > 1 else 0.0
+    index = np.arange(steps)
+    # from both ends, so that the values are symmetric
+    return (
+        np.where(index < steps // 2, low + step * index, high - step * (steps - 1 - index))
+        if steps != 1
+        else np.full(1, float(low))
+    )
 
 
 @public(method=False)
@@ -314,13 +369,8 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """`steps` values from `start` to `end`, both included."""
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    return finish(
-        np.linspace(_number(start), _number(end), int(steps)).astype(_numpy_dtype(dtype)),
-        requires_grad,
-        device,
-    )
+    kind = _numpy_dtype(dtype)
+    return finish(spaced(start, end, steps, kind, "linspace").astype(kind), requires_grad, device)
 
 
 # -- conversion ----------------------------------------------------------------------------------
@@ -330,9 +380,14 @@ def linspace(
 def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     """The tensor as another dtype (``to(dtype)``, ``to(other)``, ``to("cpu")``), in the graph."""
     kind = kwargs.pop("dtype", None)
-    if kwargs.pop("device", None) is not None or kwargs:
+    form = None
+    if kwargs:
+        if (place := kwargs.pop("device", None)) is not None:
+            _device(place)
         kwargs.pop("non_blocking", None)
-        kwargs.pop("memory_format", None)
+        form = kwargs.pop("memory_format", None)
+    flags = [a for a in args if isinstance(a, bool)]  # non_blocking, copy
+    copy = copy or (len(flags) > 1 and flags[1])
     if kwargs:
         raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
     for a in args:
@@ -344,13 +399,19 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
             _device(a)
         elif not isinstance(a, bool):
             raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(a).__name__}")
-    result = self if kind is None else cast(self, as_dtype(kind).numpy)
-    return result.clone() if copy and result is self else result  # type: ignore[attr-defined, no-any-return]
+    result: Any = self if kind is None else cast(self, as_dtype(kind).numpy)
+    if copy and result is self:
+        return result.clone(memory_format=form)  # type: ignore[no-any-return]
+    if form is contiguous_format and result is not self:
+        return result.contiguous()  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return]
 
 
 def _converter(name: str, dtype: dtypes.dtype) -> None:
-    def convert(self: Tensor) -> Tensor:
-        return cast(self, dtype.numpy)
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+        if memory_format is None:
+            return cast(self, dtype.numpy)
+        return to(self, dtype, memory_format=memory_format)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"The tensor as {dtype.name}."
@@ -363,6 +424,18 @@ for _name, _dtype in {
     "bool": dtypes.bool_,
 }.items():  # fmt: skip
     _converter(_name, _dtype)
+
+
+@method
+def bfloat16(self: Tensor) -> Tensor:
+    """The tensor as bfloat16: float32 with half of its bits, for storing.
+
+    Raises
+    ------
+    ImportError
+        Without ml_dtypes: ``pip install "minigrad[bfloat16]"``.
+    """
+    return cast(self, as_dtype("bfloat16").numpy)
 
 
 @method(name="type")
@@ -394,8 +467,7 @@ def is_tensor(obj: Any) -> bool:
 @public(method=False)
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are of a floating point type."""
-    kind: str = input.array.dtype.kind
-    return kind == "f"
+    return dtypes.is_float(input.array.dtype)
 
 
 @public(method=False)

@@ -240,6 +240,7 @@ class Elementwise(Op):
         kind: str,
         ufunc: Any,
         flags: int,
+        exact: bool = False,
         doc: str,
     ) -> None:
         parameters = inspect.signature(formula).parameters.values()
@@ -255,7 +256,7 @@ class Elementwise(Op):
         self.broadcasts = arity > 1
         root = formula(*map(symbol, names))
         self.fused = Fused(name, root, names[:arity], names[arity:], self.boolean)
-        self.small = self.fused.numpy_below
+        self.small = 1 << 62 if exact else self.fused.numpy_below
         self._plans: list[Fused | None] | None = None
         self._small_backward: Callable[[Node, Array], Sequence[Array | None]]  # made by _plan
         self._small_below = 0
@@ -337,6 +338,16 @@ class Elementwise(Op):
         return fused(arrays, [named[n] for n in fused.params], g.dtype)  # type: ignore[no-any-return]
 
 
+#: What only moves elements or compares them, and so takes those of bfloat16, too; views do.
+_MOVES = frozenset((
+    "_cast", "_convert", "all", "amax", "amin", "any", "argmax", "argmin", "cat", "clone",
+    "contiguous", "count_nonzero", "embed_diagonal", "embedding", "flip", "gather",
+    "im2col", "index", "index_put", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "pad_copies", "places", "roll", "scatter", "scatter_amax", "scatter_amin",
+    "split", "tril", "triu", "unbind",
+))  # fmt: skip
+
+
 class Primitive(Op):
     """An operation with a hand-written kernel, a rule in terms of other operations, and perhaps
     a fused backward kernel (`fused`) for when no graph of the derivative is wanted.
@@ -361,6 +372,7 @@ class Primitive(Op):
         self.fused: Rule | None = None
         super().__init__(name, names, inputs, vjp, sample, doc)
         self.run = forward
+        self.moves = view or name in _MOVES
         self.batch = batch
         self.results = results
         self.view = view
@@ -379,6 +391,10 @@ class Primitive(Op):
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
         """The kernel."""
+        if not self.moves and arrays and arrays[0].dtype.kind == "V":
+            from minigrad.ops.functions import refuse_bfloat16
+
+            refuse_bfloat16(self.name)
         if self.arity < 0:
             return self.run(arrays, *params)
         return self.run(*arrays, *params)
@@ -413,6 +429,7 @@ def elementwise(
     flags: int = 0,
     method: bool = True,
     public: bool = True,
+    exact: bool = False,
     doc: str = "",
 ) -> OpFunction:
     """Declare an operation that works element by element; returns its public function.
@@ -436,12 +453,16 @@ def elementwise(
         How many of the first inputs are boolean conditions.
     method, public : bool
         Whether tensors get a method, and `minigrad` a name.
+    exact : bool
+        Whether `ufunc` computes arrays of any size, because the formula rounds where it does not.
     doc : str
         What to know about it besides its formula.
     """
     from minigrad.ops.functions import elementwise_function
 
-    op = Elementwise(name, formula, vjp, sample, kind=kind, ufunc=ufunc, flags=flags, doc=doc)
+    op = Elementwise(
+        name, formula, vjp, sample, kind=kind, ufunc=ufunc, flags=flags, exact=exact, doc=doc
+    )
     _register(op)
     return elementwise_function(op, method=method, public=public)
 

@@ -19,7 +19,7 @@ from minigrad.kernels.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction, public
+from minigrad.ops.functions import OpFunction, guarded, public
 from minigrad.ops.linalg import matmul
 from minigrad.ops.matrices import check_square
 from minigrad.ops.samples import cases
@@ -131,6 +131,7 @@ _slope: OpFunction = primitive(
 )  # fmt: skip
 
 
+@guarded
 def linalg_det(A: Tensor) -> Tensor:
     """The determinant of square matrices ``(*, n, n)``.
 
@@ -177,6 +178,7 @@ class SlogDet(NamedTuple):
     logabsdet: Tensor
 
 
+@guarded
 def linalg_slogdet(A: Tensor) -> SlogDet:
     """The sign of the determinant and the logarithm of its size, which neither over- nor
     underflow.

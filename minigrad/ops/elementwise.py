@@ -95,6 +95,7 @@ abs = elementwise(
 square = elementwise(
     "square", lambda x: x * x, vjp=lambda g, x: g * 2 * x, sample=span(-3, 3), kind="promote"
 )
+square.op.counts = True
 reciprocal = elementwise(
     "reciprocal", lambda x: 1 / x, vjp=lambda g, y: -g * y * y, sample=span(0.3, 3)
 )
@@ -174,13 +175,13 @@ _round = elementwise(
 _remainder = elementwise(
     "remainder", lambda a, b: a - b * fx.floor(a / b),
     vjp=(lambda g: g, lambda g, a, b: -g * fx.floor(a / b)),
-    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.remainder,
+    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.remainder, exact=True,
     public=False, method=False, doc="The sign is that of the divisor, as for Python's ``%``.",
 )  # fmt: skip
 _fmod = elementwise(
     "fmod", lambda a, b: a - b * fx.trunc(a / b),
     vjp=(lambda g: g, lambda g, a, b: -g * fx.trunc(a / b)),
-    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.fmod,
+    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.fmod, exact=True,
     public=False, method=False, doc="The sign is that of the dividend, as in C.",
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction, public
+from minigrad.ops.functions import OpFunction, guarded, public
 from minigrad.ops.join import cat
 from minigrad.ops.linalg import matmul
 from minigrad.ops.matrices import (
@@ -106,6 +106,7 @@ _cholesky = primitive(
 )  # fmt: skip
 
 
+@guarded
 def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The lower triangular ``L`` with ``L L^T = A``, or its transpose.
 
@@ -151,6 +152,7 @@ class CholeskyEx(NamedTuple):
     info: Tensor
 
 
+@guarded
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> CholeskyEx:
     """As :func:`linalg_cholesky`, with a number for each matrix instead of an error.
 
@@ -223,6 +225,7 @@ class QR(NamedTuple):
     R: Tensor
 
 
+@guarded
 def linalg_qr(A: Tensor, mode: str = "reduced") -> QR:
     """``Q`` with orthonormal columns and ``R`` upper triangular, ``Q R = A``.
 
@@ -360,6 +363,7 @@ def _check_uplo(UPLO: str) -> str:
     return UPLO.upper()
 
 
+@guarded
 def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
     """The eigenvalues ``w`` and eigenvectors ``V`` of symmetric matrices, ``A = V diag(w) V^T``.
 
@@ -392,6 +396,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
     return Eigh(*_eigh((A,), (_check_uplo(UPLO),)))
 
 
+@guarded
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric matrices, the smallest first; see :func:`eigh`."""
     check_square(A, "linalg.eigvalsh")
@@ -500,6 +505,7 @@ class LinalgSVD(NamedTuple):
     Vh: Tensor
 
 
+@guarded
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> LinalgSVD:
     """The singular value decomposition ``A = U diag(S) Vh``.
 
@@ -541,6 +547,7 @@ def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = No
     return LinalgSVD(*_svd_op((A,), (bool(full_matrices),)))
 
 
+@guarded
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values of ``(*, m, n)``, the largest first; see :func:`linalg_svd`."""
     check_matrix(A, "linalg.svdvals")

@@ -12,7 +12,7 @@ from minigrad import dtypes
 from minigrad.autograd import engine
 from minigrad.autograd.engine import NoValues, apply, record
 from minigrad.kernels.quiet import EVENTS, call_quietly
-from minigrad.ops.arguments import ACCIDENTS, explained
+from minigrad.ops.arguments import ACCIDENTS, reraise
 from minigrad.ops.inplace import write
 from minigrad.tensor import Tensor
 
@@ -60,7 +60,7 @@ def public(
     if function is None:
         return lambda f: public(f, name=name, method=method, inplace=inplace)
     name = name or function.__name__
-    PUBLIC[name] = _checked(function, name)
+    PUBLIC[name] = function if isinstance(function, type) else _checked(function, name)
     if method:
         setattr(Tensor, name, function)
     if inplace:
@@ -86,7 +86,7 @@ def _checked(function: F, name: str) -> F:
         except NoValues as error:
             return one_by_one(error, function, (input, *args), kwargs)
         except ACCIDENTS as error:
-            raise explained(error, function, name, (input, *args), kwargs)
+            reraise(error, function, name, (input, *args), kwargs)
 
     return checked  # type: ignore[return-value]
 
@@ -104,7 +104,7 @@ def guarded(function: F, name: str = "") -> F:
         except NoValues as error:
             return one_by_one(error, function, args, kwargs)
         except ACCIDENTS as error:
-            raise explained(error, function, name, args, kwargs)
+            reraise(error, function, name, args, kwargs)
 
     return called  # type: ignore[return-value]
 
@@ -150,7 +150,7 @@ def add_inplace(name: str, function: Callable[..., Any]) -> None:
             except NoValues as error:
                 return one_by_one(error, function, (x, *args), kwargs)
             except ACCIDENTS as error:
-                raise explained(error, function, f"{name}_", (x, *args), kwargs)
+                reraise(error, function, f"{name}_", (x, *args), kwargs)
 
         return write(self, compute, f"{name}_")
 
@@ -245,7 +245,7 @@ def cast(t: Tensor, dtype: np.dtype[Any]) -> Tensor:
 def promote(op: Any, operands: tuple[Any, ...]) -> tuple[Tensor, ...]:
     """Bring operands (tensors, arrays, numbers) of an elementwise operation to one type."""
     flags, rest = operands[: op.flags], operands[op.flags :]
-    if not op.flags:
+    if not op.flags and op.name not in _ALSO_NUMBERS:
         require_tensor(op.name, rest)
     rest = tuple(
         x if isinstance(x, (Tensor, bool, int, float)) else as_operand(x, op.name, i)
@@ -259,6 +259,10 @@ def promote(op: Any, operands: tuple[Any, ...]) -> tuple[Tensor, ...]:
         refuse_bfloat16(op.name)
     cast_rest = [cast(x, numpy) if isinstance(x, Tensor) else constant(x, numpy) for x in rest]
     return (*(as_flag(f, op.name, i) for i, f in enumerate(flags)), *cast_rest)
+
+
+#: What makes a 0-dim tensor of two numbers; PyTorch has these and no others.
+_ALSO_NUMBERS = frozenset(("add", "sub", "mul", "div", "floor_divide"))
 
 
 def require_tensor(name: str, operands: tuple[Any, ...]) -> None:

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.autograd import engine
 from minigrad.autograd.engine import apply
 from minigrad.autograd.modes import current
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import quiet, restore
+from minigrad.ops import batching_index
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import cast, constant, method
+from minigrad.ops.functions import PUBLIC, all_values, cast, constant, method
 from minigrad.ops.inplace import check_writable, write, written
 from minigrad.ops.parts import PART
 from minigrad.ops.samples import Sample, cases
@@ -112,7 +114,7 @@ def _put_sample(shape: Shape, index: Any, values: Shape, *params: Any) -> Any:
 
 pick_op = primitive(
     "index", lambda x, index, start, k: _pick(x, index, start, k), inputs=2,
-    vjp=(_index_grad, None),
+    vjp=(_index_grad, None), batch=batching_index.pick,
     sample=cases(
         _sample((3, 4), [2, 0, 2], 0, 1), _sample((3, 4), [[1], [0]], 1, 1),
         _sample((3, 4, 2), [[2, 0], [1, 3]], 0, 2), _sample((2, 3, 4), [[2, 0], [1, 3]], 1, 2),
@@ -123,13 +125,14 @@ add_zeros_op = primitive(
     "index_add_zeros",
     lambda g, index, start, k, shape: _sum_at(shape, g, index, start, k),
     inputs=2, vjp=(lambda g, index, start, k: pick_op((g, index), (start, k)), None),
+    batch=batching_index.add_zeros,
     sample=cases(
         _sample((3, 4), [2, 0, 2], 0, 1, (3, 4)), _sample((2, 2), [[2, 0], [1, 3]], 0, 2, (3, 4, 2))
     ),
     doc="Zeros with the input added where index tensors point: the derivative of picking.",
 )  # fmt: skip
 put_op = primitive(
-    "index_put", _put_copy, inputs=3, broadcasts=True,
+    "index_put", _put_copy, inputs=3, broadcasts=True, batch=batching_index.put,
     vjp=(_put_grad, None, lambda g, index, start, k: pick_op((g, index), (start, k))),
     sample=cases(
         _put_sample((3, 4), [2, 0], (2, 4), 0, 1, False),
@@ -193,7 +196,9 @@ def _as_part(item: Any) -> Any:
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if array.ndim:
         return item
-    return bool(array) if array.dtype.char in "B?" else int(array)
+    if array.dtype.char in "B?":
+        return bool(array)
+    return int(array) if array.__class__ is np.ndarray else item
 
 
 def _as_slice(s: slice) -> slice:
@@ -294,6 +299,8 @@ def in_range(index: Array, size: int) -> bool:
 def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = IndexError) -> Tensor:
     """The index as int64 between 0 and `size`, negative ones counted from the end."""
     array = index.array
+    if array.__class__ is not np.ndarray:
+        return _range_of_all(index, size, dim, error)
     if array.dtype != np.int64:
         array = array.astype(np.int64)
     if not in_range(array, size):
@@ -305,6 +312,16 @@ def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = Ind
             )
         array = np.where(array < 0, array + size, array)
     return index if array is index.array else Tensor(array)
+
+
+def _range_of_all(index: Tensor, size: int, dim: int, error: type[Exception]) -> Tensor:
+    """The same for an index that stands for many."""
+    values = all_values(index)
+    check_range(Tensor(values), size, dim, error)
+    index = cast(index, _INT64)
+    if values.size and values.min() < 0:
+        index = PUBLIC["where"](index < 0, index + size, index)
+    return index
 
 
 # -- the index tensors of a key as one -------------------------------------------------------------
@@ -330,14 +347,30 @@ def plan_of(shape: Shape, picks: list[Pick]) -> Plan:
         return Plan(None, (*shape[:dim], size, *shape[dim + span :]), index, dim, 1)
     dims: list[int] = []
     arrays: list[Array] = []
+    batched = False
     for dim, span, places in picks:
         dims += range(dim, dim + span)
-        arrays += _coordinates(places.array, shape[dim : dim + span])
-    stacked = Tensor(np.stack(_broadcast(arrays)))
+        if span > 1 or places.array.__class__ is np.ndarray:
+            arrays += _coordinates(places.array, shape[dim : dim + span])
+        batched = batched or places.array.__class__ is not np.ndarray
+    stacked = _stacked(shape, picks) if batched else Tensor(np.stack(_broadcast(arrays)))
     if dims == list(range(dims[0], dims[0] + len(dims))):
         return Plan(None, None, stacked, dims[0], len(dims))
     order = (*dims, *(d for d in range(len(shape)) if d not in dims))
     return Plan(order, None, stacked, 0, len(dims))
+
+
+def _stacked(shape: Shape, picks: list[Pick]) -> Tensor:
+    """All coordinates as one index, for index tensors that stand for many."""
+    parts: list[Tensor] = []
+    for dim, span, places in picks:
+        if span == 1:
+            parts.append(places)
+        else:
+            found = _coordinates(places.array, shape[dim : dim + span])
+            parts += [Tensor(np.asarray(i)) for i in found]
+    joined: Tensor = PUBLIC["stack"](list(PUBLIC["broadcast_tensors"](*parts)))
+    return joined
 
 
 def _coordinates(index: Array, sizes: Shape) -> Sequence[Array]:
@@ -458,6 +491,12 @@ def as_value(value: Any, x: Tensor) -> Tensor:
     raise TypeError(f"can't assign a {type(value).__name__} to a tensor of {x.dtype}")
 
 
+def _fills(key: Any) -> bool:
+    """Whether one mask is all that picks: then a single value may be of any type."""
+    masks = [p for p in map(_as_part, _items(key)) if isinstance(p, (Tensor, bool))]
+    return len(masks) == 1 and _is_mask(masks[0])
+
+
 def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
     shape = value.array.shape
     extra = len(shape) - ndim
@@ -467,7 +506,9 @@ def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
 
 
 def recorded(*tensors: Tensor) -> bool:
-    """Whether a graph has to know what happens to the tensors."""
+    """Whether a graph, or a `vmap`, has to know what happens to the tensors."""
+    if engine.batching is not None:
+        return True
     return current.get().grad and any(t._requires_grad for t in tensors)
 
 
@@ -483,6 +524,10 @@ def set_item(self: Tensor, key: Any, value: Any) -> None:
         If `value` does not broadcast to the part; if the tensor is a leaf that requires grad.
     """
     value = as_value(value, self)
+    if key.__class__ is bool:  # all or nothing
+        if not key:
+            return
+        key = None
     basic, picks = split_key(self.array.shape, key)
     check_writable(self, "__setitem__")
     if picks:
@@ -490,8 +535,7 @@ def set_item(self: Tensor, key: Any, value: Any) -> None:
         plan = plan_of(view.array.shape, picks)
         points = points_of(view.array.shape, plan)
         value = _without_leading_ones(value, len(points))
-        fills = value.array.size == 1 and isinstance(key, Tensor) and key.array.dtype.kind == "b"
-        if value.array.dtype != self.array.dtype and not fills:
+        if value.array.dtype != self.array.dtype and not (value.array.size == 1 and _fills(key)):
             refuse_type(self, value)
         write_points(view, picks, plan, cast(value, self.array.dtype), points)
         return

@@ -180,6 +180,27 @@ class _ReplacePart:
         return g * Tensor(outside), inside  # type: ignore[operator]
 
 
+class _ReplaceElements(_ReplacePart):
+    """The same for a view with strides of its own, which cannot be replayed on memory that is laid
+    out in another way: here the places of its elements are known.
+    """
+
+    def backward(self, node: Node, g: Array) -> tuple[Array | None, Array]:
+        found, known = node.params
+        rest = g.reshape(-1).copy()
+        part = np.where(known, rest[found], g.dtype.type(0))
+        rest[found[known]] = 0
+        return rest.reshape(g.shape), part
+
+    def vjp(self, node: Node, g: Tensor) -> tuple[Tensor, Tensor]:
+        found, known = node.params
+        outside = np.ones(g.array.size, g.array.dtype)
+        outside[found[known]] = 0
+        flat: Any = g.reshape(-1)  # type: ignore[attr-defined]
+        part = flat[Tensor(found)] * Tensor(known.astype(g.array.dtype))
+        return g * Tensor(outside.reshape(g.array.shape)), part  # type: ignore[operator]
+
+
 def _replace_part(root: Tensor, view: Tensor, node: Node) -> Node:
     chain: list[tuple[Any, tuple[Any, ...]]] = []
     step = view
@@ -188,6 +209,13 @@ def _replace_part(root: Tensor, view: Tensor, node: Node) -> Node:
         chain.append((op, params))
         step = parent
     edge = (root.node or root) if root._requires_grad else None
+    if any(op.name == "as_strided" for op, _ in chain):
+        from minigrad.ops.strides import elements_of
+
+        places = elements_of(view.array, root.array)
+        return Node(
+            _ReplaceElements(), places, (edge, node), (), root.array.shape, root.array.dtype
+        )
     return Node(
         _ReplacePart(), tuple(reversed(chain)), (edge, node), (), root.array.shape, root.array.dtype
     )

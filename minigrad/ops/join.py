@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.engine import apply
+from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
 from minigrad.ops.functions import OpFunction, as_operand, cast, method, public, result_type
@@ -21,21 +24,41 @@ Array = np.ndarray[Any, Any]
 
 _flip: OpFunction = primitive(
     "flip", lambda x, dims: np.flip(x, dims).copy(), vjp=lambda g, dims: _flip((g,), (dims,)),
-    fused=lambda g, dims: np.flip(g, dims),
+    fused=lambda g, dims: np.flip(g, dims), batch=shifted(0),
     sample=cases(normal((3, 4), (0, 1)), normal((3,), (0,))),
 )  # fmt: skip
 
 
+def _given(values: tuple[Any, ...], word: str, kwargs: dict[str, Any], name: str) -> Any:
+    """What may be given one by one, as a sequence, or by name."""
+    if not values and word in kwargs:
+        values = (kwargs.pop(word),)
+    if kwargs:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    return as_sizes(values, name)
+
+
 @public
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
     """The order along `dims` reversed; a copy."""
-    wanted = as_sizes(dims, "flip")
+    wanted = _given(dims, "dims", kwargs, "flip")
     return _flip((input,), (wrap_dims(wanted, input.array.ndim, "flip") if wanted else (),))
+
+
+def _roll_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
+    (x,), (shifts, dims) = inputs, params
+    if dims is not None:
+        moved = tuple(d + 1 for d in dims) if isinstance(dims, tuple) else dims + 1
+        return apply(op, (x,), (shifts, moved))
+    flat = reshape(x, (x.array.shape[0], math.prod(x.array.shape[1:])))
+    total = sum(shifts) if isinstance(shifts, tuple) else shifts
+    return reshape(apply(op, (flat,), ((total,), (1,))), x.array.shape)
 
 
 _roll: OpFunction = primitive(
     "roll", lambda x, shifts, dims: np.roll(x, shifts, dims),
     vjp=lambda g, shifts, dims: _roll((g,), (_negated(shifts), dims)),
+    batch=_roll_each,
     sample=cases(normal((3, 4), 1, None), normal((3, 4), (1, -2), (0, 1))),
 )  # fmt: skip
 
@@ -47,8 +70,16 @@ def _negated(shifts: Any) -> Any:
 @public
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements moved along dimensions, those that fall off coming in at the other end."""
-    shifts = tuple(shifts) if isinstance(shifts, (tuple, list)) else shifts
-    if dims is not None:
+    many = isinstance(shifts, (tuple, list))
+    shifts = as_sizes(shifts if many else (shifts,), "roll")
+    if not shifts:
+        raise RuntimeError("`shifts` required")
+    shifts = shifts if many else shifts[0]
+    if dims is None or dims == ():
+        if many and len(shifts) != 1:
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
+        dims = None
+    else:
         dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
         dims = tuple(wrap_dim(d, input.array.ndim, "roll") for d in dims)
         shifts = shifts if isinstance(shifts, tuple) else (shifts,)
@@ -60,9 +91,9 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 
 @method
-def repeat(self: Tensor, *sizes: Any) -> Tensor:
-    """The tensor side by side with itself, so many times along each dimension."""
-    times = as_sizes(sizes, "repeat")
+def repeat(self: Tensor, *repeats: Any, **kwargs: Any) -> Tensor:
+    """The tensor side by side with itself, so many times along each dimension; a copy."""
+    times = _given(repeats, "repeats", kwargs, "repeat")
     shape = self.array.shape
     if len(times) < len(shape):
         raise RuntimeError(
@@ -73,7 +104,9 @@ def repeat(self: Tensor, *sizes: Any) -> Tensor:
     apart = [n for pair in zip((1,) * len(padded), padded, strict=True) for n in pair]
     wide = [n for pair in zip(times, padded, strict=True) for n in pair]
     whole = [a * b for a, b in zip(times, padded, strict=True)]
-    return reshape(expand(reshape(self, apart), wide), whole)
+    spread = expand(reshape(self, apart), wide)
+    copy = spread.clone() if spread.array.flags.c_contiguous else spread.contiguous()
+    return reshape(copy, whole)
 
 
 # -- joining -------------------------------------------------------------------------------------
@@ -89,7 +122,7 @@ def _cat_grad(g: Any, xs: Any, dim: int, sizes: tuple[int, ...]) -> tuple[Any, .
 _cat = primitive(
     "cat", lambda xs, dim, sizes: np.concatenate(xs, dim), inputs=-1,
     vjp=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes),
-    fused=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes),
+    fused=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes), batch=shifted(0),
     sample=cases(lambda rng: ((rng.normal(size=(2, 3)), rng.normal(size=(2, 1))), (1, (3, 1)))),
 )  # fmt: skip
 

@@ -12,12 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply, record
+from minigrad.autograd.engine import NoValues, apply, record
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import EVENTS, call_quietly
 from minigrad.ops import elementwise as e
+from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import FLOAT32, FLOAT64, as_operand, cast, method, public
+from minigrad.ops.dims import wrap_dim
+from minigrad.ops.functions import (
+    FLOAT32,
+    FLOAT64,
+    as_operand,
+    cast,
+    method,
+    public,
+    refuse_bfloat16,
+)
 from minigrad.ops.parts import diagonal
 from minigrad.ops.samples import cases
 from minigrad.ops.shape import expand, reshape
@@ -33,7 +43,12 @@ Shape = tuple[int, ...]
 
 def _times(a: Any, b: Any) -> Any:
     """``a @ b`` of arrays or of tensors."""
-    return kernels.matmul(a, b) if a.__class__ is np.ndarray else matmul(a, b)
+    if a.__class__ is not np.ndarray:
+        return matmul(a, b)
+    if b.ndim == 3 and b.strides[0] == 0 and a.ndim == 3 and a.shape[0] == b.shape[0] > 1:
+        # one matrix, expanded (weights in the gradients of each sample): one product of all rows
+        return kernels.matmul(_rows(a), b[0]).reshape(*a.shape[:2], b.shape[2])
+    return kernels.matmul(a, b)
 
 
 def _rows(a: Any) -> Any:
@@ -67,6 +82,27 @@ def _pair(a: Shape, b: Shape, shared: bool = False) -> Any:
     return lambda rng: ((rng.normal(size=a), rng.normal(size=b)), (shared,))
 
 
+@sharing
+def _matmul_each(op: Any, inputs: tuple[Any, ...], params: Any, batched: Any) -> Any:
+    """Vectors become rows and columns; the examples are one more dimension that broadcasts."""
+    a, b = inputs
+    m, n = a.array.ndim - batched[0], b.array.ndim - batched[1]
+    if not batched[1] and (n < 3 or m >= n):
+        return matmul(a, b)  # all rows of all examples
+    if not batched[0] and m == 2 and n == 1:
+        return matmul(b, a.mT)
+    left = a[..., None, :] if m == 1 else a
+    right = b[..., None] if n == 1 else b
+    ndim = max(m, n, 2)
+    product = matmul(
+        lined_up(left, ndim) if batched[0] else left,
+        lined_up(right, ndim) if batched[1] else right,
+    )
+    if n == 1:
+        product = product[..., 0]
+    return product[..., 0] if m == n == 1 else product[..., 0, :] if m == 1 else product
+
+
 _matmul = primitive(
     "matmul", lambda a, b, shared: _times(a, b), inputs=2, broadcasts=True,
     vjp=(lambda g, b: _first_grad(g, b), lambda g, a, shared: _second_grad(g, a, shared)),
@@ -74,6 +110,7 @@ _matmul = primitive(
         _first_grad(g, b) if needs[0] else None,
         _second_grad(g, a, shared) if needs[1] else None,
     ),
+    batch=_matmul_each,
     sample=cases(
         _pair((3, 4), (4, 2)), _pair((2, 3, 4), (4, 2), True), _pair((2, 3, 4), (2, 4, 2)),
         _pair((2, 1, 3, 4), (5, 4, 2)), _pair((4,), (4,)), _pair((3, 4), (4,)),
@@ -169,6 +206,8 @@ def _check_types(a: Tensor, b: Tensor) -> None:
             "convert one "
             "of them, such as by .float()"
         )
+    if a.array.dtype.kind == "V":
+        refuse_bfloat16("matmul")
     if a.array.dtype.kind == "b":
         raise NotImplementedError(
             "\"matmul\" not implemented for 'Bool': convert with .long() or .float()"
@@ -212,6 +251,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             raise
         except EVENTS:
             out = call_quietly(kernels.matmul, a, b)
+        except NoValues:
+            return apply(_OP, (input, other), (False,))  # type: ignore[no-any-return]
         return record(_OP, (input, other), (False,), out)  # type: ignore[no-any-return]
     _check(input, other)
     params = (a.ndim > 2 and b.ndim == 2,)
@@ -232,7 +273,9 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
 @method(name="__rmatmul__")
 def _swapped_operator(self: Tensor, other: Any) -> Any:
     """``other @ self`` for a numpy array on the left."""
-    return matmul(Tensor(other), self) if isinstance(other, np.ndarray) else NotImplemented
+    if isinstance(other, np.ndarray):
+        other = Tensor(other)
+    return matmul(other, self) if isinstance(other, Tensor) else NotImplemented
 
 
 # -- products of given dimensions ------------------------------------------------------------------
@@ -407,6 +450,10 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 # -- tensordot -------------------------------------------------------------------------------------
 
 
+def _wrapped(dims: list[int], ndim: int) -> list[int]:
+    return [wrap_dim(d, ndim, "tensordot") for d in dims]
+
+
 def _contracted(dims: Any, a: Shape, b: Shape) -> tuple[list[int], list[int]]:
     if isinstance(dims, Tensor):
         dims = dims.tolist()
@@ -416,12 +463,14 @@ def _contracted(dims: Any, a: Shape, b: Shape) -> tuple[list[int], list[int]]:
         if dims > min(len(a), len(b)):
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         return list(range(len(a) - dims, len(a))), list(range(dims))
+    if len(dims) != 2:
+        raise RuntimeError(f"tensordot expects dims to be int or a pair of lists, got {dims}")
     first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
     if len(first) != len(second):
         raise RuntimeError(
             f"both dimension lists should have same length, got {len(first)} and {len(second)}"
         )
-    return [d % len(a) for d in first], [d % len(b) for d in second]
+    return _wrapped(first, len(a)), _wrapped(second, len(b))
 
 
 @public(method=False)
@@ -437,8 +486,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """
     from minigrad.ops.einsum import contract
 
+    first, second = _contracted(dims, a.array.shape, b.array.shape)
+    for i, j in zip(first, second, strict=True):  # a size of 1 broadcasts
+        if a.array.shape[i] == 1 != b.array.shape[j]:
+            b = b.sum(j, True)
+        elif b.array.shape[j] == 1 != a.array.shape[i]:
+            a = a.sum(i, True)
     m, n = a.array.shape, b.array.shape
-    first, second = _contracted(dims, m, n)
     for i, j in zip(first, second, strict=True):
         if m[i] != n[j]:
             raise RuntimeError(
@@ -469,7 +523,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product of vectors of three along `dim`, by default the first of that size."""
     if input.array.ndim != other.array.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    d = _cross_dim(input.array.shape, other.array.shape, dim)
+    shapes = input.array.shape, other.array.shape
+    d = wrap_dim(_cross_dim(*shapes, dim), input.array.ndim, "linalg.cross")
     sizes: Sequence[int] = (input.array.shape[d], other.array.shape[d])
     if tuple(sizes) != (3, 3):
         raise RuntimeError(

@@ -15,6 +15,7 @@ import numpy as np
 from minigrad import expr as fx
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import call_quietly
+from minigrad.ops import batching_losses as each
 from minigrad.ops.activations import softmax
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.samples import cases, pair
@@ -84,7 +85,7 @@ mse = primitive(
         *[lambda rng, s=s, r=r: ((rng.normal(size=s), rng.normal(size=s)), (r,))  # type: ignore[misc]
           for s in ((3, 4), (), (0, 2)) for r in ("mean", "sum") if s != (0, 2) or r == "sum"]
     ),
-    doc="The sum or mean of ``(x - t) ** 2``.",
+    batch=each.squares, doc="The sum or mean of ``(x - t) ** 2``.",
 )  # fmt: skip
 absolute_error = elementwise(
     "absolute_error", lambda x, t: fx.abs(x - t),
@@ -227,7 +228,7 @@ cross_entropy_hard = primitive(
         ),
         None,
     ),
-    sample=_hard_sample(False), doc="Of logits in rows and class indices.",
+    batch=each.hard, sample=_hard_sample(False), doc="Of logits in rows and class indices.",
 )  # fmt: skip
 cross_entropy_hard_weighted = primitive(
     "cross_entropy_weighted", _hard, inputs=3,
@@ -241,7 +242,7 @@ cross_entropy_hard_weighted = primitive(
         loss_kernels.cross_entropy_backward(g, x, t, *residuals, w, ignored, smoothing, reduction),
         None, None,
     ),
-    sample=_hard_sample(True), doc="The same with a weight for each class.",
+    batch=each.hard, sample=_hard_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip
 cross_entropy_soft = primitive(
     "cross_entropy_soft",
@@ -255,7 +256,8 @@ cross_entropy_soft = primitive(
         loss_kernels.cross_entropy_soft_backward(g, x, q, *residuals, None, smoothing, reduction),
         None,
     ),
-    sample=_soft_sample(False), doc="Of logits in rows and target distributions in rows.",
+    batch=each.soft, sample=_soft_sample(False),
+    doc="Of logits in rows and target distributions in rows.",
 )  # fmt: skip
 cross_entropy_soft_weighted = primitive(
     "cross_entropy_soft_weighted", _soft, inputs=3,
@@ -269,7 +271,7 @@ cross_entropy_soft_weighted = primitive(
         loss_kernels.cross_entropy_soft_backward(g, x, q, *residuals, w, smoothing, reduction),
         None, None,
     ),
-    sample=_soft_sample(True), doc="The same with a weight for each class.",
+    batch=each.soft, sample=_soft_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip
 
 # -- negative log-likelihood: linear in its input ------------------------------------------------
@@ -344,7 +346,8 @@ nll = primitive(
     fused=lambda g, x, t, ignored, reduction: (
         _nll_rule(g, x.shape, x.dtype, t, None, ignored, reduction), None
     ),
-    sample=_nll_sample(False), doc="Of log-probabilities and indices, classes in dimension 1.",
+    batch=each.likelihood, sample=_nll_sample(False),
+    doc="Of log-probabilities and indices, classes in dimension 1.",
 )  # fmt: skip
 nll_weighted = primitive(
     "nll_loss_weighted",
@@ -359,5 +362,5 @@ nll_weighted = primitive(
     fused=lambda g, x, t, w, ignored, reduction: (
         _nll_rule(g, x.shape, x.dtype, t, w, ignored, reduction), None, None
     ),
-    sample=_nll_sample(True), doc="The same with a weight for each class.",
+    batch=each.likelihood, sample=_nll_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import cast, public
+from minigrad.ops.functions import cast, guarded, public
 from minigrad.ops.join import cat
 from minigrad.ops.linalg import matmul
 from minigrad.ops.matrices import (
@@ -136,6 +136,7 @@ class LUFactorEx(NamedTuple):
     info: Tensor
 
 
+@guarded
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> LUFactorEx:
     """As :func:`lu_factor`, with a number for each matrix instead of an error."""
     packed, pivots, _ = _factored(A, pivot, "linalg.lu_factor_ex")
@@ -155,6 +156,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     return LUFactorEx(packed, pivots, info)
 
 
+@guarded
 def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
     """The factors of ``A = P L U`` in one matrix, for :func:`linalg_lu_solve`.
 
@@ -204,6 +206,7 @@ def _unpacked(packed: Tensor, order: Tensor) -> LU:
     return LU(p, tril(narrow(packed, -1, 0, k), -1) + unit, triu(narrow(packed, -2, 0, k)))
 
 
+@guarded
 def linalg_lu(A: Tensor, *, pivot: bool = True) -> LU:
     """``A = P L U``: a permutation, a lower triangle with ones on the diagonal, an upper one.
 
@@ -253,6 +256,7 @@ def _check_pivots(packed: Tensor, pivots: Tensor, name: str) -> None:
         raise RuntimeError(f"{name}: pivots must be rows counted from 1 to {shape[-2]}")
 
 
+@guarded
 def linalg_lu_solve(
     LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False
 ) -> Tensor:

@@ -12,7 +12,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import public
+from minigrad.ops.functions import guarded, public
 from minigrad.ops.join import cat
 from minigrad.ops.linalg import cross, matmul
 from minigrad.ops.matrices import check_float, check_matrix, check_same_type, check_square
@@ -96,6 +96,7 @@ _exp = primitive(
 )  # fmt: skip
 
 
+@guarded
 def linalg_matrix_exp(A: Tensor) -> Tensor:
     """``I + A + A^2 / 2! + A^3 / 3! + ...`` of square matrices ``(*, n, n)``.
 
@@ -123,6 +124,7 @@ def matrix_exp(input: Tensor) -> Tensor:
 # -- powers and chains -----------------------------------------------------------------------------
 
 
+@guarded
 def linalg_matrix_power(A: Tensor, n: int) -> Tensor:
     """The n-th power of square matrices, by repeated squaring; of the inverse for negative n.
 
@@ -179,6 +181,7 @@ def _cheapest(sizes: Sequence[int]) -> list[list[int]]:
     return split
 
 
+@guarded
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     """The product of two or more matrices, in the order of the fewest multiplications.
 
@@ -197,6 +200,10 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     xs = list(tensors)
     if len(xs) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(xs)}")
+    for i, x in enumerate(xs):
+        if x.array.ndim not in ((1, 2) if i in (0, len(xs) - 1) else (2,)):
+            kinds = "1D or 2D" if i in (0, len(xs) - 1) else "2D"
+            raise RuntimeError(f"multi_dot(): tensor {i} must be {kinds} but got {x.array.ndim}D")
     shape: list[int] = []
     if xs[0].array.ndim == 1:
         xs[0] = xs[0].unsqueeze(0)
@@ -237,6 +244,7 @@ def chain_matmul(*matrices: Any) -> Tensor:
 # -- vectors ---------------------------------------------------------------------------------------
 
 
+@guarded
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """The cross product of vectors of three along `dim`; other dimensions broadcast."""
     a, b = input.array.ndim, other.array.ndim
@@ -252,6 +260,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     return cross(input, other, d)
 
 
+@guarded
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The dot products of vectors along `dim`; other dimensions broadcast.
 
@@ -266,11 +275,13 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     return sum(e.mul(x, y), dim)
 
 
+@guarded
 def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of the last two dimensions; a view."""
     return diagonal(A, offset, dim1, dim2)
 
 
+@guarded
 def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """The powers ``x**0, x**1, ..., x**(N - 1)`` along a new last dimension.
 
@@ -331,6 +342,11 @@ def _check_reflections(A: Tensor, tau: Tensor, name: str) -> None:
         raise RuntimeError(
             f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]"
         )
+    if tau.array.ndim != A.array.ndim - 1:
+        raise RuntimeError(
+            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal "
+            f"to {tau.array.ndim} and input.ndim is equal to {A.array.ndim}"
+        )
     if tau.array.shape[-1] > n:
         raise RuntimeError(
             f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]"
@@ -342,6 +358,7 @@ def _check_reflections(A: Tensor, tau: Tensor, name: str) -> None:
         )
 
 
+@guarded
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     """The first columns of ``H1 H2 ... Hk``, with ``Hi = I - tau[i] v v^T``.
 
@@ -386,6 +403,7 @@ def ormqr(
     """The product of `other` with the square matrix ``H1 H2 ... Hk`` of reflections."""
     _check_reflections(input, tau, "ormqr")
     check_same_type(input, other, "ormqr")
+    check_matrix(other, "ormqr", "other")
     size, side = input.array.shape[-2], other.array.shape[-2 if left else -1]
     if size != side:
         raise RuntimeError(

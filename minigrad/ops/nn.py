@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.engine import apply
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import EVENTS, call_quietly
+from minigrad.ops import batching_index
+from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.declare import primitive
+from minigrad.ops.functions import all_values, cast, guarded
+from minigrad.ops.linalg import matmul
 from minigrad.ops.samples import cases
 from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor
@@ -24,7 +30,7 @@ reduce_kernels = lazy("reduce")
 
 def _rows(x: Any) -> Any:
     """All leading dimensions as one."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _product(x: Array, w: Array) -> Array:
@@ -84,18 +90,44 @@ def _linear_sample(bias: bool) -> Any:
     return cases(make(4, 3), make(2, 2, 3), make(3), make(0, 3), make(2, 0))
 
 
+@sharing
+def _linear_each(op: Any, inputs: tuple[Any, ...], params: Any, batched: Any) -> Any:
+    """Weights of their own make a batched product; shared ones one product of all rows."""
+    if not any(batched[1:]):
+        return apply(op, inputs, params)
+    (x, w), bias = inputs[:2], inputs[2:]
+    vector = x.array.ndim - batched[0] == 1
+    if not batched[1]:
+        y = _linear_plain((x, w))
+    else:
+        lead = x.array.shape[batched[0] : -1]
+        rows = (*x.array.shape[: batched[0]], math.prod(lead), x.array.shape[-1])
+        y = matmul(reshape(x, rows), w.mT)
+        y = reshape(y, (y.array.shape[0], *lead, y.array.shape[-1]))
+    if not bias:
+        return y
+    (b,) = bias
+    if not batched[2]:
+        return y + b
+    size, features = b.array.shape
+    if batched[0] or batched[1]:
+        return y + lined_up(b, y.array.ndim - 1)
+    return y + (b if vector else reshape(b, (size, *(1,) * (y.array.ndim - 1), features)))
+
+
 _linear = primitive(
     "linear", _affine, _RULES, inputs=3,
-    fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs),
+    fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs), batch=_linear_each,
     sample=_linear_sample(True), doc="``x @ w.T + b``",
 )  # fmt: skip
 _linear_plain = primitive(
     "linear_plain", lambda x, w: _product(x, w), _RULES[:2], inputs=2,
-    fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs),
+    fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs), batch=_linear_each,
     sample=_linear_sample(False), doc="``x @ w.T``",
 )  # fmt: skip
 
 
+@guarded
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias`` for any number of leading dimensions.
 
@@ -207,6 +239,7 @@ def _sum_rows(g: Tensor, index: Tensor, rows: int, skip: int) -> Tensor:
 
 _look_up = primitive(
     "embedding", lambda w, index, skip: kernels.take_rows(w, index), inputs=2,
+    batch=batching_index.rows_looked_up,
     vjp=(lambda g, index, skip, x_shape: _sum_rows(g, index, x_shape[0], skip), None),
     fused=lambda g, index, skip, x_shape: (
         kernels.add_rows(g, index, x_shape[0], _padding(skip)), None
@@ -220,6 +253,7 @@ _look_up = primitive(
 _embedding_rows = primitive(
     "embedding_rows", lambda g, index, rows, skip: kernels.add_rows(g, index, rows, _padding(skip)),
     inputs=2, vjp=(lambda g, index, rows, skip: _look_up_again(g, index, skip), None),
+    batch=batching_index.rows_added,
     sample=cases(lambda rng: ((rng.normal(size=(3, 2)), np.array([0, 2, 2])), (4, -1))),
 )  # fmt: skip
 
@@ -242,6 +276,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int = -1) -> Tensor:
             f"Long, Int; but got {input.dtype} instead (while checking arguments for embedding): "
             "convert it with .long()"
         )
-    index = kernels.check_indices(input.array, weight.array.shape[0], "embedding")
-    indices = input if index is input.array else Tensor(index)
+    given = all_values(input)
+    index = kernels.check_indices(given, weight.array.shape[0], "embedding")
+    indices = input if index is given else cast(input, index.dtype)
     return _look_up((weight, indices), (padding_idx,))  # type: ignore[no-any-return]

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.engine import apply
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import call_quietly
 from minigrad.ops import elementwise as e
+from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.declare import primitive
 from minigrad.ops.samples import cases
 from minigrad.tensor import Tensor
@@ -22,6 +24,7 @@ from minigrad.tensor import Tensor
 Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
 kernels = lazy("norm")
+rms_kernels = lazy("rms_norm")
 
 
 def _gradients(
@@ -98,6 +101,18 @@ def _batch_norm_rule(gs: Any, x: Any, w: Any, eps: float) -> tuple[Any, ...]:
     return through + gx, gw.reshape(-1), gb.reshape(-1)  # type: ignore[operator, attr-defined]
 
 
+def _batch_norm_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
+    """The channels of all examples as the channels of one."""
+    x, *vectors = inputs
+    size, samples, channels, *rest = x.array.shape
+    joined = x.movedim(0, 1).reshape((samples, size * channels, *rest))
+    found = apply(op, (joined, *(v.reshape(-1) for v in vectors)), params)
+    y, *statistics = found if isinstance(found, tuple) else (found,)
+    y = y.reshape((samples, size, channels, *rest)).movedim(1, 0)
+    results = (y, *(s.reshape((size, channels)) for s in statistics))
+    return results if statistics else y
+
+
 def _batch_sample(*shape: int) -> Any:
     return lambda rng: ((rng.normal(size=shape), *_vectors(rng, shape[1])), (1e-5,))
 
@@ -106,6 +121,7 @@ batch_norm_training = primitive(
     "batch_norm", _batch_norm, inputs=3, results=3,
     vjp=lambda g, x, w, eps: _batch_norm_rule(g, x, w, eps),
     fused=lambda g, x, w, residuals: _batch_norm_backward(g, x, w, *residuals),
+    batch=_batch_norm_each,
     sample=cases(_batch_sample(4, 3), _batch_sample(2, 3, 4), _batch_sample(2, 2, 2, 3)),
     doc="Ioffe and Szegedy 2015. Also gives the batch's mean and unbiased variance per channel.",
 )  # fmt: skip
@@ -157,6 +173,7 @@ batch_norm_eval = primitive(
     "batch_norm_eval", _batch_norm_eval, inputs=5,
     vjp=lambda g, x, w, mean, var, eps: _batch_norm_eval_rule(g, x, w, mean, var, eps),
     fused=lambda g, x, w, residuals: _batch_norm_eval_backward(g, x, w, *residuals),
+    batch=_batch_norm_each,
     sample=cases(_eval_sample(4, 3), _eval_sample(2, 3, 4)),
     doc="By a given mean and variance.",
 )  # fmt: skip
@@ -191,6 +208,24 @@ def _unshared(g: Any, x: Any, w: Any, over: Axes, eps: float) -> tuple[Any, ...]
     return gx.reshape(x.array.shape), gw, gb  # type: ignore[attr-defined]
 
 
+def _plain_affine(w: Any, batched: Any) -> tuple[Tensor, Tensor]:
+    """A scale of 1 and a shift of 0 for one example."""
+    one = np.ones(w.array.shape[batched[1] :], w.array.dtype)
+    return Tensor(one), Tensor(np.zeros_like(one))
+
+
+@sharing
+def _layer_norm_each(op: Any, inputs: Any, params: Any, batched: Any) -> Any:
+    """Scale and shift that differ between the examples come after the normalization."""
+    x, w, b = inputs
+    if not (batched[1] or batched[2]):
+        return apply(op, inputs, params)
+    y = apply(op, (x, *_plain_affine(w, batched)), params)
+    ndim = y.array.ndim - batched[0]
+    w, b = (lined_up(v, ndim) if own else v for v, own in zip((w, b), batched[1:], strict=True))
+    return y * w + b
+
+
 def _layer_sample(shape: tuple[int, ...], dims: int) -> Any:
     return lambda rng: ((rng.normal(size=shape), *_vectors(rng, *shape[-dims:])), (1e-5,))
 
@@ -199,6 +234,7 @@ layer_norm_affine = primitive(
     "layer_norm", _layer_norm, inputs=3,
     vjp=lambda g, x, w, eps: _layer_norm_rule(g, x, w, eps),
     fused=lambda g, x, w, residuals: _layer_norm_backward(g, x, w, *residuals),
+    batch=_layer_norm_each,
     sample=cases(_layer_sample((3, 4), 1), _layer_sample((2, 3, 4), 2), _layer_sample((5,), 1)),
     doc="Ba, Kiros and Hinton 2016; over as many trailing dimensions as the weight has.",
 )  # fmt: skip
@@ -228,6 +264,27 @@ def _group_norm_rule(g: Any, x: Any, w: Any, groups: int, eps: float) -> tuple[A
     return gx.reshape(shape), gw.reshape(-1), gb.reshape(-1)  # type: ignore[attr-defined]
 
 
+@sharing
+def _group_norm_each(op: Any, inputs: Any, params: Any, batched: Any) -> Any:
+    """All examples as one batch; scale and shift that differ between them come afterwards."""
+    x, w, b = inputs
+    shared = not (batched[1] or batched[2])
+    if batched[0]:
+        joined = x.reshape((-1, *x.array.shape[2:]))
+        affine = (w, b) if shared else _plain_affine(w, batched)
+        y = apply(op, (joined, *affine), params).reshape(x.array.shape)
+    else:
+        y = apply(op, (x, *_plain_affine(w, batched)), params)
+    if shared:
+        return y
+    ndim = y.array.ndim - batched[0]
+    w, b = (
+        v.reshape((*v.array.shape[:own], 1, -1) + (1,) * (ndim - 2))
+        for v, own in zip((w, b), batched[1:], strict=True)
+    )
+    return y * w + b
+
+
 def _group_sample(groups: int, *shape: int) -> Any:
     return lambda rng: ((rng.normal(size=shape), *_vectors(rng, shape[1])), (groups, 1e-5))
 
@@ -236,6 +293,7 @@ group_norm = primitive(
     "group_norm", _group_norm, inputs=3,
     vjp=lambda g, x, w, groups, eps: _group_norm_rule(g, x, w, groups, eps),
     fused=lambda g, x, w, groups, residuals: _group_norm_backward(g, x, w, groups, *residuals),
+    batch=_group_norm_each,
     sample=cases(_group_sample(1, 3, 6), _group_sample(2, 2, 4, 3), _group_sample(1, 2, 2, 2, 3)),
     doc="Wu and He 2018; as many groups as channels is instance norm.",
 )  # fmt: skip
@@ -243,9 +301,59 @@ group_norm = primitive(
 # -- root mean square ----------------------------------------------------------------------------
 
 
+def _rms_norm(x: Array, w: Array, eps: float) -> tuple[Array, ...]:
+    return (x.copy(), x) if x.size == 0 else tuple(rms_kernels.rms_norm(x, w, eps))
+
+
+def _rms_norm_backward(g: Array, x: Array, w: Array, rstd: Array) -> tuple[Any, ...]:
+    if x.size == 0:
+        return np.zeros_like(x), np.zeros_like(w)
+    return rms_kernels.rms_norm_backward(g, x, w, rstd)  # type: ignore[no-any-return]
+
+
+def _rms_norm_rule(g: Any, x: Any, w: Any, eps: float) -> tuple[Any, ...]:
+    lead = x.array.ndim - w.array.ndim
+    over = tuple(range(lead, x.array.ndim))
+    rstd = e.rsqrt((x * x).mean(over, True) + eps)
+    xhat, flow = x * rstd, g * w
+    gx = (flow - xhat * (flow * xhat).mean(over, True)) * rstd
+    along = g * xhat
+    return gx, along.sum(tuple(range(lead))) if lead else along
+
+
+@sharing
+def _rms_norm_each(op: Any, inputs: Any, params: Any, batched: Any) -> Any:
+    """A scale that differs between the examples comes after the normalization."""
+    x, w = inputs
+    if not batched[1]:
+        return apply(op, inputs, params)
+    y = apply(op, (x, _plain_affine(w, batched)[0]), params)
+    return y * lined_up(w, y.array.ndim - batched[0])
+
+
+def _rms_sample(shape: tuple[int, ...], dims: int) -> Any:
+    return lambda rng: ((rng.normal(size=shape), _vectors(rng, *shape[-dims:])[0]), (0.1,))
+
+
+rms_norm_scaled = primitive(
+    "rms_norm", _rms_norm, inputs=2,
+    vjp=lambda g, x, w, eps: _rms_norm_rule(g, x, w, eps),
+    fused=lambda g, x, w, residuals: _rms_norm_backward(g, x, w, *residuals),
+    batch=_rms_norm_each,
+    sample=cases(_rms_sample((3, 4), 1), _rms_sample((2, 3, 4), 2), _rms_sample((5,), 1)),
+    doc="Zhang and Sennrich 2019; over as many trailing dimensions as the weight has.",
+)  # fmt: skip
+
+
 def rms_norm(input: Tensor, dims: int, weight: Tensor | None, eps: float) -> Tensor:
     """``x / sqrt(mean(x * x) + eps) * weight`` over the last `dims` dimensions."""
     x: Any = input
+    kind = x.array.dtype
+    if kind.kind == "f" and (weight is None or weight.array.dtype == kind):
+        scale = weight
+        if scale is None:
+            scale = Tensor(np.ones(x.array.shape[x.array.ndim - dims :], kind))
+        return rms_norm_scaled((x, scale), (eps,))  # type: ignore[no-any-return]
     axes = tuple(range(x.array.ndim - dims, x.array.ndim))
     y = x * e.rsqrt((x * x).mean(axes, True) + eps)
     return y if weight is None else y * weight  # type: ignore[no-any-return]

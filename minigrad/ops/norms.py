@@ -14,7 +14,7 @@ from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim, wrap_dims
 from minigrad.ops.factorizations import eigvalsh, svdvals
-from minigrad.ops.functions import FLOAT32, FLOAT64, cast, looping, public
+from minigrad.ops.functions import FLOAT32, FLOAT64, cast, guarded, public
 from minigrad.ops.matrices import check_float, check_matrix, check_square, type_name
 from minigrad.ops.parts import select
 from minigrad.ops.reduce import amax, amin, norm, spread, sum
@@ -97,6 +97,7 @@ def _converted(x: Any, dtype: Any, name: str) -> Tensor:
     return x  # type: ignore[no-any-return]
 
 
+@guarded
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -147,6 +148,7 @@ def vector_norm(
 # -- matrices --------------------------------------------------------------------------------------
 
 
+@guarded
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -192,17 +194,22 @@ def matrix_norm(
         return vector_norm(A, 2, (row, column), keepdim)
     if ord == "nuc" or abs(ord) == 2:
         values = svdvals(movedim(A, (row, column), (-2, -1)))
-        found = sum(values, -1) if ord == "nuc" else (amax if ord > 0 else amin)(values, -1)
+        if ord == "nuc" or (ord > 0 and not values.array.shape[-1]):
+            found = sum(values, -1)  # that of no values is 0
+        else:
+            found = (amax if ord > 0 else amin)(values, -1)
     else:
         first, second = (row, column) if abs(ord) == 1 else (column, row)
         second -= second > first  # the first of them is gone by then
         sums = vector_norm(A, 1, first)
-        found = (amax if ord > 0 else amin)(sums, second)
+        empty = ord > 0 and not sums.array.shape[second]
+        found = (sum if empty else amax if ord > 0 else amin)(sums, second)
     for d in sorted((row, column)) if keepdim else ():
         found = unsqueeze(found, d)
     return found
 
 
+@guarded
 def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -266,7 +273,7 @@ def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> T
 # -- rank and condition ----------------------------------------------------------------------------
 
 
-@looping
+@guarded
 def matrix_rank(
     A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -294,6 +301,7 @@ def matrix_rank(
     return count_large(size, *tolerances(A, atol if tol is None else tol, rtol))
 
 
+@guarded
 def cond(A: Tensor, p: Any = None) -> Tensor:
     """The condition number ``|A| |A^-1|`` in some norm; by default the ratio of the largest to the
     smallest singular value.

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.autograd.engine import apply
 from minigrad.ops.batching import same, shifted
 from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
+from minigrad.ops.dims import as_sizes, wrap_dim
 from minigrad.ops.functions import PUBLIC, OpFunction, method, public
 from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import clone
@@ -77,7 +77,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if isinstance(start, Tensor) and (start.array.ndim or start.array.dtype.kind not in "iu"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
-    dim, start = wrap_dim(dim, len(shape), "narrow"), int(start)
+    dim = wrap_dim(dim, len(shape), "narrow")
+    start = int(start) if isinstance(start, Tensor) else start.__index__()
     size = shape[dim]
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -97,7 +98,8 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     shape = input.array.shape
     if not shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    dim, index = wrap_dim(dim, len(shape), "select"), int(index)
+    dim = wrap_dim(dim, len(shape), "select")
+    index = int(index) if isinstance(index, Tensor) else index.__index__()
     if not -shape[dim] <= index < shape[dim]:
         raise IndexError(
             f"select(): index {index} out of range for tensor of size {list(shape)} at dimension "
@@ -195,7 +197,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
         if size and (total % size or not total):
             sections.append(total % size)
     else:
-        sections = [int(s) for s in split_size_or_sections]
+        sections = list(as_sizes((split_size_or_sections,), "split"))
         if sum(sections) != total or min(sections, default=0) < 0:
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's "

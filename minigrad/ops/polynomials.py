@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,17 @@ _RECURRENCES: dict[str, tuple[Callable[[Any], Any], Callable[[Any, int, Any, Any
 }  # fmt: skip
 
 
+#: Each degree is a step of a loop; rounding errors would long have taken over.
+_HIGHEST = 10_000
+
+
+def _degree(name: str, n: Any) -> int:
+    """A degree given as a number."""
+    if not isinstance(n, (int, float, np.number)):
+        raise TypeError(f"{name}(): argument 'n' must be Tensor or Number, not {type(n).__name__}")
+    return int(n) if math.isfinite(n) else -1
+
+
 def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
     first, step = _RECURRENCES[base]
     shifted = name.startswith("shifted_")
@@ -41,10 +53,14 @@ def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
             kind = dtypes.get_default_dtype()
         x = input if isinstance(input, Tensor) else Tensor(np.asarray(input, kind.numpy))
         x = cast(as_operand(x, name, 0), kind.numpy)
-        degree = n.detach().trunc() if isinstance(n, Tensor) else Tensor(np.asarray(int(n)))
+        degree = (
+            n.detach().trunc() if isinstance(n, Tensor) else Tensor(np.asarray(_degree(name, n)))
+        )
         if shifted:
             x = 2 * x - 1  # type: ignore[operator]
         top = int(degree.max().item()) if degree.array.size else 0  # type: ignore[attr-defined]
+        if top > _HIGHEST:
+            raise RuntimeError(f"{name}: degree {top} is too high: at most {_HIGHEST}")
         one = e._where(e.isnan(x), x, Tensor(np.ones((), kind.numpy)))
         before, now = one, first(x)
         y = e._where(e.lt(degree, 0), 0.0, one)

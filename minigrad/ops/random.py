@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd import engine
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.creation import finish
 from minigrad.ops.dims import as_sizes
-from minigrad.ops.functions import PUBLIC, as_operand, method, public
-from minigrad.ops.inplace import check_writable, written
+from minigrad.ops.functions import PUBLIC, all_values, as_operand, cast, method, public
+from minigrad.ops.inplace import check_writable, write, written
+from minigrad.ops.shape import broadcast_shapes, expand
 from minigrad.tensor import Tensor
+from minigrad.tensor import device as _device
 
 __all__ = ["Generator", "default_generator", "numpy_generator"]
 
@@ -154,6 +158,27 @@ def set_rng_state(new_state: Tensor) -> None:
 public(Generator, method=False)
 PUBLIC["default_generator"] = default_generator
 
+
+def draw(
+    compute: Callable[..., Array], inputs: tuple[Tensor, ...] = (),
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """A tensor of random numbers, which depend on `inputs`.
+
+    ``compute(lead, *arrays)`` draws them; inside `vmap` the arrays, and what it returns, may have
+    dimensions `lead` in front.
+    """
+    if engine.batching is None:
+        return Tensor(compute((), *[t.array for t in inputs]))
+    return engine.batching.draw(compute, inputs, generator)  # type: ignore[no-any-return]
+
+
+def _finished(t: Tensor, requires_grad: bool, device: Any) -> Tensor:
+    if device is not None:
+        _device(device)
+    return t.requires_grad_() if requires_grad else t
+
+
 # -- arrays --------------------------------------------------------------------------------------
 
 
@@ -201,7 +226,7 @@ def _integer_array(
 # -- new tensors ---------------------------------------------------------------------------------
 
 
-def _drawn(name: str, draw: Any, text: str) -> Any:
+def _drawn(name: str, make: Any, text: str) -> Any:
     def function(
         *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
         requires_grad: bool = False, **kwargs: Any,
@@ -211,8 +236,9 @@ def _drawn(name: str, draw: Any, text: str) -> Any:
         if kwargs:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         shape = _sizes(size, name)
-        array = draw(shape, _float_kind(dtype, name), numpy_generator(generator))
-        return finish(array, requires_grad, device)
+        kind, g = _float_kind(dtype, name), numpy_generator(generator)
+        t = draw(lambda lead: make((*lead, *shape), kind, g), (), generator)
+        return _finished(t, requires_grad, device)
 
     def like(
         input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
@@ -220,7 +246,9 @@ def _drawn(name: str, draw: Any, text: str) -> Any:
     ) -> Tensor:  # fmt: skip
         x = as_operand(input, f"{name}_like", 0)
         kind = _float_kind(x.dtype if dtype is None else dtype, name)
-        return finish(draw(x.array.shape, kind, numpy_generator(generator)), requires_grad, device)
+        shape, g = x.array.shape, numpy_generator(generator)
+        t = draw(lambda lead: make((*lead, *shape), kind, g), (), generator)
+        return _finished(t, requires_grad, device)
 
     function.__name__ = function.__qualname__ = name
     like.__name__ = like.__qualname__ = f"{name}_like"
@@ -263,11 +291,11 @@ def randint(
     if size is None:
         raise TypeError("randint() missing the argument 'size'")
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
-    shape = _sizes((size,), "randint")
-    return finish(
-        _integer_array(int(low), int(high), shape, kind, numpy_generator(generator)),
-        requires_grad, device,
-    )  # fmt: skip
+    shape, g = _sizes((size,), "randint"), numpy_generator(generator)
+    t = draw(
+        lambda lead: _integer_array(int(low), int(high), (*lead, *shape), kind, g), (), generator
+    )
+    return _finished(t, requires_grad, device)
 
 
 @public(method=False)
@@ -294,8 +322,15 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
-    order = numpy_generator(generator).permutation(int(n))
-    return finish(order.astype(kind.numpy, copy=False), requires_grad, device)
+    g = numpy_generator(generator)
+
+    def orders(lead: tuple[int, ...]) -> Array:
+        if not lead:
+            return g.permutation(int(n)).astype(kind.numpy, copy=False)
+        rows = np.broadcast_to(np.arange(int(n)), (*lead, int(n)))
+        return g.permuted(rows, axis=-1).astype(kind.numpy, copy=False)
+
+    return _finished(draw(orders, (), generator), requires_grad, device)
 
 
 @public(method=False)
@@ -308,14 +343,28 @@ def normal(
         raise TypeError("normal() needs a tensor as mean or std, or the argument 'size'")
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
     if size is None:
-        shape = np.broadcast_shapes(*[t.array.shape for t in tensors])
+        shape: tuple[int, ...] = broadcast_shapes(*[t.array.shape for t in tensors])
         kind = _float_kind(tensors[0].dtype if dtype is None else dtype, "normal")
     else:
         shape, kind = _sizes((size,), "normal"), _float_kind(dtype, "normal")
-    m, s = (v.array if isinstance(v, Tensor) else v for v in (mean, std))
-    _check_std(s)
-    array = normal_array(shape, kind, numpy_generator(generator)) * s + m
-    return finish(np.asarray(array, kind), requires_grad, device)
+        for t in tensors:
+            try:
+                np.broadcast_to(t.array, shape)
+            except ValueError:
+                raise RuntimeError(
+                    f"normal: mean and std must broadcast to size {list(shape)}, got "
+                    f"{list(t.array.shape)}"
+                ) from None
+    _check_std(all_values(std) if isinstance(std, Tensor) else std)
+    g = numpy_generator(generator)
+
+    def numbers(lead: tuple[int, ...], *given: Array) -> Array:
+        each = [a.reshape((*lead, *(1,) * (len(shape) + len(lead) - a.ndim), *a.shape[len(lead) :]))
+                for a in given]  # fmt: skip
+        m, s = (each.pop(0) if isinstance(v, Tensor) else v for v in (mean, std))
+        return np.asarray(normal_array((*lead, *shape), kind, g) * s + m, kind)
+
+    return _finished(draw(numbers, tuple(tensors), generator), requires_grad, device)
 
 
 def _check_std(std: Any) -> None:
@@ -333,13 +382,18 @@ def _check_probability(p: Array) -> None:
 @public
 def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that `input` holds (or `p`, if given), else 0; no gradient flows."""
-    x = as_operand(input, "bernoulli", 0).array
-    if p is None and x.dtype.kind != "f":
-        raise RuntimeError(f"bernoulli expects floating point probabilities, got {x.dtype}")
-    chance = np.asarray(x if p is None else p)
-    _check_probability(chance)
-    drawn = numpy_generator(generator).random(x.shape) < chance
-    return Tensor(np.asarray(drawn, x.dtype))
+    x = as_operand(input, "bernoulli", 0)
+    kind, shape = x.array.dtype, x.array.shape
+    if p is None and kind.kind != "f":
+        raise RuntimeError(f"bernoulli expects floating point probabilities, got {kind}")
+    chances = x if p is None else p if isinstance(p, Tensor) else Tensor(np.asarray(p))
+    _check_probability(all_values(chances))
+    g = numpy_generator(generator)
+
+    def flags(lead: tuple[int, ...], chance: Array) -> Array:
+        return np.asarray(g.random((*lead, *shape)) < chance, kind)
+
+    return draw(flags, (expand(chances, shape),), generator)
 
 
 @public
@@ -357,7 +411,8 @@ def multinomial(
     RuntimeError
         If weights are negative, not finite or all 0, or without replacement too few are positive.
     """
-    x = as_operand(input, "multinomial", 0).array
+    given = as_operand(input, "multinomial", 0)
+    x = given.array
     if x.ndim not in (1, 2):
         raise RuntimeError(f"prob_dist must be 1 or 2 dim, got shape {list(x.shape)}")
     if x.dtype.kind != "f":
@@ -366,7 +421,20 @@ def multinomial(
         )
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
-    weights = np.atleast_2d(x).astype(np.float64)
+    g = numpy_generator(generator)
+
+    def indices(lead: tuple[int, ...], chances: Array) -> Array:
+        if not chances.shape[-1]:
+            raise RuntimeError("cannot sample from no categories: prob_dist is empty")
+        rows = chances.reshape(math.prod(chances.shape[:-1]), chances.shape[-1]).astype(np.float64)
+        found = _weighted(rows, num_samples, replacement, g)
+        return found.reshape(*chances.shape[:-1], num_samples)
+
+    return draw(indices, (given,), generator)
+
+
+def _weighted(weights: Array, num_samples: int, replacement: bool, g: np.random.Generator) -> Array:
+    """Indices drawn by the weights in each row."""
     if not bool((np.isfinite(weights) & (weights >= 0)).all()):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     enough = 1 if replacement else num_samples
@@ -375,26 +443,25 @@ def multinomial(
             "invalid multinomial distribution: cannot sample "
             f"{num_samples} samples from fewer positive weights"
         )
-    g = numpy_generator(generator)
     if replacement:
         ladder = np.cumsum(weights, 1)
         marks = g.random((len(weights), num_samples)) * ladder[:, -1:]
         rows = [np.searchsorted(s, m, "right") for s, m in zip(ladder, marks, strict=True)]
-        drawn = np.array(rows, np.int64).reshape(len(weights), num_samples)
-    else:  # the first of exponential clocks with the weights as rates: Efraimidis, Spirakis 2006
-        times = g.standard_exponential(weights.shape)
-        times = np.divide(times, weights, out=np.full_like(times, math.inf), where=weights > 0)
-        drawn = np.argsort(times, 1, kind="stable")[:, :num_samples]
-    return Tensor(np.ascontiguousarray(drawn[0] if x.ndim == 1 else drawn))
+        return np.array(rows, np.int64).reshape(len(weights), num_samples)
+    # the first of exponential clocks with the weights as rates: Efraimidis, Spirakis 2006
+    times = g.standard_exponential(weights.shape)
+    times = np.divide(times, weights, out=np.full_like(times, math.inf), where=weights > 0)
+    return np.ascontiguousarray(np.argsort(times, 1, kind="stable")[:, :num_samples])
 
 
 @public(method=False)
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson numbers with the rates that `input` holds; no gradient flows."""
-    x = as_operand(input, "poisson", 0).array
-    if x.dtype.kind != "f" or not bool((x >= 0).all()):
+    x = as_operand(input, "poisson", 0)
+    if x.array.dtype.kind != "f" or not bool((all_values(x) >= 0).all()):
         raise RuntimeError("poisson expects floating point rates, all elements >= 0")
-    return Tensor(np.asarray(numpy_generator(generator).poisson(x), x.dtype))
+    g = numpy_generator(generator)
+    return draw(lambda lead, rate: np.asarray(g.poisson(rate), rate.dtype), (x,), generator)
 
 
 # -- in place ------------------------------------------------------------------------------------
@@ -406,6 +473,22 @@ def overwrite(x: Tensor, values: Any, name: str) -> Tensor:
     x.array[...] = values
     written(x, None)
     return x
+
+
+def _redraw(
+    x: Tensor, compute: Callable[..., Array], name: str, generator: Generator | None,
+    inputs: tuple[Tensor, ...] = (),
+) -> Tensor:  # fmt: skip
+    """Put random numbers into a tensor; `compute` and `inputs` as for :func:`draw`."""
+    if engine.batching is not None:
+        values = cast(draw(compute, inputs, generator), x.array.dtype)
+        if x.array.__class__ is np.ndarray and values.array.__class__ is not np.ndarray:
+            raise RuntimeError(
+                "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This "
+                f"will appear like same randomness. ({name})"
+            )
+        return write(x, lambda _: values, name)
+    return overwrite(x, compute((), *[t.array for t in inputs]), name)
 
 
 def _float_only(x: Tensor, name: str) -> np.dtype[Any]:
@@ -429,12 +512,17 @@ def uniform_(
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}"
         )
-    drawn = uniform_array(self.array.shape, kind, numpy_generator(generator))
-    drawn *= kind.type(to - low)
-    drawn += kind.type(low)
-    if to > low:  # rounding may reach the end
-        np.minimum(drawn, np.nextafter(kind.type(to), kind.type(low)), out=drawn)
-    return overwrite(self, drawn, "uniform_")
+    shape, g = self.array.shape, numpy_generator(generator)
+
+    def numbers(lead: tuple[int, ...]) -> Array:
+        drawn = uniform_array((*lead, *shape), kind, g)
+        drawn *= kind.type(to - low)
+        drawn += kind.type(low)
+        if to > low:  # rounding may reach the end
+            np.minimum(drawn, np.nextafter(kind.type(to), kind.type(low)), out=drawn)
+        return drawn
+
+    return _redraw(self, numbers, "uniform_", generator)
 
 
 @method
@@ -442,10 +530,15 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = N
     """Fill with normal numbers."""
     kind = _float_only(self, "normal_")
     _check_std(std)
-    drawn = normal_array(self.array.shape, kind, numpy_generator(generator))
-    drawn *= kind.type(std)
-    drawn += kind.type(mean)
-    return overwrite(self, drawn, "normal_")
+    shape, g = self.array.shape, numpy_generator(generator)
+
+    def numbers(lead: tuple[int, ...]) -> Array:
+        drawn = normal_array((*lead, *shape), kind, g)
+        drawn *= kind.type(std)
+        drawn += kind.type(mean)
+        return drawn
+
+    return _redraw(self, numbers, "normal_", generator)
 
 
 @method
@@ -454,8 +547,11 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Any
     kind = _float_only(self, "log_normal_")
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    drawn = normal_array(self.array.shape, kind, numpy_generator(generator))
-    return overwrite(self, np.exp(drawn * std + mean), "log_normal_")
+    shape, g = self.array.shape, numpy_generator(generator)
+    return _redraw(
+        self, lambda lead: np.exp(normal_array((*lead, *shape), kind, g) * std + mean),
+        "log_normal_", generator,
+    )  # fmt: skip
 
 
 @method
@@ -464,10 +560,12 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Any = None) -> Te
     kind = _float_only(self, "exponential_")
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    drawn = numpy_generator(generator).standard_exponential(
-        self.array.shape, kind if kind.char in "fd" else np.float32
-    )
-    return overwrite(self, drawn / lambd, "exponential_")
+    shape, g = self.array.shape, numpy_generator(generator)
+    drawn_in: Any = kind if kind.char in "fd" else np.float32
+    return _redraw(
+        self, lambda lead: g.standard_exponential((*lead, *shape), drawn_in) / lambd,
+        "exponential_", generator,
+    )  # fmt: skip
 
 
 @method
@@ -476,8 +574,11 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Any
     _float_only(self, "cauchy_")
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    drawn = numpy_generator(generator).standard_cauchy(self.array.shape)
-    return overwrite(self, drawn * sigma + median, "cauchy_")
+    shape, g = self.array.shape, numpy_generator(generator)
+    return _redraw(
+        self, lambda lead: g.standard_cauchy((*lead, *shape)) * sigma + median, "cauchy_",
+        generator,
+    )  # fmt: skip
 
 
 @method
@@ -485,16 +586,21 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     """Fill with the number of trials up to the first success."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-    return overwrite(self, numpy_generator(generator).geometric(p, self.array.shape), "geometric_")
+    shape, g = self.array.shape, numpy_generator(generator)
+    return _redraw(self, lambda lead: g.geometric(p, (*lead, *shape)), "geometric_", generator)
 
 
 @method
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 1 with probability `p` (a number, or a tensor that broadcasts), else 0."""
-    chance = p.array if isinstance(p, Tensor) else np.asarray(p)
-    _check_probability(chance)
-    drawn = numpy_generator(generator).random(self.array.shape) < chance
-    return overwrite(self, drawn, "bernoulli_")
+    chances = p if isinstance(p, Tensor) else Tensor(np.asarray(p))
+    _check_probability(all_values(chances))
+    shape, g = self.array.shape, numpy_generator(generator)
+
+    def flags(lead: tuple[int, ...], chance: Array) -> Array:
+        return np.asarray(g.random((*lead, *shape)) < chance)
+
+    return _redraw(self, flags, "bernoulli_", generator, (expand(chances, shape),))
 
 
 @method
@@ -514,8 +620,11 @@ def random_(
         low, high = (0, _past_largest(kind)) if low == 0 else (0, low)
     else:
         high = to
-    g = numpy_generator(generator)
-    return overwrite(self, _integer_array(low, high, self.array.shape, kind, g), "random_")
+    shape, g = self.array.shape, numpy_generator(generator)
+    return _redraw(
+        self, lambda lead: _integer_array(low, high, (*lead, *shape), kind, g), "random_",
+        generator,
+    )  # fmt: skip
 
 
 def _past_largest(kind: dtypes.dtype) -> int:

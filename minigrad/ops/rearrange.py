@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.dtypes import get_default_dtype
-from minigrad.ops.creation import finish
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import as_operand, cast, method, public, result_type
-from minigrad.ops.index import add_zeros_op
+from minigrad.autograd import engine
+from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.kernels.quiet import call_quietly
+from minigrad.ops.creation import finish, spaced
+from minigrad.ops.dims import as_sizes, wrap_dim
+from minigrad.ops.functions import as_operand, cast, guarded, method, public, result_type
 from minigrad.ops.join import cat, flip, repeat, stack
 from minigrad.ops.parts import _embed_diagonal, diagonal, narrow, select, split, take_part
-from minigrad.ops.samples import cases
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import expand, reshape, transpose
 from minigrad.tensor import Tensor
@@ -67,17 +66,23 @@ def atleast_3d(*tensors: Any) -> Any:
     return _each(tensors, _three)
 
 
+def _some(tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
+    if not len(tensors):
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    return tensors
+
+
 @public(method=False)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """One after the other along the second dimension, vectors along their only one."""
-    xs = [atleast_1d(x) for x in tensors]
-    return cat(xs, 0 if xs and xs[0].array.ndim == 1 else 1)
+    xs = [atleast_1d(x) for x in _some(tensors, "hstack")]
+    return cat(xs, 0 if xs[0].array.ndim == 1 else 1)
 
 
 @public(method=False)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """One below the other: along the first dimension, vectors as rows."""
-    return cat([_two(x) for x in tensors], 0)
+    return cat([_two(x) for x in _some(tensors, "vstack")], 0)
 
 
 public(vstack, name="row_stack", method=False)
@@ -86,7 +91,7 @@ public(vstack, name="row_stack", method=False)
 @public(method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """One behind the other, along the third dimension."""
-    return cat([_three(x) for x in tensors], 2)
+    return cat([_three(x) for x in _some(tensors, "dstack")], 2)
 
 
 @public(method=False)
@@ -171,8 +176,8 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 @public
 def ravel(input: Tensor) -> Tensor:
-    """All dimensions as one."""
-    return reshape(input, -1)
+    """All dimensions as one; a view of a contiguous tensor, else a copy."""
+    return reshape(input.contiguous(), -1)
 
 
 # -- turned and repeated ---------------------------------------------------------------------------
@@ -199,6 +204,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by `k` quarters from the first of two dimensions towards the second; a copy."""
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if input.array.ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.array.ndim}")
     a, b = (wrap_dim(d, input.array.ndim, "rot90") for d in dims)
     if a == b:
         raise RuntimeError(
@@ -247,103 +254,6 @@ def repeat_interleave(
     return index_select(x, dim, Tensor(np.repeat(np.arange(x.array.shape[dim]), times)))
 
 
-# -- windows and strides ---------------------------------------------------------------------------
-
-
-def _strided(x: Array, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Array:
-    flat = x.reshape(-1)[offset:]
-    steps = tuple(s * x.itemsize for s in stride)
-    return np.lib.stride_tricks.as_strided(flat, size, steps)
-
-
-def _strided_index(size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Tensor:
-    """Where the elements of the view lie."""
-    places = np.full(size, offset, np.int64)
-    for d, s in enumerate(stride):
-        places += (np.arange(size[d]) * s).reshape((-1,) + (1,) * (len(size) - d - 1))
-    return Tensor(places)
-
-
-def _strided_grad(
-    g: Tensor, size: Any, stride: Any, offset: int, x_shape: tuple[int, ...]
-) -> Tensor:
-    flat = add_zeros_op((g, _strided_index(size, stride, offset)), (0, 1, (math.prod(x_shape),)))
-    return reshape(flat, x_shape)
-
-
-_as_strided = primitive(
-    "as_strided", _strided, vjp=_strided_grad, view=True,
-    sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), ((2, 3), (4, 2), 1))),
-)  # fmt: skip
-
-
-@public
-def as_strided(
-    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int = 0
-) -> Tensor:
-    """A view with any sizes and strides of a contiguous tensor; places may overlap.
-
-    Raises
-    ------
-    RuntimeError
-        If the tensor is not contiguous, or the view would leave its memory.
-    """
-    shape, steps = tuple(size), tuple(stride)
-    if len(shape) != len(steps):
-        raise RuntimeError("mismatch in length of strides and shape")
-    if not input.array.flags.c_contiguous:
-        raise RuntimeError(
-            "as_strided(): the input must be contiguous here: call .contiguous() first"
-        )
-    last = storage_offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
-    if (
-        min(steps, default=0) < 0
-        or storage_offset < 0
-        or (0 not in shape and last >= input.array.size)
-    ):
-        raise RuntimeError(
-            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset "
-            f"{storage_offset} are out "
-            f"of bounds for storage of {input.array.size} elements"
-        )
-    return _as_strided((input,), (shape, steps, storage_offset))
-
-
-def _windows(x: Array, dim: int, size: int, step: int) -> Array:
-    every = np.lib.stride_tricks.sliding_window_view(x, size, dim)
-    return every[(*(slice(None),) * dim, slice(None, None, step))]
-
-
-def _windows_grad(g: Tensor, dim: int, size: int, step: int, x_shape: tuple[int, ...]) -> Tensor:
-    places = np.arange(0, x_shape[dim] - size + 1, step)[:, None] + np.arange(size)
-    return add_zeros_op((g.movedim(-1, dim + 1), Tensor(places)), (dim, 1, x_shape))
-
-
-_unfold = primitive(
-    "unfold", _windows, vjp=_windows_grad, view=True,
-    sample=cases(
-        lambda rng: ((rng.normal(size=(3, 7)),), (1, 3, 2)),
-        lambda rng: ((rng.normal(size=(5, 2)),), (0, 2, 1)),
-    ),
-)  # fmt: skip
-
-
-@method
-def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Windows of `size` entries along a dimension, as a new last dimension; a view."""
-    shape = self.array.shape or (1,)
-    dim = wrap_dim(dimension, self.array.ndim, "unfold")
-    if size > shape[dim] or size < 0:
-        raise RuntimeError(
-            f"maximum size for tensor at dimension {dim} is {shape[dim]} but size is {size}"
-        )
-    if step <= 0:
-        raise RuntimeError(f"step is {step} but must be > 0")
-    if not self.array.ndim:
-        return reshape(self, 1)[:size]
-    return _unfold((self,), (dim, size, step))
-
-
 # -- diagonals -------------------------------------------------------------------------------------
 
 
@@ -372,7 +282,10 @@ def _replaced(input: Tensor, part: Any, src: Tensor) -> Tensor:
     """A copy of `input` with ``part(copy)`` overwritten."""
     if not isinstance(src, Tensor):
         raise TypeError(f"expected src to be a Tensor, got {type(src).__name__}")
-    copy = input.clone()
+    if engine.batching is None:
+        copy = input.clone()
+    else:
+        copy = engine.batching.own_copy(input, (src,))
     view = part(copy)
     if view.array.shape != src.array.shape:
         raise RuntimeError(
@@ -408,6 +321,10 @@ def slice_scatter(
     step: int = 1,
 ) -> Tensor:
     """A copy with another slice along `dim`."""
+    if not input.array.ndim:
+        raise RuntimeError("slice_scatter: input tensor must have at least 1 dimension.")
+    if step < 1:
+        raise RuntimeError("slice_scatter: slice step must be positive")
     d = wrap_dim(dim, input.array.ndim, "slice_scatter")
     return _replaced(
         input, lambda x: take_part(x, (*(slice(None),) * d, slice(start, end, step))), src
@@ -417,6 +334,14 @@ def slice_scatter(
 @public(method=False)
 def block_diag(*tensors: Tensor) -> Tensor:
     """Matrices along the diagonal of one matrix, zeros elsewhere."""
+    if not tensors:
+        return Tensor(np.zeros((1, 0), get_default_dtype().numpy))
+    for i, x in enumerate(tensors):
+        if as_operand(x, "block_diag", i).array.ndim > 2:
+            raise RuntimeError(
+                "block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                f"{i} has {x.array.ndim} dimensions"
+            )
     dtype = result_type(*tensors).numpy
     blocks = [cast(_two(x), dtype) for x in tensors]
     width = sum(x.array.shape[1] for x in blocks)
@@ -474,10 +399,14 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     """Every choice of `r` entries of a vector, in order, one per row."""
     from itertools import combinations_with_replacement
 
-    choose: Any = combinations_with_replacement if with_replacement else _combinations
-    rows = np.array(list(choose(range(input.array.size), r)), np.int64).reshape(-1, r)
+    if input.array.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.array.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if not r:
         return Tensor(np.zeros(0, input.array.dtype))
+    choose: Any = combinations_with_replacement if with_replacement else _combinations
+    rows = np.array(list(choose(range(input.array.size), r)), np.int64).reshape(-1, r)
     return input[Tensor(rows)]
 
 
@@ -500,17 +429,37 @@ triu_indices = _triangle_indices("triu_indices", np.triu_indices, "upper")
 
 
 @public(method=False)
+@guarded
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Places in a flattened tensor as places in each dimension."""
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    found = np.unravel_index(as_operand(indices, "unravel_index", 0).array, sizes)
-    return tuple(Tensor(np.asarray(i)) for i in found)
+    sizes = as_sizes((shape,), "unravel_index")
+    places = as_operand(indices, "unravel_index", 0).array
+    if places.dtype.kind not in "iu":
+        raise RuntimeError(f"unravel_index: expected 'indices' to be integers, got {indices.dtype}")
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"unravel_index: 'shape' cannot have negative values, but got {sizes}")
+    count = math.prod(sizes)
+    if places.size and not (places.min() >= 0 and places.max() < count):
+        raise ValueError(
+            f"unravel_index: an index is out of range for the {count} elements of {list(sizes)}"
+        )
+    found = []
+    for size in reversed(sizes):
+        places, rest = np.divmod(places, max(size, 1))
+        found.append(rest)
+    return tuple(Tensor(np.asarray(i, np.int64)) for i in reversed(found))
 
 
 @public(method=False)
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers of the entries of a vector, one column each."""
+    if x.array.ndim != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
     n = x.array.size if N is None else N
+    if n < 0:
+        raise RuntimeError("N must be non-negative.")
+    if n > 1_000_000:
+        raise RuntimeError(f"vander: can't allocate memory for {n} columns, one by one")
     powers = range(n) if increasing else range(n - 1, -1, -1)
     x = x if x.array.dtype.kind == "f" else cast(x, np.dtype(np.int64))
     return stack([x**p for p in powers], 1)
@@ -518,15 +467,13 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 @public(method=False)
 def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None,
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """`steps` powers of `base`, their exponents equally spaced from `start` to `end`."""
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    kind = get_default_dtype() if dtype is None else dtype
-    values = base ** np.linspace(float(start), float(end), steps)
-    return finish(values.astype(kind.numpy), requires_grad, device)
+    kind = (get_default_dtype() if dtype is None else as_dtype(dtype)).numpy
+    values = float(base) ** spaced(start, end, steps, kind, "logspace")
+    return finish(call_quietly(values.astype, kind), requires_grad, device)
 
 
 @method
@@ -537,6 +484,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     new = len(shape) - len(wanted)
     if new < 0 or any(w not in (1, s) for w, s in zip(wanted, shape[new:], strict=True)):
         raise RuntimeError(f"size {list(wanted)} is not expandable to size {list(shape)}.")
+    if not wanted:
+        return self.sum()
     dims = [d for d in range(len(shape)) if d < new or (wanted[d - new] == 1 and shape[d] != 1)]
     return reshape(self.sum(dims) if dims else self, wanted)
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad import dtypes
 from minigrad import expr as fx
-from minigrad.autograd.engine import record
+from minigrad.autograd.engine import NoValues, record
 from minigrad.dtypes import as_dtype
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
+from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.dims import wrap_dim, wrap_dims
-from minigrad.ops.functions import cast, public
-from minigrad.ops.samples import cases, span
+from minigrad.ops.functions import OpFunction, cast, public, refuse_bfloat16
+from minigrad.ops.samples import cases, normal, span
 from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 
@@ -68,7 +68,7 @@ _sum = primitive(
     "sum", lambda x, axes, keepdim: kernels.sum(x, axes, keepdim),
     vjp=lambda g, axes, x_shape: spread(g, x_shape, axes),
     fused=lambda g, axes, x_shape: spread(g, x_shape, axes),
-    sample=_sample(), doc="Blocks of 8192 elements, the blocks added in float64.",
+    batch=reducing, sample=_sample(), doc="Blocks of 8192 elements, the blocks added in float64.",
 )  # fmt: skip
 _mean = primitive(
     "mean", lambda x, axes, keepdim: kernels.mean(x, axes, keepdim),
@@ -76,7 +76,7 @@ _mean = primitive(
     fused=lambda g, axes, x_shape: spread(
         g / np.float64(_count(x_shape, axes)).astype(g.dtype), x_shape, axes
     ),
-    sample=_sample(),
+    batch=reducing, sample=_sample(),
 )  # fmt: skip
 
 
@@ -103,7 +103,11 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     x = input.array
     params = (wrap_dims(dim, x.ndim, "sum"), keepdim)
     if dtype is None:  # straight to the engine: a small sum is little more than its calls
-        summed: Tensor = record(_SUM, (input,), params, kernels.sum(x, *params))
+        try:
+            out = kernels.sum(x, *params)
+        except NoValues:
+            return _sum((input,), params)
+        summed: Tensor = record(_SUM, (input,), params, out)
         return summed
     return _in_dtype(_sum((_in_dtype(input, dtype),), params), dtype)
 
@@ -148,6 +152,7 @@ def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
 
 _prod = primitive(
     "prod", lambda x, axes, keepdim: kernels.prod(x, axes, keepdim), vjp=_prod_grad,
+    batch=reducing,
     sample=cases(
         lambda rng: ((rng.uniform(0.5, 2, (3, 4)),), ((1,), False)),
         lambda rng: ((np.array([2.0, 0.0, 3.0]),), ((0,), False)),
@@ -166,7 +171,7 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 _cumsum = primitive(
     "cumsum",
     lambda x, dim: np.cumsum(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
-    vjp=lambda g, dim: _reverse_cumsum(g, dim),
+    vjp=lambda g, dim: _reverse_cumsum(g, dim), batch=shifted(0),
     sample=cases(
         lambda rng: ((rng.normal(size=(3, 4)),), (1,)),
         lambda rng: ((rng.normal(size=5),), (0,)),
@@ -182,6 +187,8 @@ def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The sums of the first 1, 2, 3, ... entries along `dim`."""
     x = _in_dtype(input, dtype)
+    if x.array.dtype.kind == "V":
+        refuse_bfloat16("cumsum")
     if not x.array.ndim:
         wrap_dim(dim, 0, "cumsum")
         return sum(x, dtype=dtype)
@@ -204,19 +211,21 @@ _amax = primitive(
     "amax",
     lambda x, axes, keepdim: kernels.max(x, axes, keepdim),
     vjp=_extreme_grad,
+    batch=reducing,
     sample=_sample(),
 )
 _amin = primitive(
     "amin",
     lambda x, axes, keepdim: kernels.min(x, axes, keepdim),
     vjp=_extreme_grad,
+    batch=reducing,
     sample=_sample(),
 )
 
 
-def _nonempty(x: Tensor, axes: Axes, name: str) -> None:
+def _nonempty(x: Tensor, axes: Axes, name: str, dim: Any = 0) -> None:
     if 0 in [x.array.shape[a] for a in axes]:
-        raise IndexError(
+        raise (RuntimeError if dim in (None, (), []) else IndexError)(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have "
             f"non-zero size; got shape {list(x.array.shape)}"
         )
@@ -226,7 +235,7 @@ def _nonempty(x: Tensor, axes: Axes, name: str) -> None:
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The largest element over some dimensions, or all; ties share the gradient equally."""
     axes = wrap_dims(dim, input.array.ndim, "amax")
-    _nonempty(input, axes, "amax")
+    _nonempty(input, axes, "amax", dim)
     return _amax((input,), (axes, keepdim))
 
 
@@ -234,33 +243,34 @@ def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The smallest element over some dimensions, or all; ties share the gradient equally."""
     axes = wrap_dims(dim, input.array.ndim, "amin")
-    _nonempty(input, axes, "amin")
+    _nonempty(input, axes, "amin", dim)
     return _amin((input,), (axes, keepdim))
 
 
-def _search(
-    input: Tensor, dim: Any, keepdim: bool, find: Callable[..., Array], name: str
-) -> ValuesIndices:
+def _finder(name: str, find: str) -> OpFunction:
+    """The operation that finds an extreme: its indices, which have no derivative."""
+    return primitive(
+        name, lambda x, dim, keepdim: getattr(kernels, find)(x, dim, keepdim), batch=shifted(0),
+        sample=cases(normal((3, 4), 1, False), normal((3, 4), 0, True), normal((5,), 0, False)),
+    )  # fmt: skip
+
+
+_argmax, _argmin = _finder("argmax", "argmax"), _finder("argmin", "argmin")
+
+
+def _search(input: Tensor, dim: Any, keepdim: bool, find: OpFunction, name: str) -> ValuesIndices:
     """The extreme along one dimension, and where it is: the gradient goes to that one place."""
     x = input.array
     d = wrap_dim(dim, x.ndim, name)
     if not x.ndim:
         return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))  # type: ignore[attr-defined]
     _nonempty(input, (d,), name)
-    indices = Tensor(find(x, d, True))
+    indices = find((input,), (d, True))
     values = input.gather(d, indices)  # type: ignore[attr-defined]
     if keepdim:
         return ValuesIndices(values, indices)
     shape = tuple(n for i, n in enumerate(x.shape) if i != d)
     return ValuesIndices(reshape(values, shape), reshape(indices, shape))
-
-
-def _argmax(x: Array, dim: int, keepdim: bool) -> Array:
-    return kernels.argmax(x, dim, keepdim)  # type: ignore[no-any-return]
-
-
-def _argmin(x: Array, dim: int, keepdim: bool) -> Array:
-    return kernels.argmin(x, dim, keepdim)  # type: ignore[no-any-return]
 
 
 def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
@@ -300,10 +310,10 @@ def _position(name: str, find: Any, text: str) -> Any:
                 "have non-zero size."
             )
         if dim is None:
-            flat = find(x.reshape(-1), 0, False)
-            return Tensor(np.asarray(flat).reshape((1,) * x.ndim if keepdim else ()))
+            found = find((input if x.ndim == 1 else reshape(input.detach(), -1),), (0, False))
+            return reshape(found, (1,) * x.ndim) if keepdim else found
         d = wrap_dim(dim, x.ndim, name)
-        return Tensor(np.asarray(find(x, d, keepdim) if x.ndim else np.zeros((), np.int64)))
+        return find((input,), (d, keepdim)) if x.ndim else Tensor(np.zeros((), np.int64))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
@@ -323,13 +333,15 @@ _logsumexp = primitive(
     vjp=lambda g, x, y, axes, x_shape: (
         spread(g, x_shape, axes) * e.exp(x - spread(y, x_shape, axes))
     ),
-    sample=_sample(),
+    batch=reducing, sample=_sample(),
 )  # fmt: skip
 
 
 @public
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(x)))`` over some dimensions, without overflow."""
+    if input.array.dtype.kind == "V":
+        refuse_bfloat16("logsumexp")
     x = input if input.array.dtype.kind == "f" else cast(input, dtypes.get_default_dtype().numpy)
     return _logsumexp((x,), (wrap_dims(dim, x.array.ndim, "logsumexp"), keepdim))
 
@@ -343,7 +355,7 @@ def _var_grad(g: Any, x: Any, axes: Axes, correction: float) -> Any:
 
 _var = primitive(
     "var", lambda x, axes, keepdim, correction: kernels.var(x, axes, correction, keepdim)[0],
-    vjp=lambda g, x, axes, correction: _var_grad(g, x, axes, correction),
+    vjp=lambda g, x, axes, correction: _var_grad(g, x, axes, correction), batch=reducing,
     sample=cases(
         lambda rng: ((rng.normal(size=(3, 4)),), ((1,), False, 1)),
         lambda rng: ((rng.normal(size=(2, 3, 4)),), ((0, 2), True, 0)),
@@ -440,7 +452,7 @@ def _norm_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
 
 _norm2 = primitive(
     "norm2", lambda x, axes, keepdim: np.sqrt(kernels.sum(x * x, axes, keepdim)), vjp=_norm_grad,
-    sample=_sample(),
+    batch=reducing, sample=_sample(),
 )  # fmt: skip
 
 
@@ -448,7 +460,17 @@ _norm2 = primitive(
 def norm(
     input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
-    """The p-norm ``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2."""
+    """The p-norm ``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2.
+
+    "nuc" is the nuclear norm of a matrix, the sum of its singular values.
+    """
+    if isinstance(p, str) and p != "fro":
+        if p != "nuc":
+            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
+        from minigrad.ops.norms import matrix_norm
+
+        dims = tuple(range(input.array.ndim)) if dim is None else dim
+        return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
     x = _in_dtype(input, dtype)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
@@ -473,11 +495,17 @@ def norm(
 
 
 def _logic(name: str, ufunc: Any, text: str) -> Any:
+    def compute(x: Array, axes: Axes, keepdim: bool) -> Array:
+        kind = np.uint8 if x.dtype == np.uint8 else np.bool_  # as PyTorch has it
+        flags = x if x.dtype.kind == "b" else x != 0
+        return np.asarray(ufunc.reduce(flags, axis=axes, keepdims=keepdim), kind)
+
+    op = primitive(
+        name, lambda x, axes, keepdim: compute(x, axes, keepdim), batch=reducing, sample=_sample()
+    )
+
     def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        axes = wrap_dims(dim, input.array.ndim, name)
-        x = input.array if input.array.dtype.kind == "b" else input.array != 0
-        kind = np.uint8 if input.array.dtype == np.uint8 else np.bool_  # as PyTorch has it
-        return Tensor(np.asarray(ufunc.reduce(x, axis=axes, keepdims=keepdim), kind))
+        return op((input,), (wrap_dims(dim, input.array.ndim, name), keepdim))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Whether {text} element is nonzero, over a dimension or over all."
@@ -488,8 +516,13 @@ all = _logic("all", np.logical_and, "every")
 any = _logic("any", np.logical_or, "some")
 
 
+_count_nonzero = primitive(
+    "count_nonzero", lambda x, axes: np.asarray(np.count_nonzero(x, axis=axes), np.int64),
+    batch=reducing, sample=cases(normal((3, 4), (1,)), normal((3, 4), (0, 1))),
+)  # fmt: skip
+
+
 @public
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """The number of elements that are not zero, over some dimensions or all."""
-    axes = wrap_dims(dim, input.array.ndim, "count_nonzero")
-    return Tensor(np.asarray(np.count_nonzero(input.array, axis=axes), np.int64))
+    return _count_nonzero((input,), (wrap_dims(dim, input.array.ndim, "count_nonzero"),))

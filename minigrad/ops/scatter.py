@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.engine import apply
 from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
+from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import as_operand, cast, method, public
+from minigrad.ops.functions import all_values, as_operand, cast, method, public
 from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 from minigrad.ops.parts import take_part
 from minigrad.ops.samples import Sample, cases
@@ -26,6 +28,7 @@ kernels = lazy("index")
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
+_INT64 = np.dtype(np.int64)
 
 # -- kernels ---------------------------------------------------------------------------------------
 
@@ -92,20 +95,28 @@ def _sample(shape: Shape, index: Any, *params: Any, src: bool = False) -> Any:
 
 _gather = primitive(
     "gather", lambda x, index, dim: _gather_array(x, index, dim), inputs=2,
-    vjp=(_gather_grad, None),
+    vjp=(_gather_grad, None), batch=shifted(0),
     sample=cases(_sample((3, 4), [[0, 2], [1, 1]], 0), _sample((3, 4), [[3, 3, 0]], 1)),
     doc="One element along a dimension for each index.",
 )  # fmt: skip
+
+
+def _add_zeros_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
+    dim, shape = params
+    return apply(op, inputs, (dim + 1, (inputs[0].array.shape[0], *shape)))
+
+
 _scatter_add_zeros = primitive(
     "scatter_add_zeros",
     lambda g, index, dim, shape: _sum_at(np.zeros(shape, g.dtype), index, g, dim),
-    inputs=2, vjp=(lambda g, index, dim: _gather((g, index), (dim,)), None),
+    inputs=2, vjp=(lambda g, index, dim: _gather((g, index), (dim,)), None), batch=_add_zeros_each,
     sample=cases(_sample((2, 2), [[0, 2], [1, 1]], 0, (3, 4))),
     doc="Zeros with the input added at the places that `gather` reads.",
 )  # fmt: skip
 _scatter_add = primitive(
     "scatter_add", lambda x, index, src, dim: _sum_at(x, index, src, dim),
     inputs=3, vjp=(lambda g: g, None, lambda g, index, dim: _gather((g, index), (dim,))),
+    batch=shifted(0),
     sample=cases(
         _sample((3, 4), [[0, 2], [1, 1]], 0, src=True), _sample((3, 4), [[3, 3, 0]], 1, src=True)
     ),
@@ -113,7 +124,7 @@ _scatter_add = primitive(
 )  # fmt: skip
 _scatter = primitive(
     "scatter", lambda x, index, src, dim: _scatter_array(x, index, src, dim), inputs=3,
-    vjp=(_scatter_grad, None, lambda g, index, dim: _gather((g, index), (dim,))),
+    vjp=(_scatter_grad, None, lambda g, index, dim: _gather((g, index), (dim,))), batch=shifted(0),
     sample=cases(_sample((3, 4), [[0, 2], [1, 1]], 0, src=True)),
     doc="A copy with a source written at the places that `gather` reads.",
 )  # fmt: skip
@@ -128,7 +139,7 @@ def _checked(
     input, index = as_operand(input, name, 0), as_operand(index, name, 2)
     dim = wrap_dim(dim, input.array.ndim, name)
     array = index.array
-    if array.dtype.char not in "lqi":
+    if array.dtype.char not in ("lqiB" if name == "gather" else "lqi"):
         raise RuntimeError(
             f"{name}(): Expected dtype int32/int64 for index, got {index.dtype.name}"
         )
@@ -136,17 +147,16 @@ def _checked(
         input = reshape(input, 1)
     shape = input.array.shape
     if array.size == 0 and array.ndim != len(shape):
-        array = np.zeros((0,) * len(shape), np.int64)
+        index = Tensor(np.zeros((0,) * len(shape), np.int64))
     if not array.ndim:
-        array = array.reshape(1)
-    if array.ndim != len(shape):
+        index = reshape(index, 1)
+    where = index.array.shape
+    if len(where) != len(shape):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    if array.size:
-        _check_sizes(array.shape, shape, src, dim)
-        _check_values(array, shape[dim], dim)
-    if array is not index.array or array.dtype != np.int64:
-        index = Tensor(array.astype(np.int64, copy=False))
-    return input, dim, index
+    if index.array.size:
+        _check_sizes(where, shape, src, dim)
+        _check_values(all_values(index), shape[dim], dim)
+    return input, dim, cast(index, _INT64)
 
 
 def _check_sizes(index: Shape, shape: Shape, src: Shape | None, dim: int) -> None:
@@ -202,7 +212,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     """
     x, dim, places = _checked(input, dim, index, "gather")
     if not places.array.size:
-        return Tensor(np.zeros(index.array.shape, input.array.dtype))
+        return reshape(reshape(x, -1)[:0], index.array.shape)
     picked = _gather((x, places), (dim,))
     return picked if index.array.ndim else reshape(picked, ())
 
@@ -294,27 +304,29 @@ def _share(
 def _product_grad(
     g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int
 ) -> tuple[Any, ...]:
-    """The product of the other factors, also where a factor is 0."""
-    x_zero, src_zero = x.array == 0, src.array == 0
-    count = _sum_at(x_zero.astype(np.int64), index.array, src_zero.astype(np.int64), dim)
-    safe_x, safe_src = e._where(Tensor(x_zero), 1.0, x), e._where(Tensor(src_zero), 1.0, src)
-    product = g * _scatter_prod((safe_x, index, safe_src), (dim,))
+    """The product of the other factors, also where a factor is 0.
 
-    def others(zero: Array, safe: Tensor, whole: Tensor, zeros: Array) -> Tensor:
-        alive = np.where(zero, zeros == 1, zeros == 0)
-        return e._where(Tensor(alive), whole / safe, 0.0)
-
-    spread = _gather((product, index), (dim,))
-    return (
-        others(x_zero, safe_x, product, count), None,
-        others(src_zero, safe_src, spread, _gather_array(count, index.array, dim)),
-    )  # fmt: skip
+    A factor that is 0 is left out by a 1 in its place; any other by dividing through it. The zeros
+    of the others stay as they are, so that derivatives of this in them are right, too.
+    """
+    x_zero, src_zero = Tensor(x.array == 0), src.array == 0
+    safe_x = e._where(x_zero, 1.0, x)
+    for_x = g * _scatter_prod((safe_x, index, src), (dim,)) / safe_x
+    count = _sum_at(np.zeros(x.array.shape, np.int64), index.array, src_zero.astype(np.int64), dim)
+    single = Tensor(src_zero & (_gather_array(count, index.array, dim) == 1))
+    without = g * _scatter_prod((x, index, e._where(single, 1.0, src)), (dim,))
+    whole = _gather((g * _scatter_prod((x, index, src), (dim,)), index), (dim,))
+    for_src = e._where(
+        single, _gather((without, index), (dim,)), whole / e._where(Tensor(src_zero), 1.0, src)
+    )
+    return for_x, None, for_src
 
 
 def _reduction(name: str, ufunc: Any, rule: Any) -> Any:
     return primitive(
         f"scatter_{name}", lambda x, index, src, dim: _reduced(x, index, src, dim, ufunc), inputs=3,
-        vjp=rule, sample=cases(_sample((3, 4), [[0, 2], [1, 1], [0, 2]], 0, src=True)),
+        vjp=rule, batch=shifted(0),
+        sample=cases(_sample((3, 4), [[0, 2], [1, 1], [0, 2]], 0, src=True)),
         doc="A copy combined with a source at the places that `gather` reads.",
     )  # fmt: skip
 
@@ -389,8 +401,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         )
     dim = wrap_dim(dim, n, "take_along_dim")
     size = input.array.shape[dim] if n else 1
-    low = np.where(indices.array < 0, indices.array + size, indices.array)
-    shapes = [list(input.array.shape), list(low.shape)]
+    if all_values(indices).min(initial=0) < 0:
+        indices = e._where(indices < 0, indices + size, indices)
+    given = indices.array.shape
+    shapes = [list(input.array.shape), list(given)]
     for s in shapes:
         if n:
             s[dim] = 1
@@ -398,15 +412,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         common = list(np.broadcast_shapes(*map(tuple, shapes)))
     except ValueError:
         raise RuntimeError(
-            f"take_along_dim(): shapes {list(input.array.shape)} and {list(low.shape)} do not "
+            f"take_along_dim(): shapes {list(input.array.shape)} and {list(given)} do not "
             "broadcast "
             f"outside dimension {dim}"
         ) from None
     sizes = [
-        (*common[:dim], k, *common[dim + 1 :]) if n else ()
-        for k in (size, (low.shape or (1,))[dim])
+        (*common[:dim], k, *common[dim + 1 :]) if n else () for k in (size, (given or (1,))[dim])
     ]
-    return gather(expand(input, sizes[0]), dim, Tensor(np.broadcast_to(low, sizes[1])))
+    return gather(expand(input, sizes[0]), dim, expand(indices, sizes[1]))
 
 
 # -- masks -----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import as_operand, cast, method, public
+from minigrad.ops.functions import all_values, as_operand, cast, guarded, method, public
 from minigrad.ops.index import (
     Pick,
     Plan,
@@ -25,7 +25,7 @@ from minigrad.ops.index import (
 )
 from minigrad.ops.inplace import check_writable, write
 from minigrad.ops.scatter import scatter_reduce
-from minigrad.ops.shape import reshape
+from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -83,11 +83,11 @@ def _vector_index(
             f"{name}(): Index is supposed to be a vector, got {index.array.ndim} dimensions"
         )
     size = input.array.shape[dim] if input.array.ndim else 1
-    if not negative and index.array.size and index.array.min() < 0:
-        low = int(index.array.min())
+    if not negative and index.array.size and all_values(index).min(initial=0) < 0:
+        low = int(all_values(index).min())
         raise error(f"{name}(): index {low} is out of bounds for dimension {dim} with size {size}")
     checked = check_range(index, size, dim, error)
-    return dim, checked if checked.array.ndim else Tensor(checked.array.reshape(1))
+    return dim, checked if checked.array.ndim else reshape(checked, 1)
 
 
 @public
@@ -167,6 +167,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 
 @public(inplace=True)
+@guarded
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy with one value at the entries `index` along `dim`."""
     dim, index = _vector_index(input, dim, index, "index_fill", IndexError, negative=True)
@@ -176,6 +177,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.array.ndim} dimension(s)."
         )
+    index = Tensor(np.unique(index.array))  # a place that is named twice is filled once
     return _put_vector(input, dim, index, cast(value, input.array.dtype), False)
 
 
@@ -200,8 +202,8 @@ def index_reduce(
         )
     dim, index = _vector_index(input, dim, index, "index_reduce", RuntimeError)
     source = _vector_source(input, dim, index, source, "index_reduce")
-    places = index.array.reshape((-1,) + (1,) * (source.array.ndim - dim - 1))
-    wide = Tensor(np.broadcast_to(places, source.array.shape))
+    places = reshape(index, (-1,) + (1,) * (source.array.ndim - dim - 1))
+    wide = expand(places, source.array.shape)
     return scatter_reduce(input, dim, wide, source, reduce, include_self=include_self)
 
 
@@ -214,7 +216,7 @@ def _flat_positions(input: Tensor, index: Any, name: str) -> Tensor:
     try:
         return check_range(index, input.array.size, 0)
     except IndexError:
-        low, high = int(index.array.min()), int(index.array.max())
+        low, high = int(all_values(index).min()), int(all_values(index).max())
         bad = high if high >= input.array.size else low
         raise IndexError(
             f"out of range: tried to access index {bad} on a tensor of {input.array.size} elements."
@@ -227,24 +229,24 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     return pick_op((reshape(input, -1), _flat_positions(input, index, "take")), (0, 1))
 
 
-@method
-def put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+@public
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """A copy with the elements of `source` at the places `index` of the flattened tensor."""
-    place = _flat_positions(self, index, "put")
+    place = _flat_positions(input, index, "put")
     if source.array.size != place.array.size:
         raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got "
             f"source.numel() = {source.array.size}, index.numel() = {place.array.size}"
         )
-    if source.array.dtype != self.array.dtype:
+    if source.array.dtype != input.array.dtype:
         raise RuntimeError(
             f"put_(): self and source expected to have the same dtype, but got self.dtype = "
-            f"{self.dtype.name} and source.dtype = {source.dtype.name}"
+            f"{input.dtype.name} and source.dtype = {source.dtype.name}"
         )
     flat = put_op(
-        (reshape(self, -1), place, reshape(source, place.array.shape)), (0, 1, accumulate)
+        (reshape(input, -1), place, reshape(source, place.array.shape)), (0, 1, accumulate)
     )
-    return reshape(flat, self.array.shape)
+    return reshape(flat, input.array.shape)
 
 
 @method

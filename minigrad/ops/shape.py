@@ -13,20 +13,27 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.autograd.engine import apply
+from minigrad.ops.batching import lined_up, same
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
 from minigrad.ops.functions import OpFunction, cast, method, public
 from minigrad.ops.samples import cases, normal
-from minigrad.tensor import Size, Tensor
+from minigrad.tensor import Size, Tensor, contiguous_format, preserve_format
 
 Array = np.ndarray[Any, Any]
 
 # -- reshape -------------------------------------------------------------------------------------
 
+
+def _reshape_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
+    return apply(op, inputs, ((inputs[0].array.shape[0], *params[0]),))
+
+
 _reshape: OpFunction = primitive(
     "reshape", lambda x, shape: x.reshape(shape), view=True,
     vjp=lambda g, x_shape: _reshape((g,), (x_shape,)),
-    fused=lambda g, x_shape: g.reshape(x_shape),
+    fused=lambda g, x_shape: g.reshape(x_shape), batch=_reshape_each,
     sample=cases(
         normal((3, 4), (2, 6)), normal((6,), (2, 3)), normal((0, 2), (0,)), normal((), (1,))
     ),
@@ -129,7 +136,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input.array.shape
     if dim is None:
         return reshape(input, tuple(s for s in shape if s != 1))
-    dims = wrap_dims(dim, len(shape), "squeeze")
+    dims = () if dim in ((), []) else wrap_dims(dim, len(shape), "squeeze")
     return reshape(input, tuple(s for i, s in enumerate(shape) if s != 1 or i not in dims))
 
 
@@ -148,10 +155,14 @@ def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(dims)), key=dims.__getitem__))
 
 
+def _permute_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
+    return apply(op, inputs, ((0, *(d + 1 for d in params[0])),))
+
+
 _permute: OpFunction = primitive(
     "permute", lambda x, dims: x.transpose(dims), view=True,
     vjp=lambda g, dims: _permute((g,), (_inverse(dims),)),
-    fused=lambda g, dims: g.transpose(_inverse(dims)),
+    fused=lambda g, dims: g.transpose(_inverse(dims)), batch=_permute_each,
     sample=cases(normal((2, 3, 4), (2, 0, 1)), normal((3, 2), (1, 0)), normal((0, 2), (1, 0))),
 )  # fmt: skip
 
@@ -210,6 +221,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
             f"movedim: Invalid source or destination dims: source ({src} dims) should contain the "
             f"same number of dims as destination ({dst} dims)"
         )
+    for word, given in (("source", src), ("destination", dst)):
+        if len(set(given)) != len(given):
+            raise RuntimeError(f"movedim: repeated dim in `{word}` ({given})")
     order = [d for d in range(n) if d not in src]
     for to, from_ in sorted(zip(dst, src, strict=True)):
         order.insert(to, from_)
@@ -236,10 +250,16 @@ setattr(Tensor, "mT", property(_matrix_transpose))  # noqa: B010
 
 # -- broadcasting --------------------------------------------------------------------------------
 
+
+def _expand_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
+    x = lined_up(inputs[0], len(params[0]))
+    return apply(op, (x,), ((x.array.shape[0], *params[0]),))
+
+
 _expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), view=True, broadcasts=True,
     vjp=lambda g: g,  # the engine sums the broadcast away
-    fused=lambda g: g,
+    fused=lambda g: g, batch=_expand_each,
     sample=cases(
         normal((3, 1), (3, 4)), normal((2,), (3, 2)), normal((), (2, 2)), normal((1,), (0,))
     ),
@@ -309,7 +329,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 # -- copies --------------------------------------------------------------------------------------
 
 _clone = primitive(
-    "clone", lambda x: x.copy("K"), vjp=lambda g: g, fused=lambda g: g,
+    "clone", lambda x: x.copy("K"), vjp=lambda g: g, fused=lambda g: g, batch=same,
     sample=cases(normal((2, 3)), normal(())),
 )  # fmt: skip
 
@@ -317,23 +337,45 @@ _clone = primitive(
 @public
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy with its own memory, in the graph."""
+    if _wants_rows(memory_format, "clone"):
+        return _clone_c((input,))
     return _clone((input,))
+
+
+def _wants_rows(form: Any, name: str) -> bool:
+    """Whether a copy is to be row-major whatever its source is."""
+    if form is None or form is preserve_format:
+        return False
+    if form is not contiguous_format:
+        raise RuntimeError(
+            f"{name}(): memory_format is minigrad.contiguous_format or minigrad.preserve_format, "
+            f"got {form}"
+        )
+    return True
 
 
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """Itself if it is contiguous, else a copy that is."""
+    if memory_format is not None and not _wants_rows(memory_format, "contiguous"):
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     return self if self.array.flags.c_contiguous else _clone_c((self,))
 
 
 _clone_c = primitive(
-    "contiguous", lambda x: np.ascontiguousarray(x), vjp=lambda g: g, fused=lambda g: g,
-    sample=cases(lambda rng: ((rng.normal(size=(4, 3)).T,), ())),
+    "contiguous", lambda x: np.array(x, order="C"), vjp=lambda g: g, fused=lambda g: g,
+    batch=same, sample=cases(lambda rng: ((rng.normal(size=(4, 3)).T,), ())),
 )  # fmt: skip
 
 _cast = primitive(
     "_cast", lambda x, dtype: x.astype(dtype), vjp=lambda g, x: cast(g, x.array.dtype),
     fused=lambda g, x: g.astype(x.dtype), sample=cases(normal((2, 3), np.dtype("float64"))),
-    doc="The elements as another type.",
+    batch=same, doc="The elements as another type.",
 )  # fmt: skip
 public(_cast, method=False)
+_convert = primitive(
+    "_convert", lambda x, dtype: x.astype(dtype), batch=same,
+    sample=cases(normal((2, 3), np.dtype("int64"))),
+    doc="The elements as a type that no gradient passes.",
+)  # fmt: skip
+public(_convert, method=False)

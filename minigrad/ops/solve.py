@@ -12,7 +12,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.declare import primitive
 from minigrad.ops.factorizations import svdvals
-from minigrad.ops.functions import looping, public
+from minigrad.ops.functions import guarded, public
 from minigrad.ops.linalg import matmul
 from minigrad.ops.matrices import (
     LinAlgError,
@@ -98,6 +98,7 @@ _inv = primitive(
 )  # fmt: skip
 
 
+@guarded
 def inv(A: Tensor) -> Tensor:
     """The inverse of square matrices ``(*, n, n)``.
 
@@ -151,6 +152,7 @@ def _with_info(A: Tensor, compute: Any, check_errors: bool) -> tuple[Tensor, Ten
     )
 
 
+@guarded
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
     """As :func:`inv`, with a number for each matrix instead of an error; singular ones give NaN."""
     check_square(A, "linalg.inv_ex")
@@ -196,6 +198,7 @@ def _is_vector(A: Tensor, B: Tensor) -> bool:
     return len(b) == 1 or (len(a) - 1 == len(b) and b == a[:-1])
 
 
+@guarded
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """``X`` with ``A X = B``, or ``X A = B`` with `left` False.
 
@@ -250,6 +253,7 @@ class SolveEx(NamedTuple):
     info: Tensor
 
 
+@guarded
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> SolveEx:
     """As :func:`solve`, with a number for each matrix instead of an error: singular ones give
     NaN.
@@ -307,6 +311,16 @@ def tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
     if rtol is None:
         rtol = float(info.eps) * max(shape) if atol is None else 0.0
     atol = 0.0 if atol is None else atol
+    for t in (atol, rtol):
+        if isinstance(t, Tensor):
+            batch = A.array.shape[:-2]
+            if t.array.ndim > len(batch) or any(
+                n not in (1, b) for n, b in zip(t.array.shape[::-1], batch[::-1])
+            ):
+                raise RuntimeError(
+                    f"the tolerances, of shape {list(t.array.shape)}, must broadcast to the batch "
+                    f"{list(batch)} of the matrices"
+                )
     return tuple(  # type: ignore[return-value]
         t.array[..., None] if isinstance(t, Tensor) and t.array.ndim else float(t)
         for t in (atol, rtol)
@@ -321,7 +335,7 @@ def count_large(s: Tensor, atol: Any, rtol: Any) -> Tensor:
     return sum(s > e.maximum(low, share * amax(s, -1, True)), -1)  # type: ignore[arg-type]
 
 
-@looping
+@guarded
 def pinv(
     A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -396,7 +410,7 @@ class LeastSquares(NamedTuple):
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
-@looping
+@guarded
 def lstsq(
     A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None
 ) -> LeastSquares:
@@ -526,6 +540,7 @@ def triangular_solve(
 # -- tensors as matrices ---------------------------------------------------------------------------
 
 
+@guarded
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of `A` as a matrix from the dimensions after `ind` to those before it.
 
@@ -548,6 +563,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     return reshape(inv(reshape(A, rows, columns)), *rest, *first)
 
 
+@guarded
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     """``X`` with ``tensordot(A, X, X.ndim) = B``; `dims` of `A` are moved to its end first.
 

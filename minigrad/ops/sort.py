@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.autograd.engine import apply
+from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import as_operand, public
+from minigrad.ops.functions import as_operand, guarded, public
 from minigrad.ops.reduce import ValuesIndices
+from minigrad.ops.samples import cases, normal
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
@@ -30,13 +33,32 @@ def _order(x: Array, descending: bool) -> Array:
     return np.asarray(x.shape[-1] - 1 - backwards)
 
 
-def _along(x: Array, dim: int, find: Any, *args: Any) -> Array:
+def _found(x: Array, dim: int, find: Any, args: tuple[Any, ...]) -> Array:
     """Apply `find` along `dim`."""
     if not x.ndim:
         return np.zeros((), np.int64)
     if dim == x.ndim - 1:
         return np.ascontiguousarray(find(x, *args))
     return np.ascontiguousarray(np.moveaxis(find(np.moveaxis(x, dim, -1), *args), -1, dim))
+
+
+def _places_each(op: Any, inputs: Any, params: Any, _: Any) -> Tensor:
+    (x,), (dim, *rest) = inputs, params
+    if x.array.ndim == 1:  # numbers
+        return Tensor(np.zeros(x.array.shape, np.int64))
+    return apply(op, (x,), (dim + 1, *rest))  # type: ignore[no-any-return]
+
+
+_places = primitive(
+    "places", _found, batch=_places_each,
+    sample=cases(normal((3, 4), 1, _order, (False,)), normal((3, 4), 0, _order, (True,))),
+    doc="The indices that a search along a dimension finds; they have no derivative.",
+)  # fmt: skip
+
+
+def _along(x: Tensor, dim: int, find: Any, *args: Any) -> Tensor:
+    """The indices that `find` gives along `dim`."""
+    return _places((x,), (dim, find, args))
 
 
 def _best(x: Array, k: int, largest: bool) -> Array:
@@ -64,8 +86,7 @@ def _best(x: Array, k: int, largest: bool) -> Array:
     return np.take_along_axis(chosen, ranks, -1)
 
 
-def _picked(input: Tensor, dim: int, indices: Array) -> ValuesIndices:
-    places = Tensor(indices)
+def _picked(input: Tensor, dim: int, places: Tensor) -> ValuesIndices:
     if not input.array.ndim:
         return ValuesIndices(input.clone(), places)
     return ValuesIndices(gather(input, dim, places), places)
@@ -96,14 +117,14 @@ def sort(
     tensor([1, 2, 0])
     """
     dim = wrap_dim(dim, input.array.ndim, "sort")
-    return _picked(input, dim, _along(input.array, dim, _order, descending))
+    return _picked(input, dim, _along(input, dim, _order, descending))
 
 
 @public
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort the elements along `dim`."""
     dim = wrap_dim(dim, input.array.ndim, "argsort")
-    return Tensor(_along(input.array, dim, _order, descending))
+    return _along(input, dim, _order, descending)
 
 
 @public
@@ -135,16 +156,14 @@ def topk(
         raise RuntimeError(
             f"selected index k out of range: topk got k={k} for size {size} at dimension {dim}"
         )
-    return _picked(input, dim, _along(x, dim, _best, k, largest))
+    return _picked(input, dim, _along(input, dim, _best, k, largest))
 
 
 def _at_rank(input: Tensor, rank: int, dim: int, keepdim: bool) -> ValuesIndices:
     """The element that would stand at `rank` if `dim` was sorted."""
-    x = input.array
-    if not x.ndim:
-        return _picked(input, dim, np.zeros((), np.int64))
-    indices = _along(x, dim, lambda a: _order(a, False)[..., rank : rank + 1])
-    return _squeezed(_picked(input, dim, indices), dim, keepdim)
+    indices = _along(input, dim, lambda a: _order(a, False)[..., rank : rank + 1])
+    found = _picked(input, dim, indices)
+    return _squeezed(found, dim, keepdim) if input.array.ndim else found
 
 
 def _squeezed(found: ValuesIndices, dim: int, keepdim: bool) -> ValuesIndices:
@@ -167,10 +186,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 
 def _middle(input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> ValuesIndices:
     """The lower median: NaN if there is one, or of the others."""
-    x = input.array
-    if not x.ndim:
-        return _picked(input, dim, np.zeros((), np.int64))
-    if not x.shape[dim]:
+    shape = input.array.shape
+    if shape and not shape[dim]:
         raise IndexError(f"median(): Expected reduction dim {dim} to have non-zero size.")
 
     def find(a: Array) -> Array:
@@ -183,7 +200,8 @@ def _middle(input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> ValuesInd
             rank = np.where(missing > 0, np.minimum(valid, n - 1), (n - 1) // 2)
         return np.take_along_axis(order, rank[..., None], -1)
 
-    return _squeezed(_picked(input, dim, _along(x, dim, find)), dim, keepdim)
+    found = _picked(input, dim, _along(input, dim, find))
+    return _squeezed(found, dim, keepdim) if shape else found
 
 
 def _median(name: str, skip_nan: bool, text: str) -> Any:
@@ -218,7 +236,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
             places[i] = np.flatnonzero(row == values[np.argmax(counts)])[-1]
         return places.reshape(*a.shape[:-1], 1)
 
-    found = _picked(input, dim, _along(input.array, dim, find))
+    found = _picked(input, dim, _along(input, dim, find))
     return _squeezed(found, dim, keepdim) if input.array.ndim else found
 
 
@@ -231,7 +249,7 @@ def _several(values: Array, inverse: Array | None, counts: Array | None) -> Any:
         values,
         *(r.astype(np.int64, copy=False) for r in (inverse, counts) if r is not None),
     ]
-    tensors = tuple(Tensor(np.ascontiguousarray(r)) for r in results)
+    tensors = tuple(Tensor(np.asarray(r, order="C")) for r in results)
     return tensors if len(tensors) > 1 else tensors[0]
 
 
@@ -282,8 +300,14 @@ def unique_consecutive(
     """The elements (or the entries along `dim`) without those that repeat the one before."""
     x = input.array.reshape(-1) if dim is None else input.array
     axis = 0 if dim is None else wrap_dim(dim, x.ndim, "unique_consecutive")
+    if dim is not None and not x.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     rows = np.moveaxis(x, axis, 0)
-    flat = rows.reshape(rows.shape[0], -1)
+    if dim is not None and 0 in rows.shape[1:]:
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
+    flat = rows.reshape(rows.shape[0], rows.size // max(rows.shape[0], 1))
     new = np.ones(rows.shape[0], bool)
     new[1:] = (flat[1:] != flat[:-1]).any(1)
     inverse = np.cumsum(new) - 1
@@ -331,11 +355,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements fall into each of `bins` equal intervals from `min` to `max`."""
     x = input.array.reshape(-1)
-    if bins <= 0:
-        raise RuntimeError(f"bins must be > 0, but got {bins}")
+    check_bins("histc", bins)
     low, high = (float(x.min()), float(x.max())) if min == max == 0 and x.size else (min, max)
     if low == high:
         low, high = low - 1, high + 1
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise RuntimeError(f"range of [{low}, {high}] is not finite")
     if not low < high:
         raise RuntimeError("max must be larger than min")
     return Tensor(np.histogram(x, bins, (low, high))[0].astype(x.dtype))
@@ -345,6 +370,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 
 @public(method=False)
+@guarded
 def searchsorted(
     sorted_sequence: Tensor,
     input: Any,
@@ -385,6 +411,13 @@ def searchsorted(
     if sorter is not None:
         if sorter.array.shape != seq.shape:
             raise RuntimeError("searchsorted(): boundary and sorter must have the same size")
+        if sorter.array.dtype.kind not in "iu":
+            raise RuntimeError(
+                f"searchsorted(): sorter must be a tensor of integers, got {sorter.dtype}"
+            )
+        n = seq.shape[-1] if seq.ndim else 0
+        if sorter.array.size and not (sorter.array.min() >= 0 and sorter.array.max() < n):
+            raise RuntimeError("searchsorted(): sorter index out of range")
         seq = np.take_along_axis(seq, sorter.array, -1)
     if seq.ndim == 1:
         found = np.asarray(np.searchsorted(seq, values, which))
@@ -397,12 +430,12 @@ def searchsorted(
                 "tensor "
                 f"{list(seq.shape)} and input value tensor {list(values.shape)}"
             )
+        count = int(np.prod(seq.shape[:-1]))
         rows = zip(
-            seq.reshape(-1, seq.shape[-1]), values.reshape(-1, values.shape[-1]), strict=True
+            seq.reshape(count, seq.shape[-1]), values.reshape(count, values.shape[-1]), strict=True
         )
-        found = np.array([np.searchsorted(s, v, which) for s, v in rows], np.int64).reshape(
-            values.shape
-        )
+        found = np.array([np.searchsorted(s, v, which) for s, v in rows], np.int64)
+        found = found.reshape(values.shape)
     return Tensor(found.astype(np.int32 if out_int32 else np.int64, copy=False))
 
 
@@ -424,6 +457,40 @@ class _Frequencies(NamedTuple):
     bin_edges: Tensor
 
 
+def _weights(name: str, weight: Tensor | None, shape: tuple[int, ...]) -> Any:
+    """The weights of points, flat."""
+    if weight is None:
+        return None
+    if weight.array.shape != shape:
+        raise RuntimeError(
+            f"{name}: if weight tensor is provided it should have the shape of the points, "
+            f"{list(shape)}, but got {list(weight.array.shape)}"
+        )
+    return weight.array.reshape(-1)
+
+
+def check_bins(name: str, bins: int) -> None:
+    """Refuse no intervals, and more than there can be numbers."""
+    if bins < 1:
+        raise RuntimeError(f"{name}: bins must be > 0, but got {bins}")
+    if bins > 2**48:
+        raise RuntimeError(f"{name}: can't allocate memory for {bins} bins")
+
+
+def _check_ends(name: str, x: Array, bins: Any, ends: Any) -> None:
+    """Refuse intervals that cannot be: none, between what is not finite, or not in order."""
+    if isinstance(bins, np.ndarray):
+        if bins.ndim != 1 or not bins.size or not (bins[1:] >= bins[:-1]).all():
+            raise RuntimeError(f"{name}: bins must be a vector of edges in increasing order")
+        return
+    check_bins(name, bins)
+    low, high = (x.min(), x.max()) if ends is None and x.size else ends or (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise RuntimeError(f"{name}: range [{low}, {high}] is not finite")
+    if low > high:
+        raise RuntimeError(f"{name}: min should not exceed max, but got min {low} max {high}")
+
+
 @public
 def histogram(
     input: Tensor,
@@ -437,7 +504,71 @@ def histogram(
     x = input.array.reshape(-1)
     if x.dtype.kind != "f":
         raise RuntimeError(f"histogram: expected a floating point tensor, got {input.dtype}")
-    edges = bins.array if isinstance(bins, Tensor) else int(bins)
-    weights = None if weight is None else weight.array.reshape(-1)
+    edges = bins.array if isinstance(bins, Tensor) else bins.__index__()
+    weights = _weights("histogram", weight, input.array.shape)
+    _check_ends("histogram", x, edges, range)
     hist, at = np.histogram(x, edges, range, density, weights)
     return _Frequencies(Tensor(hist.astype(x.dtype)), Tensor(at.astype(x.dtype)))
+
+
+class _GridFrequencies(NamedTuple):
+    hist: Tensor
+    bin_edges: tuple[Tensor, ...]
+
+
+@public(method=False)
+def histogramdd(
+    input: Tensor,
+    bins: Any,
+    *,
+    range: Any = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> _GridFrequencies:
+    """Counts of points in the cells of a grid; a pair ``(hist, bin_edges)``.
+
+    Parameters
+    ----------
+    input : Tensor
+        ``(*, d)``: points of d coordinates.
+    bins : int, sequence of int, or sequence of Tensor
+        How many intervals in every dimension, or in each; or the edges in each.
+    range : sequence of float, optional
+        The ends ``low, high`` of each dimension, one after the other.
+    weight : Tensor, optional
+        ``(*)``: how much each point counts.
+    density : bool
+        Shares of the whole per volume, instead of counts.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.histogramdd(mg.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 0.9]]), bins=[2, 2]).hist
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
+    x = input.array
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"histogramdd: expected a floating point tensor, got {input.dtype}")
+    if x.ndim < 2:
+        raise RuntimeError(
+            f"histogramdd: input tensor should have at least 2 dimensions, but got {x.ndim}"
+        )
+    points = x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+    weights = _weights("histogramdd", weight, x.shape[:-1])
+    cuts: Any = bins
+    if isinstance(bins, (list, tuple)):
+        if len(bins) != x.shape[-1]:
+            raise RuntimeError(
+                f"histogramdd: The size of bins ({len(bins)}) must be equal to the innermost "
+                f"dimension of the input ({x.shape[-1]})."
+            )
+        cuts = [b.array if isinstance(b, Tensor) else b.__index__() for b in bins]
+    ends = None if range is None else [tuple(range[i : i + 2]) for i in np.arange(0, len(range), 2)]
+    for d in np.arange(x.shape[-1]):
+        cut = cuts[d] if isinstance(cuts, list) else cuts
+        end = None if ends is None or d >= len(ends) else ends[d]
+        _check_ends("histogramdd", points[:, d], cut, end)
+    hist, edges = np.histogramdd(points, cuts, ends, density, weights)
+    at = tuple(Tensor(np.asarray(e, x.dtype)) for e in edges)
+    return _GridFrequencies(Tensor(hist.astype(x.dtype)), at)

@@ -15,7 +15,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.dtypes import as_dtype
 from minigrad.ops.creation import finish
-from minigrad.ops.functions import FLOAT32, FLOAT64, public
+from minigrad.ops.functions import FLOAT32, FLOAT64, guarded, public
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -61,6 +61,7 @@ def _cosines(coefficients: Sequence[float], M: int, sym: bool) -> Array:
     return total
 
 
+@guarded
 def general_cosine(
     M: int, *, a: Sequence[float], sym: bool = True, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -110,7 +111,7 @@ def _of_cosines(name: str, coefficients: Sequence[float], text: str) -> Any:
 
     window.__name__ = window.__qualname__ = name
     window.__doc__ = f"{text}; see :func:`general_cosine`."
-    return window
+    return guarded(window)
 
 
 _BLACKMAN = (0.42, 0.5, 0.08)
@@ -125,6 +126,7 @@ nuttall = _of_cosines(
 )  # fmt: skip
 
 
+@guarded
 def general_hamming(
     M: int, *, alpha: float = 0.54, sym: bool = True, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -142,6 +144,7 @@ def _triangle(M: int, sym: bool) -> Array:
     return np.asarray(1 - np.abs(2 * _places(M, sym) - 1))
 
 
+@guarded
 def bartlett(
     M: int, *, sym: bool = True, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -156,6 +159,7 @@ def bartlett(
     return _made(_triangle(M, sym), M, _kind("bartlett", M, dtype), device, requires_grad)
 
 
+@guarded
 def cosine(
     M: int, *, sym: bool = True, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -165,6 +169,7 @@ def cosine(
     return _made(values, M, kind, device, requires_grad)
 
 
+@guarded
 def exponential(
     M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, dtype: Any = None,
     device: Any = None, requires_grad: bool = False,
@@ -180,6 +185,7 @@ def exponential(
     return _made(np.exp(-np.abs(np.arange(M) - center) / tau), M, kind, device, requires_grad)
 
 
+@guarded
 def gaussian(
     M: int, *, std: float = 1.0, sym: bool = True, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -197,6 +203,7 @@ def _kaiser(M: int, beta: float, sym: bool) -> Array:
     return np.asarray(np.i0(beta * np.sqrt(np.maximum(1 - t * t, 0))) / np.i0(beta))
 
 
+@guarded
 def kaiser(
     M: int, *, beta: float = 12.0, sym: bool = True, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -301,6 +308,7 @@ def _frequencies(
     return finish(values, requires_grad, device)
 
 
+@guarded
 def fftfreq(
     n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -316,6 +324,7 @@ def fftfreq(
     return _frequencies("fftfreq", n, False, d, dtype, device, requires_grad)
 
 
+@guarded
 def rfftfreq(
     n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:

@@ -18,7 +18,7 @@ from minigrad.ops.join import flip
 from minigrad.ops.norms import vector_norm
 from minigrad.ops.parts import narrow, split
 from minigrad.ops.random import numpy_generator, overwrite
-from minigrad.ops.shape import reshape, transpose
+from minigrad.ops.shape import broadcast_tensors, reshape, transpose
 from minigrad.tensor import Tensor, device
 
 Array = np.ndarray[Any, Any]
@@ -320,7 +320,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
             "Binomial only supports floating-point dtypes for count, the same as for prob; got "
             f"{count.dtype} and {prob.dtype}"
         )
-    n, p = np.broadcast_arrays(count.array, prob.array)
+    n, p = (t.array for t in broadcast_tensors(count, prob))
+    if not ((n >= 0) & (p >= 0) & (p <= 1)).all():
+        raise RuntimeError("binomial: count must not be negative, and prob be between 0 and 1")
     drawn = numpy_generator(generator).binomial(n.astype(np.int64), p)
     return Tensor(np.asarray(drawn, count.array.dtype))
 

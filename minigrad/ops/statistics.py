@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.ops import elementwise as e
+from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import cast, promote, public, result_type
@@ -42,7 +43,7 @@ def _cumprod_grad(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
 _cumprod = primitive(
     "cumprod",
     lambda x, dim: np.cumprod(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
-    vjp=_cumprod_grad,
+    vjp=_cumprod_grad, batch=shifted(0),
     sample=cases(
         lambda rng: ((rng.uniform(0.5, 2, (3, 4)),), (1,)),
         lambda rng: ((np.array([2.0, 0.0, 3.0, 0.0, 1.5]),), (0,)),
@@ -92,7 +93,7 @@ def _logcumsumexp_grad(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
 
 _logcumsumexp = primitive(
     "logcumsumexp", lambda x, dim: np.logaddexp.accumulate(x, dim), vjp=_logcumsumexp_grad,
-    sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), (1,))),
+    batch=shifted(0), sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), (1,))),
 )  # fmt: skip
 
 
@@ -150,9 +151,13 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return norm(input - other, p)
 
 
-@public
+@public(inplace=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """With the entries along `dim` scaled down to a p-norm of at most `maxnorm`."""
+    if input.array.ndim < 2:
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input.array.ndim} dimensions"
+        )
     d = wrap_dim(dim, input.array.ndim, "renorm")
     others = [i for i in range(input.array.ndim) if i != d]
     size = norm(input, p, others, True)
@@ -165,20 +170,25 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 _METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _between(sorted_: Tensor, rank: Array, interpolation: str) -> Tensor:
-    """Values at fractional ranks along the last dimension of sorted rows."""
-    low = np.floor(rank)
+def _between(sorted_: Tensor, levels: Tensor, scale: Array, interpolation: str) -> Tensor:
+    """Values at the ranks ``levels * scale`` along the last dimension of sorted rows."""
+    kind = sorted_.array.dtype
+    rank: Array = (levels.array * scale).astype(kind)
     if interpolation == "lower":
-        rank = low
+        rank = np.floor(rank)
     elif interpolation == "higher":
         rank = np.ceil(rank)
     elif interpolation == "nearest":
         rank = np.rint(rank)
     low = np.floor(rank)
-    weight = np.where(rank > low, 0.5, 0.0) if interpolation == "midpoint" else rank - low
+    weight = Tensor(np.where(rank > low, 0.5, 0.0).astype(kind))
+    if interpolation == "linear" and levels.requires_grad:
+        weight = levels * Tensor(scale.astype(kind)) - Tensor(low)
+    elif interpolation != "midpoint":
+        weight = Tensor((rank - low).astype(kind))
     below = gather(sorted_, -1, Tensor(low.astype(np.int64)))
     above = gather(sorted_, -1, Tensor(np.ceil(rank).astype(np.int64)))
-    return e.lerp(below, above, Tensor(weight.astype(sorted_.array.dtype)))
+    return e.lerp(below, above, weight)
 
 
 def _quantile(name: str, skip_nan: bool, text: str) -> Any:
@@ -201,7 +211,14 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
                 "nearest, but got "
                 f"{interpolation}"
             )
-        levels = np.asarray(q.array if isinstance(q, Tensor) else q, x.dtype)
+        if not isinstance(q, (Tensor, int, float, np.number)):
+            raise TypeError(
+                f"{name}(): argument 'q' must be Tensor or float, not {type(q).__name__}"
+            )
+        share = q if isinstance(q, Tensor) else Tensor(np.asarray(q, x.dtype))
+        levels = share.array
+        if levels.dtype != x.dtype:
+            raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
         if levels.ndim > 1 or (levels.size and not (levels.min() >= 0 and levels.max() <= 1)):
             raise RuntimeError(
                 f"{name}() q values must be in the range [0, 1], in at most one dimension"
@@ -212,14 +229,13 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
         missing = np.isnan(ordered.array).sum(-1, keepdims=True)
         size = ordered.array.shape[-1]
         last = np.maximum(size - missing, 1) - 1 if skip_nan else np.full(missing.shape, size - 1)
-        # a row with NaN is NaN: look where it stands, at the end
-        rank = (
-            last * levels.reshape(-1)
-            if skip_nan
-            else np.where(missing > 0, size - 1, last * levels.reshape(-1))
-        )
-        found = movedim(_between(ordered, rank, interpolation), -1, 0)
-        if keepdim:
+        flat = reshape(share, -1)
+        if not skip_nan and missing.any():  # a row with NaN is NaN: look at the end
+            flat = e._where(Tensor(missing > 0), 1.0, flat)
+        found = movedim(_between(ordered, flat, last, interpolation), -1, 0)
+        if not x.ndim:
+            found = reshape(found, -1)
+        elif keepdim:
             found = reshape(found, (-1, *(1,) * x.ndim)) if d is None else unsqueeze(found, d + 1)
         return found if levels.ndim else reshape(found, found.array.shape[1:])
 
@@ -312,6 +328,8 @@ def cov(
         )
     x = cast(input, result_type(input, 1.0).numpy)
     x = x if x.array.ndim == 2 else reshape(x, 1, -1)
+    _check_weights(fweights, "fweights", "integral", "biu", x.array.shape[1])
+    _check_weights(aweights, "aweights", "floating point", "f", x.array.shape[1])
     weights = None
     if fweights is not None:
         weights = cast(fweights, x.array.dtype)
@@ -328,7 +346,25 @@ def cov(
     if not isinstance(count, Tensor):
         count = float(max(count, 0))
     result = matmul(scaled, transpose(centred, 0, 1)) / count
-    return result if input.array.ndim == 2 else reshape(result, ())
+    return result if x.array.shape[0] != 1 else reshape(result, ())
+
+
+def _check_weights(w: Tensor | None, name: str, word: str, kinds: str, count: int) -> None:
+    if w is None:
+        return
+    if w.array.ndim > 1:
+        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions")
+    if w.array.dtype.kind not in kinds:
+        raise RuntimeError(
+            f"cov(): expected {name} to have {word} dtype but got {name} with {w.dtype.name} dtype"
+        )
+    if w.array.size != count:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input "
+            f"but got {w.array.size} != {count}"
+        )
+    if w.array.size and w.array.min() < 0:
+        raise RuntimeError(f"cov(): {name} cannot be negative")
 
 
 @public

@@ -68,6 +68,18 @@ def _elements(
     return found, inside
 
 
+def elements_of(view: Array, whole: Array) -> tuple[Array, Array]:
+    """Which element of the flattened `whole` each element of a view of its memory is, and whether
+    it is one.
+    """
+    size = whole.itemsize
+    addresses = [a.__array_interface__["data"][0] // size for a in (view, whole)]
+    begin = min(addresses)
+    first, second = (a - begin for a in addresses)
+    steps, old = (tuple(s // size for s in a.strides) for a in (view, whole))
+    return _elements(whole.shape, view.shape, steps, first, (second, old))
+
+
 def _strided_grad(
     g: Tensor, size: Any, stride: Any, offset: Any, old: Any, x_shape: tuple[int, ...]
 ) -> Tensor:

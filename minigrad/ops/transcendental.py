@@ -18,7 +18,16 @@ from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.functions import _explain, as_operand, cast, method, promote, public, result_type
+from minigrad.ops.functions import (
+    _explain,
+    as_operand,
+    cast,
+    guarded,
+    method,
+    promote,
+    public,
+    result_type,
+)
 from minigrad.ops.inplace import write
 from minigrad.ops.reduce import sum
 from minigrad.ops.samples import pair, span
@@ -143,7 +152,7 @@ ndtri = _unary(
 entr = elementwise(
     "entr",
     lambda x: fx.where(
-        fx.isnan(x), x, fx.where(x > 0, -x * fx.log(x), fx.where(x == 0, 0, -math.inf))
+        fx.isnan(x), x, fx.where(x > 0, -x * fx.log(x), fx.where(x == 0, 0 * x, -math.inf))
     ),
     vjp=lambda g, x: g * (-1 - fx.log(x)), sample=span(0.2, 3), public=False, method=False,
     doc="``-x log(x)``, 0 at 0 and -inf below.",
@@ -186,6 +195,7 @@ public(gammainc, name="igamma", inplace=True)
 public(gammaincc, name="igammac", inplace=True)
 
 
+@guarded
 def multigammaln(input: Tensor, p: int) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension `p`.
 

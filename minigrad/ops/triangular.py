@@ -9,6 +9,7 @@ import numpy as np
 from minigrad.kernels.lazy import lazy
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.declare import primitive
+from minigrad.ops.functions import guarded
 from minigrad.ops.linalg import matmul
 from minigrad.ops.matrices import check_matrix, check_same_type, check_square
 from minigrad.ops.parts import tril, triu
@@ -54,6 +55,7 @@ def substitute(a: Tensor, b: Tensor, upper: bool, unit: bool = False) -> Tensor:
     return _solve((a, b), (upper, unit))
 
 
+@guarded
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:

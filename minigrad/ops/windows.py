@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 def _sums(x: Array, before: int, after: int) -> Array:
     """``out[:, c] = x[:, c - before] + ... + x[:, c + after]``, as far as there are channels."""
     channels, out = x.shape[1], x.copy()
-    for shift in range(1, max(before, after) + 1):
+    for shift in range(1, min(max(before, after), channels - 1) + 1):
         if shift <= before and shift < channels:
             out[:, shift:] += x[:, : channels - shift]
         if shift <= after and shift < channels:

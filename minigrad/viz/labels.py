@@ -41,7 +41,10 @@ def op_title(op: Any) -> str:
     >>> op_title(mg.relu.op)
     'relu'
     """
-    return str(op.name).strip("_").removesuffix("_kernel").removesuffix("_number")
+    name = str(op.name).strip("_")
+    for suffix in ("_kernel", "_number", "_plain"):
+        name = name.removesuffix(suffix)
+    return name
 
 
 def op_label(node: Any, constants: tuple[str | None, ...]) -> OpLabel:

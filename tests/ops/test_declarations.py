@@ -185,7 +185,7 @@ def scattered(a: np.ndarray) -> np.ndarray:
     return view
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "as_strided"])  # of it that is the point
 def test_layout_in_memory_does_not_matter(name: str) -> None:
     op = REGISTRY[name]
     for sample in opcheck.samples(op):

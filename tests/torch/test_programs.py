@@ -68,9 +68,7 @@ def same_draws(module: Any) -> Iterator[None]:
             patch.setattr(module, name, getattr(draws, name), raising=False)
         for name in ("uniform_", "normal_"):
             function = getattr(draws, name)
-            patch.setattr(
-                module.Tensor, name, lambda t, *args, f=function, **kw: f(t, *args, **kw)
-            )
+            patch.setattr(module.Tensor, name, lambda t, *args, f=function, **kw: f(t, *args, **kw))
         patch.setattr(
             module.nn.Dropout,
             "forward",

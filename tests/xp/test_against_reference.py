@@ -25,6 +25,9 @@ QUICK = settings(
     max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -2.5, 3.0, np.inf, -np.inf, np.nan, 1e30, 7.25]
+#: One process runs all of this file, so that the last test sees what the others compared.
+pytestmark = pytest.mark.xdist_group("array_api")
+
 compared: set[str] = set()
 
 

@@ -10,18 +10,19 @@ from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import activations as a
 from minigrad.ops import elementwise as e
 from minigrad.ops.dims import wrap_dim
+from minigrad.ops.functions import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.parts import chunk
-from minigrad.ops.random import Generator, numpy_generator
+from minigrad.ops.random import Generator, draw, numpy_generator
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish",
-    "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu",
-    "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
-    "threshold_",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",
+    "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid",
+    "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
+    "threshold", "threshold_",
 ]  # fmt: skip
 
 
@@ -137,15 +138,20 @@ def logsigmoid(input: Tensor) -> Tensor:
     return e.logsigmoid(input)  # type: ignore[no-any-return]
 
 
+@guarded
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
     """``x`` limited to ``[min_val, max_val]``."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if input.array.dtype.kind in "iu":
+        limits = int(min_val), int(max_val)
+        return input.clamp_(*limits) if inplace else input.clamp(*limits)  # type: ignore[attr-defined, no-any-return]
     return _maybe_inplace(e.hardtanh, input, inplace, float(min_val), float(max_val))
 
 
+@guarded
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """In-place form of :func:`hardtanh`."""
     return hardtanh(input, min_val, max_val, True)
@@ -178,16 +184,19 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return a.hardshrink(input, float(lambd))  # type: ignore[no-any-return]
 
 
+@guarded
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is greater than `threshold`, `value` elsewhere."""
     return _maybe_inplace(a.threshold, input, inplace, threshold, value)
 
 
+@guarded
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """In-place form of :func:`threshold`."""
     return _maybe_inplace(a.threshold, input, True, threshold, value)
 
 
+@guarded
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """``x`` where positive, ``weight * x`` elsewhere; a slope for all, or one per channel.
 
@@ -215,6 +224,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return e.prelu(input, weight)  # type: ignore[no-any-return]
 
 
+@guarded
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
     inplace: bool = False, generator: Generator | None = None,
@@ -229,14 +239,16 @@ def rrelu(
         )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    x = input.array
-    drawn = numpy_generator(generator).uniform(lower, upper, x.shape)
-    slopes = Tensor(np.asarray(drawn, x.dtype))
+    shape, kind, g = input.array.shape, input.array.dtype, numpy_generator(generator)
+    slopes = draw(
+        lambda lead: np.asarray(g.uniform(lower, upper, (*lead, *shape)), kind), (), generator
+    )
     if inplace:
         return write(input, lambda t: e.prelu(t, slopes), "rrelu_")
     return e.prelu(input, slopes)  # type: ignore[no-any-return]
 
 
+@guarded
 def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
 ) -> Tensor:
@@ -244,6 +256,7 @@ def rrelu_(
     return rrelu(input, lower, upper, training, True)
 
 
+@guarded
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim`, gated by the sigmoid of the second (Dauphin et al. 2017)."""
     if input.array.ndim == 0:
@@ -264,6 +277,7 @@ def _implicit_dim(name: str, ndim: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
+@guarded
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -273,6 +287,7 @@ def softmax(
     return a.softmax(input, dim, dtype)  # type: ignore[no-any-return]
 
 
+@guarded
 def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -282,6 +297,7 @@ def softmin(
     return a.softmax(e.neg(input), dim, dtype)  # type: ignore[no-any-return]
 
 
+@guarded
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -289,3 +305,49 @@ def log_softmax(
     if dim is None:
         dim = _implicit_dim("log_softmax", input.array.ndim)
     return a.log_softmax(input, dim, dtype)  # type: ignore[no-any-return]
+
+
+@guarded
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """A random choice, relaxed to ``softmax((logits + noise) / tau)`` so that it has a gradient.
+
+    Jang et al. 2017; Maddison et al. 2017.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Unnormalized log-probabilities along `dim`.
+    tau : float
+        The temperature: the lower, the nearer to one-hot vectors.
+    hard : bool
+        Return one-hot vectors, with the gradient of the relaxed ones.
+    eps : float
+        Accepted; without effect.
+    dim : int
+    generator : Generator, optional
+        What to draw from.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.functional.gumbel_softmax(mg.zeros(3, 4), hard=True).sum(1)
+    tensor([1., 1., 1.])
+    """
+    if eps != 1e-10:
+        warn_user("`eps` parameter is deprecated and has no effect.")
+    x = logits.array
+    drawn = numpy_generator(generator).standard_exponential(x.shape)
+    noise = -np.log(np.maximum(drawn, np.finfo(np.float64).tiny))
+    soft: Any = a.softmax((logits + Tensor(noise.astype(x.dtype))) / tau, dim)  # type: ignore[operator]
+    if not hard:
+        return soft  # type: ignore[no-any-return]
+    chosen = np.zeros(x.shape, x.dtype)
+    axis = wrap_dim(dim, x.ndim, "gumbel_softmax")
+    if x.ndim and x.size:
+        np.put_along_axis(chosen, np.expand_dims(soft.array.argmax(axis), axis), 1, axis)
+    else:
+        chosen[...] = 1
+    return Tensor(chosen) - soft.detach() + soft  # type: ignore[operator, no-any-return]

@@ -11,6 +11,7 @@ from minigrad.nn.functions.dropout import dropout
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import attention as ops
 from minigrad.ops.activations import softmax
+from minigrad.ops.functions import guarded
 from minigrad.ops.join import cat
 from minigrad.ops.linalg import matmul
 from minigrad.ops.nn import linear
@@ -134,6 +135,7 @@ def _grouped(
     return split(query), repeated(key), repeated(value), mask
 
 
+@guarded
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
     dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None,
@@ -453,6 +455,7 @@ def check_widths(
         _assert(k == v, f"key shape {k} does not match value shape {v}")
 
 
+@guarded
 def multi_head_attention_forward(
     query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int,
     in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None,

@@ -11,7 +11,7 @@ from minigrad.nn.functions.sparse import limit_norms
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import bag as ops
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import looping
+from minigrad.ops.functions import guarded
 from minigrad.ops.scatter import gather
 from minigrad.tensor import Tensor
 
@@ -130,7 +130,7 @@ def _largest(weight: Tensor, index: Array, starts: Array, skip: int) -> Tensor:
     return e._where(Tensor(rows >= 0), found, 0.0)  # type: ignore[no-any-return]
 
 
-@looping
+@guarded
 def embedding_bag(
     input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None,
     norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean",

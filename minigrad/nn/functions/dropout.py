@@ -8,8 +8,9 @@ import numpy as np
 
 from minigrad.autograd.engine import apply
 from minigrad.ops import activations as a
+from minigrad.ops.functions import cast, guarded
 from minigrad.ops.inplace import write
-from minigrad.ops.random import Generator, numpy_generator
+from minigrad.ops.random import Generator, draw, numpy_generator
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -38,7 +39,7 @@ def keep_mask(shape: tuple[int, ...], p: float, generator: Generator | None) -> 
 
 
 def _drop(input: Tensor, shape: tuple[int, ...], p: float, inplace: bool, generator: Any) -> Tensor:
-    keep = Tensor(keep_mask(shape, p, generator))
+    keep = draw(lambda lead: keep_mask((*lead, *shape), p, generator), (), generator)
     scale = 1 / (1 - p) if p < 1 else 0.0
     if inplace:
         return write(input, lambda x: a.dropout(keep, x, scale), "dropout_")
@@ -47,6 +48,7 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, inplace: bool, genera
     return a.dropout(keep, input, scale)
 
 
+@guarded
 def dropout(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
     generator: Generator | None = None,
@@ -84,13 +86,14 @@ def _dropout_nd(
             f"{name}: Expected {spatial + 1}D or {spatial + 2}D input, but received a {ndim}D "
             f"input of shape {list(input.array.shape)}"
         )
-    if not training:
+    if not training or (p == 0.0 and not inplace):
         return input
     kept = ndim - spatial
     shape = input.array.shape[:kept] + (1,) * spatial
     return _drop(input, shape, p, inplace, generator)
 
 
+@guarded
 def dropout1d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
     generator: Generator | None = None,
@@ -99,6 +102,7 @@ def dropout1d(
     return _dropout_nd(input, p, training, inplace, "dropout1d", 1, generator)
 
 
+@guarded
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
     generator: Generator | None = None,
@@ -107,6 +111,7 @@ def dropout2d(
     return _dropout_nd(input, p, training, inplace, "dropout2d", 2, generator)
 
 
+@guarded
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
     generator: Generator | None = None,
@@ -125,15 +130,15 @@ def _alpha(
         return write(input, lambda x: x * 0, "alpha_dropout_") if inplace else input * 0  # type: ignore[operator, no-any-return]
     scale = ((1 - p) * (1 + p * _ALPHA**2)) ** -0.5
     shift = -scale * _ALPHA * p
-    keep = keep_mask(shape, p, generator)
-    kind = input.array.dtype
-    factor = Tensor(np.where(keep, scale, 0).astype(kind))
-    offset = Tensor(np.where(keep, shift, shift + scale * _ALPHA).astype(kind))
+    keep = draw(lambda lead: keep_mask((*lead, *shape), p, generator), (), generator)
+    kept: Any = cast(keep, input.array.dtype)
+    factor, offset = kept * scale, shift + (1 - kept) * (scale * _ALPHA)
     if inplace:
         return write(input, lambda x: x * factor + offset, "alpha_dropout_")  # type: ignore[operator]
     return input * factor + offset  # type: ignore[operator, no-any-return]
 
 
+@guarded
 def alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False,
     generator: Generator | None = None,
@@ -145,6 +150,7 @@ def alpha_dropout(
     return _alpha(input, input.array.shape, p, inplace, generator)
 
 
+@guarded
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False,
     generator: Generator | None = None,

@@ -17,7 +17,7 @@ from minigrad.nn.functions.loss import (
 )
 from minigrad.ops import ctc as ctc_ops
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import looping
+from minigrad.ops.functions import guarded
 from minigrad.ops.nn import linear
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.tensor import Tensor
@@ -31,6 +31,7 @@ index_kernels = lazy("index")
 # -- distributions -------------------------------------------------------------------------------
 
 
+@guarded
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
     size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None,
@@ -79,7 +80,7 @@ def _variance(var: Any, input: Tensor) -> Any:
     )
 
 
-@looping
+@guarded
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
@@ -103,6 +104,9 @@ def gaussian_nll_loss(
         A smaller variance counts as this, but keeps its gradient.
     reduction : {"mean", "sum", "none"}
     """
+    for t in (input, target):
+        if t.array.dtype.kind != "f":
+            raise RuntimeError(f"gaussian_nll_loss: expected floating point tensors, got {t.dtype}")
     v = _variance(var, input)
     reduction = choose_reduction(reduction)
     short = np.maximum(v.array.dtype.type(eps) - v.array, 0)
@@ -172,7 +176,7 @@ def _padded_targets(targets: Tensor, counts: Array, classes: int) -> Array:
     return rows
 
 
-@looping
+@guarded
 def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths,
     blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
@@ -249,6 +253,7 @@ def ctc_loss(
 # -- classes -------------------------------------------------------------------------------------
 
 
+@guarded
 def linear_cross_entropy(
     input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
     weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,

@@ -17,7 +17,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops import losses as ops
 from minigrad.ops import reduce as r
 from minigrad.ops.activations import log_softmax
-from minigrad.ops.functions import promote
+from minigrad.ops.functions import all_values, cast, guarded, promote
 from minigrad.ops.shape import movedim, reshape, unsqueeze
 from minigrad.tensor import Tensor
 
@@ -120,6 +120,7 @@ def _with_parameter(op: Any, input: Tensor, target: Tensor, parameter: float) ->
     return apply(op.op, promote(op.op, (input, target)), (float(parameter),))  # type: ignore[no-any-return]
 
 
+@guarded
 def mse_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -154,6 +155,7 @@ def mse_loss(
     return _pointwise(ops.squared_error(input, target), input, weight, reduction, True)
 
 
+@guarded
 def l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -164,6 +166,7 @@ def l1_loss(
     return _pointwise(ops.absolute_error(input, target), input, weight, reduction, True)
 
 
+@guarded
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", beta: float = 1.0,
@@ -181,6 +184,7 @@ def smooth_l1_loss(
     return reduced(_with_parameter(ops.smooth_l1, input, target, beta), reduction)
 
 
+@guarded
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
@@ -198,6 +202,7 @@ def huber_loss(
     )
 
 
+@guarded
 def kl_div(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", log_target: bool = False,
@@ -231,6 +236,7 @@ def _in_unit_interval(x: np.ndarray[Any, Any], name: str) -> None:
         )
 
 
+@guarded
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -246,11 +252,12 @@ def binary_cross_entropy(
     """
     reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "binary_cross_entropy")
-    _in_unit_interval(input.array, "binary_cross_entropy")
+    _in_unit_interval(all_values(input), "binary_cross_entropy")
     loss = e.bce(input, target)
     return reduced(loss if weight is None else e.mul(loss, weight), reduction)
 
 
+@guarded
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
@@ -325,8 +332,9 @@ def _check_classes(input: Tensor, target: Tensor, name: str) -> None:
 
 def _indices(target: Tensor, classes: int, name: str, ignored: int) -> Tensor:
     """Targets as checked int64 indices."""
-    index = index_kernels.check_indices(target.array, classes, name, "target", ignore=ignored)
-    return target if index is target.array else Tensor(index)
+    given = all_values(target)
+    index = index_kernels.check_indices(given, classes, name, "target", ignore=ignored)
+    return target if index is given else cast(target, index.dtype)
 
 
 def _class_rows(t: Tensor) -> Tensor:
@@ -336,6 +344,7 @@ def _class_rows(t: Tensor) -> Tensor:
     return reshape(movedim(t, 1, -1), (-1, t.array.shape[1]))
 
 
+@guarded
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
@@ -419,8 +428,7 @@ def _hard_cross_entropy(
     _check_classes(input, target, "cross_entropy")
     shape = target.array.shape
     index = target if target.array.ndim == 1 else reshape(target, (-1,))
-    if index.array.dtype != np.int64:
-        index = Tensor(index.array.astype(np.int64))
+    index = cast(index, np.dtype(np.int64))
     rows = _class_rows(_in_kernel_dtype(input))
     params = (ignored, float(smoothing), reduction)
     if weight is None:
@@ -467,6 +475,7 @@ def _composed_cross_entropy(
     return reduced(loss, reduction)
 
 
+@guarded
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",

@@ -13,7 +13,7 @@ from minigrad.nn.functions.sparse import pairwise_distance
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.arithmetic import clamp_min
-from minigrad.ops.functions import looping
+from minigrad.ops.functions import guarded
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import reshape
@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
 
 
+@guarded
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
@@ -52,6 +53,7 @@ def soft_margin_loss(
     return reduced(e.neg(e.logsigmoid(e.mul(input, target))), reduction)
 
 
+@guarded
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -72,6 +74,7 @@ def hinge_embedding_loss(
     return reduced(far + near, reduction)  # type: ignore[operator]
 
 
+@guarded
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -97,7 +100,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
         )
-    gap: Any = e.neg(target) * (input1 - input2) + margin  # type: ignore[operator]
+    gap: Any = e.neg(target) * (input1 - input2) + float(margin)  # type: ignore[operator]
     return reduced(clamp_min(gap, 0), reduction)
 
 
@@ -135,7 +138,7 @@ def _in_range(target: Tensor, classes: int, name: str, ignore: int | None = None
         raise RuntimeError(f"target out of range: {error}") from None
 
 
-@looping
+@guarded
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -180,7 +183,7 @@ def multi_margin_loss(
     return reduced(loss, reduction)
 
 
-@looping
+@guarded
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
@@ -229,6 +232,7 @@ def multilabel_margin_loss(
     return reduced(loss, reduction)
 
 
+@guarded
 def multilabel_soft_margin_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -257,6 +261,7 @@ def multilabel_soft_margin_loss(
 # -- embeddings ----------------------------------------------------------------------------------
 
 
+@guarded
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -307,6 +312,7 @@ def _triplet(
     return reduced(clamp_min(margin + near - far, 0), reduction)  # type: ignore[operator]
 
 
+@guarded
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
     eps: float = 1e-6, swap: bool = False, size_average: bool | None = None,
@@ -333,6 +339,7 @@ def triplet_margin_loss(
     return _triplet(distance, anchor, positive, negative, margin, swap, reduction)
 
 
+@guarded
 def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *,
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,

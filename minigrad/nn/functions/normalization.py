@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd import engine
 from minigrad.autograd.modes import current, no_grad
 from minigrad.kernels.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops import normalization as ops
 from minigrad.ops import reduce as r
+from minigrad.ops.functions import guarded
 from minigrad.ops.inplace import written
 from minigrad.ops.shape import reshape
+from minigrad.ops.windows import channel_sums
 from minigrad.tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize", "rms_norm"]
+__all__ = [
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
+    "rms_norm",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -44,11 +50,22 @@ def _check_vector(name: str, v: Tensor | None, channels: int, what: str) -> None
         )
 
 
+def _check_types(name: str, input: Tensor, *vectors: Tensor | None) -> None:
+    for v in vectors:
+        if v is None or v.array.dtype == input.array.dtype:
+            continue
+        if (input.array.dtype, v.array.dtype) != (np.float16, np.float32):
+            raise RuntimeError(
+                f"{name}: mixed dtype: expect parameters to have the type of the input, "
+                f"{input.dtype}, got {v.dtype}"
+            )
+
+
 def _move(running: Tensor | None, batch: Tensor, momentum: float) -> None:
     """``(1 - momentum) * running + momentum * batch``, in place, outside the graph."""
     if running is None:
         return
-    if current.get().listeners:  # who records the computation sees this as operations
+    if current.get().listeners or engine.batching is not None:  # seen as operations
         with no_grad():
             running.lerp_(batch.detach(), momentum)  # type: ignore[attr-defined]
         return
@@ -62,6 +79,7 @@ def _step_towards(running: Array, batch: Array, momentum: float) -> None:
     running += step
 
 
+@guarded
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
@@ -104,6 +122,7 @@ def batch_norm(
     return y  # type: ignore[no-any-return]
 
 
+@guarded
 def instance_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
     weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
@@ -113,7 +132,12 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     x = input.array
+    if x.ndim < 3:
+        raise RuntimeError(f"instance_norm: expected at least 3D input (got {x.ndim}D input)")
     samples, channels = x.shape[:2]
+    for what, v in (("running_mean", running_mean), ("running_var", running_var),
+                    ("weight", weight), ("bias", bias)):  # fmt: skip
+        _check_vector("instance_norm", v, channels, what)
     if math.prod(x.shape[2:]) == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
@@ -152,6 +176,7 @@ def _trailing(
     return shape
 
 
+@guarded
 def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     bias: Tensor | None = None, eps: float = 1e-5,
@@ -169,21 +194,26 @@ def layer_norm(
         Added to the variance.
     """
     shape = _trailing(input, normalized_shape, "layer_norm", weight, bias)
+    _check_types("layer_norm", input, weight, bias)
     w, b = _ones_and_zeros(input, shape, weight, bias)
     return ops.layer_norm_affine((input, w, b), (float(eps),))  # type: ignore[no-any-return]
 
 
+@guarded
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:  # fmt: skip
     """Divide by the root of the mean square over the last dimensions (Zhang and Sennrich 2019)."""
     shape = _trailing(input, normalized_shape, "rms_norm", weight)
+    if input.array.dtype.kind != "f":
+        raise RuntimeError(f"rms_norm: expected a floating point tensor, got {input.dtype}")
     if eps is None:
         eps = float(np.finfo(input.array.dtype).eps)
     return ops.rms_norm(input, len(shape), weight, float(eps))
 
 
+@guarded
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -200,11 +230,45 @@ def group_norm(
         )
     for what, v in (("weight", weight), ("bias", bias)):
         _check_vector("group_norm", v, channels, what)
+    _check_types("group_norm", input, weight, bias)
     w, b = _ones_and_zeros(input, (channels,), weight, bias)
     return ops.group_norm((input, w, b), (num_groups, float(eps)))  # type: ignore[no-any-return]
 
 
+@guarded
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm along `dim`, which counts as `eps` at least."""
     size = r.norm(input, p, dim, keepdim=True).clamp_min(eps)
     return e._div(input, size)  # type: ignore[no-any-return]
+
+
+@guarded
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Divide by ``(k + alpha / size * sum of squares over size channels) ** beta``.
+
+    Krizhevsky et al. 2012. The window is centred on each channel and ends where channels end.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, ...)
+        With three dimensions at least.
+    size : int
+        The number of channels in the window.
+    alpha, beta, k : float
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three dimensions.
+    """
+    ndim = input.array.ndim
+    if ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {ndim} dimensions)")
+    if size < 1:
+        raise RuntimeError(f"local_response_norm: size should be at least 1, got {size}")
+    if input.array.size == 0:
+        return input
+    squares = channel_sums((e.mul(input, input),), (size // 2, (size - 1) // 2))
+    return input / (squares * (alpha / size) + k) ** beta  # type: ignore[operator, no-any-return]

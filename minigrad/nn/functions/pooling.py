@@ -314,6 +314,8 @@ def _lp_pool(
     input: Tensor, n: int, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Tensor:
     x: Any = input
+    if norm_type == 0:
+        raise ValueError(f"lp_pool{n}d: norm_type must not be 0")
     kernel = _sizes(kernel_size, n, f"lp_pool{n}d", "kernel_size")
     volume = int(np.prod(kernel))
     mean: Any = _avg_pool(x.pow(norm_type), n, kernel, stride, 0, ceil_mode, True, None)

@@ -10,15 +10,19 @@ from minigrad.autograd.modes import no_grad
 from minigrad.ops import elementwise as e
 from minigrad.ops import nn as ops
 from minigrad.ops import reduce as r
-from minigrad.ops.functions import cast, result_type
+from minigrad.ops.functions import cast, guarded, result_type
 from minigrad.ops.inplace import written
 from minigrad.ops.nn import linear
+from minigrad.ops.select import index_select
 from minigrad.ops.shape import broadcast_tensors, reshape
 from minigrad.tensor import Tensor
 
-__all__ = ["bilinear", "cosine_similarity", "embedding", "linear", "one_hot", "pairwise_distance"]
+__all__ = [
+    "bilinear", "cosine_similarity", "embedding", "linear", "one_hot", "pairwise_distance", "pdist",
+]  # fmt: skip
 
 
+@guarded
 def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
@@ -45,6 +49,8 @@ def embedding(
     IndexError
         If an index is out of range.
     """
+    if weight.array.ndim != 2:
+        raise RuntimeError(f"'weight' must be 2-D, got shape {list(weight.array.shape)}")
     rows = weight.array.shape[0]
     skip = -1
     if padding_idx is not None:
@@ -52,7 +58,7 @@ def embedding(
             raise ValueError("Padding_idx must be within num_embeddings")
         skip = padding_idx % rows
     if max_norm is not None:
-        _limit_norms(input, weight, max_norm, norm_type)
+        limit_norms(input, weight, max_norm, norm_type)
     y = ops.embedding(input, weight, skip)
     if scale_grad_by_freq and y._requires_grad:
         counts = np.bincount(input.array.reshape(-1), minlength=rows)[input.array]
@@ -64,7 +70,7 @@ def _scale_gradient(y: Tensor, factors: Any) -> None:
     y.register_hook(lambda g: g * Tensor(factors))  # type: ignore[operator]
 
 
-def _limit_norms(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
+def limit_norms(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale down the rows that are about to be looked up."""
     ops.embedding(input, weight)  # checks the indices
     with no_grad():
@@ -78,6 +84,7 @@ def _limit_norms(input: Tensor, weight: Tensor, max_norm: float, norm_type: floa
             written(weight, None)
 
 
+@guarded
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Zeros with a one at each index, along a new last dimension.
 
@@ -113,6 +120,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return Tensor(out)
 
 
+@guarded
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``y_k = input1 @ weight[k] @ input2 + bias_k`` for any number of leading dimensions."""
     a, b, w = input1.array.shape, input2.array.shape, weight.array.shape
@@ -120,7 +128,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(
             f"bilinear(): input batch dimensions do not match: got {list(a)} and {list(b)}"
         )
-    if len(w) != 3 or a[-1] != w[1] or b[-1] != w[2]:
+    if len(w) != 3:
+        raise RuntimeError(f"bilinear(): weight must be 3D, got {list(w)}")
+    if not a:
+        raise RuntimeError("bilinear(): inputs must have at least one dimension")
+    if a[-1] != w[1] or b[-1] != w[2]:
         raise RuntimeError(
             f"bilinear(): input sizes do not match weight size: got {list(a)} and {list(b)} but "
             f"expected last dimensions {w[1]} and {w[2]}"
@@ -134,6 +146,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return y if bias is None else y + bias  # type: ignore[no-any-return]
 
 
+@guarded
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``x1 . x2 / (|x1| |x2|)`` along `dim`; norms count as `eps` at least."""
     kind = result_type(x1, x2).numpy
@@ -143,9 +156,36 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return r.sum(e.mul(e._div(a, first), e._div(b, second)), dim)  # type: ignore[no-any-return]
 
 
+@guarded
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
     difference: Any = x1 - x2 + eps  # type: ignore[operator]
     return r.norm(difference, p, -1, keepdim)  # type: ignore[no-any-return]
+
+
+@guarded
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norm distances between all pairs of rows: (N, D) gives (N (N - 1) / 2,).
+
+    The order is that of the upper triangle: rows 0 and 1, 0 and 2, ..., 1 and 2, ...
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.functional.pdist(mg.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
+    tensor([5., 3., 4.])
+    """
+    x = input.array
+    if x.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {x.ndim}D")
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"pdist only supports floating-point dtypes, got {input.dtype}")
+    if p < 0:
+        raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
+    first, second = (Tensor(i) for i in np.triu_indices(len(x), 1))
+    difference: Any = index_select(input, 0, first) - index_select(input, 0, second)  # type: ignore[operator]
+    if x.shape[1] == 0:
+        return r.sum(difference, 1)  # type: ignore[no-any-return]
+    return r.norm(difference, p, 1)  # type: ignore[no-any-return]

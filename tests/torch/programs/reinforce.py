@@ -1,4 +1,4 @@
-"""REINFORCE (Williams 1992) on a cart with a pole, the physics of Barto, Sutton and Anderson 1983."""
+"""REINFORCE (Williams 1992) on a cart with a pole (Barto, Sutton and Anderson 1983)."""
 
 import math
 from itertools import count
