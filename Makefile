@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test test-torch lint types bench docs clean
+.PHONY: help demo test test-torch coverage lint types bench docs clean
 
 help:
 	@echo "make demo        train on real handwritten digits, check the gradients, draw the graph"
 	@echo "make test        lint, types and all tests (no PyTorch needed)"
 	@echo "make test-torch  the tests that compare with PyTorch"
+	@echo "make coverage    the tests, with the lines that none of them ran"
 	@echo "make bench       time minigrad beside PyTorch and print the table"
 	@echo "make docs        write the pages of the operations from their declarations"
 	@echo "make clean       remove environments and caches"
@@ -40,10 +41,13 @@ types: .venv-dev/dev.stamp
 	.venv-dev/bin/mypy
 
 test: lint types
+	.venv-dev/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+
+coverage: .venv-dev/dev.stamp
 	.venv-dev/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
 
 test-torch: .venv-torch/torch.stamp
-	.venv-torch/bin/python -m pytest -n $(PYTEST_WORKERS) tests/torch
+	.venv-torch/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests/torch
 
 bench: .venv-torch/torch.stamp
 	.venv-torch/bin/python tools/bench
