@@ -23,7 +23,8 @@ from minigrad.ops.factorizations import cholesky_ex, eigh, eigvalsh, svdvals
 from minigrad.ops.factorizations import linalg_cholesky as cholesky
 from minigrad.ops.factorizations import linalg_qr as qr
 from minigrad.ops.factorizations import linalg_svd as svd
-from minigrad.ops.functions import PUBLIC, guarded
+from minigrad.ops.functions import guarded
+from minigrad.ops.linalg import matmul as _matmul
 from minigrad.ops.lu import linalg_lu as lu
 from minigrad.ops.lu import linalg_lu_solve as lu_solve
 from minigrad.ops.lu import lu_factor, lu_factor_ex
@@ -58,7 +59,11 @@ __all__ = [
     "vector_norm",
 ]  # fmt: skip
 
-matmul = PUBLIC["matmul"]
+
+@guarded
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The product of matrices, vectors or batches of them; see :func:`minigrad.matmul`."""
+    return _matmul(input, other)
 
 
 @guarded

@@ -20,11 +20,13 @@ from typing import Any
 
 from minigrad.ops.activations import log_softmax as _log_softmax
 from minigrad.ops.activations import softmax as _softmax
+from minigrad.ops.arithmetic import round
 from minigrad.ops.elementwise import erf, expm1, log1p
 from minigrad.ops.elementwise import sigmoid as expit
-from minigrad.ops.functions import PUBLIC, guarded
+from minigrad.ops.functions import guarded
 from minigrad.ops.polynomials import FUNCTIONS as _POLYNOMIALS
-from minigrad.ops.special import digamma, erfc, erfinv, exp2, sinc, xlogy
+from minigrad.ops.reduce import logsumexp
+from minigrad.ops.special import digamma, erfc, erfinv, exp2, logit, polygamma, sinc, xlogy
 from minigrad.ops.special import lgamma as gammaln
 from minigrad.ops.transcendental import (
     entr,
@@ -55,8 +57,6 @@ __all__ += ["modified_bessel_i0", "modified_bessel_i1", "spherical_bessel_j0"]
 __all__ += list(_POLYNOMIALS)
 
 psi = digamma
-logit, logsumexp, polygamma = PUBLIC["logit"], PUBLIC["logsumexp"], PUBLIC["polygamma"]
-round = PUBLIC["round"]
 modified_bessel_i0, modified_bessel_i1 = i0, i1
 globals().update({name: guarded(f) for name, f in _POLYNOMIALS.items()})
 

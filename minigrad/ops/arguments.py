@@ -26,7 +26,10 @@ __all__ = ["ACCIDENTS", "by_accident", "reraise"]
 
 #: What the interpreter and numpy raise by themselves.
 ACCIDENTS = (AttributeError, TypeError, ValueError, IndexError, OverflowError, MemoryError)
-_TOO_LARGE = ("array is too big", "Maximum allowed", "maximum supported dimension")
+_TOO_LARGE = (
+    "array is too big", "Maximum allowed", "maximum supported dimension", "iterator is too large",
+)  # fmt: skip
+_UNLIKE = "operands could not be broadcast together with "
 _RAISE = opmap["RAISE_VARARGS"]
 _PACKAGE = __name__.partition(".")[0]
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_, bool)
@@ -76,6 +79,10 @@ def reraise(
     text = str(error)
     if isinstance(error, MemoryError) or text.startswith(_TOO_LARGE):
         raise RuntimeError(f"{name}(): can't allocate memory: {_size(error)}") from None
+    if text.startswith(_UNLIKE):
+        raise RuntimeError(
+            f"{name}(): the sizes of the tensors must match, or be 1: {text.removeprefix(_UNLIKE)}"
+        ) from None
     if text == "negative dimensions are not allowed":
         raise RuntimeError(f"{name}(): Trying to create tensor with negative dimension") from None
     if isinstance(error, np.linalg.LinAlgError):

@@ -24,6 +24,7 @@ from minigrad.ops.functions import (
     as_operand,
     cast,
     constant,
+    guarded,
     method,
     operator,
     promote,
@@ -150,6 +151,7 @@ def fmod(input: Any, other: Any) -> Tensor:
 
 
 @public(inplace=True)
+@guarded
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """To the nearest whole number, halves to even; or to so many decimals."""
     if input.array.dtype.kind != "f":

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.ops import conv as ops
-from minigrad.ops.functions import public
+from minigrad.ops.functions import guarded, public
 from minigrad.ops.join import cat
 from minigrad.ops.shape import contiguous, reshape
 from minigrad.tensor import Tensor
@@ -227,6 +227,7 @@ def _conv(
 
 
 @public(method=False)
+@guarded
 def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -252,6 +253,7 @@ def conv1d(
 
 
 @public(method=False)
+@guarded
 def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -302,6 +304,7 @@ def conv2d(
 
 
 @public(method=False)
+@guarded
 def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
@@ -398,6 +401,7 @@ def _with_zeros(x: Tensor, counts: Ints) -> Tensor:
 
 
 @public(method=False)
+@guarded
 def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -424,6 +428,7 @@ def conv_transpose1d(
 
 
 @public(method=False)
+@guarded
 def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -468,6 +473,7 @@ def conv_transpose2d(
 
 
 @public(method=False)
+@guarded
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,

@@ -70,6 +70,8 @@ def public(
 
 def _checked(function: F, name: str) -> F:
     """As users call it: what is no tensor is refused by name, not by an AttributeError inside."""
+    if hasattr(function, "__wrapped__"):  # guarded by itself
+        return function
     first = next(iter(function.__annotations__.items()), ("", None))
     if first not in (("input", "Tensor"), ("self", "Tensor")):
         return guarded(function, name)

@@ -22,7 +22,7 @@ from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import quiet, restore
 from minigrad.ops import batching_index
 from minigrad.ops.declare import primitive
-from minigrad.ops.functions import PUBLIC, all_values, cast, constant, method
+from minigrad.ops.functions import PUBLIC, all_values, cast, constant, method, refuse_bfloat16
 from minigrad.ops.inplace import check_writable, write, written
 from minigrad.ops.parts import PART
 from minigrad.ops.samples import Sample, cases
@@ -84,6 +84,8 @@ def _picked_shape(shape: Shape, index: Array, start: int, k: int) -> Shape:
 
 def _put_copy(x: Array, index: Array, values: Array, start: int, k: int, accumulate: bool) -> Array:
     if accumulate:
+        if x.dtype.kind == "V":
+            refuse_bfloat16("index_put")
         values = np.broadcast_to(values, _picked_shape(x.shape, index, start, k))
         return np.asarray(x + _sum_at(x.shape, values, index, start, k))
     out = np.array(x, order="C")

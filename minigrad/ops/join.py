@@ -100,6 +100,8 @@ def repeat(self: Tensor, *repeats: Any, **kwargs: Any) -> Tensor:
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
             "tensor"
         )
+    if min(times, default=0) < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {times}")
     padded = (1,) * (len(times) - len(shape)) + shape
     apart = [n for pair in zip((1,) * len(padded), padded, strict=True) for n in pair]
     wide = [n for pair in zip(times, padded, strict=True) for n in pair]

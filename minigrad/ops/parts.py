@@ -213,9 +213,13 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size (the last may be smaller); views."""
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not input.array.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     dim = wrap_dim(dim, input.array.ndim, "chunk")
     total = input.array.shape[dim]
     if total == 0:
+        if chunks > 2**24:
+            raise RuntimeError(f"chunk: can't allocate memory for {chunks} tensors")
         return split(input, [0] * chunks, dim)
     return split(input, -(-total // chunks), dim)
 

@@ -237,6 +237,13 @@ def repeat_interleave(
     tensor([7, 8, 8])
     """
     if repeats is None:  # how often each index occurs
+        if input.array.ndim != 1 or input.array.dtype.kind not in "iu":
+            raise RuntimeError(
+                "repeat_interleave only accepts a vector of integers as repeat, got "
+                f"{input.dtype} of shape {list(input.array.shape)}"
+            )
+        if input.array.size and input.array.min() < 0:
+            raise RuntimeError("repeats can not be negative")
         return Tensor(np.repeat(np.arange(input.array.size), input.array))
     x = reshape(input, -1) if dim is None else input
     dim = 0 if dim is None else wrap_dim(dim, x.array.ndim, "repeat_interleave")

@@ -15,7 +15,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.dims import wrap_dim, wrap_dims
-from minigrad.ops.functions import OpFunction, cast, public, refuse_bfloat16
+from minigrad.ops.functions import OpFunction, cast, guarded, public, refuse_bfloat16
 from minigrad.ops.samples import cases, normal, span
 from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
@@ -338,6 +338,7 @@ _logsumexp = primitive(
 
 
 @public
+@guarded
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(x)))`` over some dimensions, without overflow."""
     if input.array.dtype.kind == "V":

@@ -234,6 +234,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
             "left=False. In this case linalg.solve is equivalent to B / A.squeeze(-1)"
         )
     right = B.unsqueeze(-1) if vector else B
+    if right.array.ndim < 2:
+        raise RuntimeError("linalg.solve: The input tensor B must have at least 2 dimensions.")
     m, (rows, columns) = A.array.shape[-1], right.array.shape[-2:]
     if m != (rows if left else columns):
         raise RuntimeError(

@@ -363,7 +363,11 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError(f"range of [{low}, {high}] is not finite")
     if not low < high:
         raise RuntimeError("max must be larger than min")
-    return Tensor(np.histogram(x, bins, (low, high))[0].astype(x.dtype))
+    try:
+        counts = np.histogram(x, bins, (low, high))[0]
+    except ValueError as error:
+        raise RuntimeError(f"histc: {error}") from None
+    return Tensor(counts.astype(x.dtype))
 
 
 # -- places in a sorted sequence -------------------------------------------------------------------
@@ -422,7 +426,7 @@ def searchsorted(
     if seq.ndim == 1:
         found = np.asarray(np.searchsorted(seq, values, which))
     else:
-        if seq.shape[:-1] != values.shape[:-1]:
+        if not seq.ndim or seq.shape[:-1] != values.shape[:-1] or not values.ndim:
             raise RuntimeError(
                 "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
                 "dimensions of "
@@ -507,7 +511,10 @@ def histogram(
     edges = bins.array if isinstance(bins, Tensor) else bins.__index__()
     weights = _weights("histogram", weight, input.array.shape)
     _check_ends("histogram", x, edges, range)
-    hist, at = np.histogram(x, edges, range, density, weights)
+    try:
+        hist, at = np.histogram(x, edges, range, density, weights)
+    except ValueError as error:
+        raise RuntimeError(f"histogram: {error}") from None
     return _Frequencies(Tensor(hist.astype(x.dtype)), Tensor(at.astype(x.dtype)))
 
 
@@ -569,6 +576,9 @@ def histogramdd(
         cut = cuts[d] if isinstance(cuts, list) else cuts
         end = None if ends is None or d >= len(ends) else ends[d]
         _check_ends("histogramdd", points[:, d], cut, end)
-    hist, edges = np.histogramdd(points, cuts, ends, density, weights)
+    try:
+        hist, edges = np.histogramdd(points, cuts, ends, density, weights)
+    except ValueError as error:
+        raise RuntimeError(f"histogramdd: {error}") from None
     at = tuple(Tensor(np.asarray(e, x.dtype)) for e in edges)
     return _GridFrequencies(Tensor(hist.astype(x.dtype)), at)

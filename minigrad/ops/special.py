@@ -27,6 +27,7 @@ from minigrad.ops.functions import (
     _explain,
     as_operand,
     cast,
+    guarded,
     method,
     promote,
     public,
@@ -35,6 +36,7 @@ from minigrad.ops.functions import (
 )
 from minigrad.ops.inplace import write
 from minigrad.ops.samples import pair, span
+from minigrad.ops.shape import broadcast_tensors
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -182,6 +184,7 @@ _polygamma = primitive(
 
 
 @public(method=False)
+@guarded
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of :func:`digamma`."""
     if n < 0:
@@ -291,7 +294,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     _second_tensor("heaviside", "values", values)
     if input.array.dtype != values.array.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-    x, v = input.array, values.array
+    x, v = (t.array for t in broadcast_tensors(input, values))
     return Tensor(np.asarray(np.where(x == 0, v, x > 0)).astype(x.dtype))
 
 
@@ -370,6 +373,7 @@ def frac(input: Tensor) -> Tensor:
 
 
 @public(inplace=True)
+@guarded
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """``log(x / (1 - x))``, the inverse of sigmoid; with `eps`, of x between eps and 1 - eps."""
     x = cast(input, result_type(input, 1.0).numpy)

@@ -277,6 +277,13 @@ def diff(
 
 def _slabs(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
     """Twice the areas between neighbours."""
+    if not y.array.ndim:
+        raise RuntimeError("trapezoid: y must have at least one dimension")
+    if x is not None and x.array.ndim != 1 and x.array.ndim != y.array.ndim:
+        raise RuntimeError(
+            "There must be one `x` value for each sample point, as a vector or in the shape of y: "
+            f"got x of shape {list(x.array.shape)} and y of shape {list(y.array.shape)}"
+        )
     size = y.array.shape[dim] - 1
     heights = narrow(y, dim, 1, size) + narrow(y, dim, 0, size)
     if x is None:
@@ -291,7 +298,7 @@ def _slabs(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
     """The integral along `dim` of the function through the points, by trapezoids."""
     dim = wrap_dim(dim, y.array.ndim, "trapezoid")
-    if x is None:
+    if x is None and y.array.ndim:
         size = y.array.shape[dim]
         ends = [sum(narrow(y, dim, i, 1), dim) for i in (0, size - 1)] if size else []
         return (sum(y, dim) - sum(stack(ends), 0) * 0.5) * dx if ends else sum(y, dim)

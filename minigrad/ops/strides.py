@@ -179,4 +179,4 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
         raise RuntimeError(f"step is {step} but must be > 0")
     if not self.array.ndim:
         return reshape(self, 1)[:size]
-    return _unfold((self,), (dim, size, step))
+    return _unfold((self,), (dim, size, min(step, shape[dim] + 1)))

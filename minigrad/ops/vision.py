@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import cast, public
+from minigrad.ops.functions import cast, guarded, public
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import expand, permute, reshape
 from minigrad.tensor import Tensor
@@ -49,6 +49,7 @@ def _copied(x: Tensor) -> Tensor:
 
 
 @public(method=False)
+@guarded
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """From ``(*, C r r, H, W)`` to ``(*, C, H r, W r)``: channels become pixels (Shi et al. 2016).
 
@@ -73,6 +74,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 
 @public(method=False)
+@guarded
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """The inverse of :func:`pixel_shuffle`: from ``(*, C, H r, W r)`` to ``(*, C r r, H, W)``."""
     r = _factor(downscale_factor, "pixel_unshuffle", "downscale_factor")
@@ -90,6 +92,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 
 @public(method=False)
+@guarded
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Mix the channels of ``(N, C, *)``: the first of each group, the second of each, and so on."""
     if isinstance(groups, bool) or not hasattr(groups, "__index__"):

@@ -6,6 +6,7 @@ one int for all dimensions, or one for each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -382,6 +383,8 @@ def _bins(input: Tensor, n: int, output_size: Any, name: str) -> Sizes:
         raise RuntimeError(
             f"{name}: elements of output_size must be greater than or equal to 0 but received {out}"
         )
+    if math.prod(out) > 2**48:
+        raise RuntimeError(f"{name}: can't allocate memory for an output of size {out}")
     return out
 
 
