@@ -45,7 +45,7 @@ def test_by_accident() -> None:
     with pytest.raises(IndexError) as meant:
         mg.ones(2).sum(5)
     with pytest.raises(IndexError) as accident:
-        [][0]  # noqa: B018
+        [][0]
     assert not by_accident(meant.value)
     assert by_accident(accident.value)
 
