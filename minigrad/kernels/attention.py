@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.gemm import AVAILABLE, address, gemm, one_thread, restore_threads, row_at
 from minigrad.kernels.jit import jit, jit_sum
-from minigrad.kernels.reduce import row_extreme
+from minigrad.kernels.rows import dot, row_extreme
 from minigrad.kernels.scalar import exp, log, smaller
 from minigrad.kernels.threads import parallel_for, pool_address
 
@@ -75,14 +75,6 @@ def _multiply(row, factor):  # type: ignore[no-untyped-def]
 def _clear(row):  # type: ignore[no-untyped-def]
     for i in range(row.size):
         row[i] = 0
-
-
-@jit_sum
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    total = a.dtype.type(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
 
 
 @jit
@@ -167,7 +159,7 @@ def _score_gradients(  # type: ignore[no-untyped-def]
     for i in range(lse.size):
         start = i * keys * size
         row, grad = row_at(p + start, keys, lse), row_at(ds + start, keys, lse)
-        shared = _dot(
+        shared = dot(
             row_at(g + i * g_step * size, outer, lse), row_at(y + i * y_step * size, outer, lse)
         )
         if causal:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit, jit_sum
+from minigrad.kernels.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.rows import dot
 from minigrad.kernels.scalar import larger, smaller
 from minigrad.kernels.threads import parallel_for, pool_address
 
@@ -56,20 +57,12 @@ def _spread(pool, grad, scale, index, starts, cols, out):  # type: ignore[no-unt
     parallel_for(pool, _spread_panels, (grad, scale, index, starts, cols, width, out), panels)
 
 
-@jit_sum
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    total = a.dtype.type(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
 @jit
 def _dot_bags(grad, weight, index, starts, cols, out, b0, b1):  # type: ignore[no-untyped-def]
     for b in range(b0, b1):
         row = grad[b * cols : (b + 1) * cols]
         for i in range(starts[b], starts[b + 1]):
-            out[i] = _dot(row, weight[index[i] * cols :])
+            out[i] = dot(row, weight[index[i] * cols :])
 
 
 @jit

@@ -40,7 +40,8 @@ from minigrad.kernels.batch_norm import (
     vector,
 )
 from minigrad.kernels.jit import BLOCK, jit, jit_sum
-from minigrad.kernels.reduce import column_sums, row_moments, squares_block, sum_block
+from minigrad.kernels.reduce import column_sums
+from minigrad.kernels.rows import row_moments, squares_block, sum_block
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.threads import parallel_for
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.batch_norm import flat, pool_for, rows_per_unit
 from minigrad.kernels.jit import BLOCK, jit, jit_sum
-from minigrad.kernels.reduce import column_sums, squares_block
+from minigrad.kernels.reduce import column_sums
+from minigrad.kernels.rows import squares_block
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.threads import parallel_for
 

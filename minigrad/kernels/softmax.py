@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import PARALLEL_MATH, jit, jit_sum
-from minigrad.kernels.reduce import copy, reduced_shape, row_extreme, sum_block
+from minigrad.kernels.reduce import reduced_shape
+from minigrad.kernels.rows import copy, dot, row_extreme, sum_block
 from minigrad.kernels.scalar import exp, log, smaller
 from minigrad.kernels.threads import parallel_for, pool_address
 from minigrad.kernels.vecmath import maximum
@@ -170,20 +171,12 @@ def _logsumexp_rows(pool, x, cols, out):  # type: ignore[no-untyped-def]
     parallel_for(pool, _logsumexp_each_row, (x, cols, tops, out), out.size)
 
 
-@jit_sum
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    total = a.dtype.type(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
 @jit
 def _softmax_backward_each_row(g, y, cols, out, b0, b1):  # type: ignore[no-untyped-def]
     for r in range(b0, b1):
         grad, value = g[r * cols : (r + 1) * cols], y[r * cols : (r + 1) * cols]
         target = out[r * cols : (r + 1) * cols]
-        shared = _dot(grad, value)
+        shared = dot(grad, value)
         for i in range(target.size):
             target[i] = value[i] * (grad[i] - shared)
 
