@@ -41,13 +41,13 @@ types: .venv-dev/dev.stamp
 	.venv-dev/bin/mypy
 
 test: lint types
-	.venv-dev/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+	.venv-dev/bin/python -m pytest -n $(PYTEST_WORKERS)
 
 coverage: .venv-dev/dev.stamp
-	.venv-dev/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
+	.venv-dev/bin/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term:skip-covered
 
 test-torch: .venv-torch/torch.stamp
-	.venv-torch/bin/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests/torch
+	.venv-torch/bin/python -m pytest -n $(PYTEST_WORKERS) tests/torch
 
 bench: .venv-torch/torch.stamp
 	.venv-torch/bin/python tools/bench
