@@ -19,7 +19,7 @@ from minigrad.kernels.jit import PARALLEL_CHEAP, jit
 from minigrad.kernels.scalar import larger, smaller
 from minigrad.kernels.threads import parallel_for, pool_address
 
-__all__ = ["add_rows", "check_indices", "gather", "scatter_add", "take_rows"]
+__all__ = ["add_rows", "check_indices", "take_rows"]
 
 Array = NDArray[Any]
 Indices = NDArray[np.integer]
@@ -198,78 +198,4 @@ def add_rows(
     pool = pool_address() if grad.size >= PARALLEL_CHEAP else 0
     skip = -1 if padding_index is None else padding_index
     _add_rows(pool, grad.ravel(), indices.ravel(), math.prod(tail), skip, out.ravel())
-    return out
-
-
-# --- Along an axis ------------------------------------------------------------------------------
-
-
-def gather(x: Array, axis: int, indices: Indices) -> Array:
-    """``out[i, j, k] = x[i, indices[i, j, k], k]`` (for axis 1): one value per index.
-
-    Parameters
-    ----------
-    x : ndarray
-    axis : int
-        In ``[0, x.ndim)``.
-    indices : ndarray of int64
-        As many axes as `x`; along the others than `axis` not longer than `x`. Checked.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1], [0]]))
-    array([[2.],
-           [3.]])
-    """
-    return np.take_along_axis(_trim(x, axis, indices.shape), indices, axis)
-
-
-def _trim(x: Array, axis: int, shape: tuple[int, ...]) -> Array:
-    """The leading part of `x` that has `shape`, `axis` left whole."""
-    return x[tuple([slice(None if i == axis else size) for i, size in enumerate(shape)])]
-
-
-@jit
-def _scatter_add(values, indices, rows, cols, length, out):  # type: ignore[no-untyped-def]
-    """``(A, rows, C)`` values added into ``(A, length, C)`` in order."""
-    for slab in range(values.size // (rows * cols)):
-        for r in range(rows):
-            start = (slab * rows + r) * cols
-            for c in range(cols):
-                out[(slab * length + indices[start + c]) * cols + c] += values[start + c]
-
-
-def scatter_add(x: Array, axis: int, indices: Indices, values: Array) -> Array:
-    """A copy of `x` with ``out[i, indices[i, j, k], k] += values[i, j, k]`` (for axis 1).
-
-    With `x` zero it is the derivative of :func:`gather`.
-
-    Parameters
-    ----------
-    x : ndarray
-    axis : int
-        In ``[0, x.ndim)``.
-    indices : ndarray of int64
-        As many axes as `x`; along the others than `axis` not longer than `x`. Checked.
-    values : ndarray
-        At least as long as `indices` along every axis; what goes beyond is not used.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scatter_add(np.zeros(3), 0, np.array([2, 2, 0]), np.array([1.0, 2.0, 5.0]))
-    array([5., 0., 3.])
-    """
-    out = np.array(x, order="C")
-    if indices.size == 0:
-        return out
-    part = _trim(out, axis, indices.shape)
-    values = values[tuple([slice(size) for size in indices.shape])]
-    target = np.ascontiguousarray(part)
-    rows, cols = indices.shape[axis], math.prod(indices.shape[axis + 1 :])
-    values = values.astype(out.dtype, copy=False).ravel()
-    _scatter_add(values, indices.ravel(), rows, cols, out.shape[axis], target.reshape(-1))
-    if target is not part:
-        part[...] = target
     return out

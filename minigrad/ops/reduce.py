@@ -22,6 +22,7 @@ from minigrad.tensor import Tensor
 
 kernels = lazy("reduce")
 softmax_kernels = lazy("softmax")
+along_kernels = lazy("along")
 
 Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
@@ -81,6 +82,7 @@ _mean = primitive(
 
 
 _SUM = _sum.op
+_RUNNING = 1024  #: below so many elements numpy's ``cumsum`` is as quick as a kernel
 
 
 def _in_dtype(input: Tensor, dtype: Any) -> Tensor:
@@ -168,10 +170,21 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     return _in_dtype(_prod((x,), (wrap_dims(dim, x.array.ndim, "prod"), keepdim)), dtype)
 
 
+def _running(x: Array, dim: int, backwards: bool = False) -> Array:
+    """Sums along `dim`, added up in float64 whatever the size."""
+    if x.size >= _RUNNING and x.dtype.char in "fd":
+        return along_kernels.cumsum(x, dim, backwards)  # type: ignore[no-any-return]
+    if backwards:
+        return np.flip(_running(np.flip(x, dim), dim), dim)
+    if x.dtype.kind in "biu":
+        return np.cumsum(x, dim, dtype=np.int64)
+    return np.cumsum(x, dim, dtype=np.float64).astype(x.dtype, copy=False)
+
+
 _cumsum = primitive(
-    "cumsum",
-    lambda x, dim: np.cumsum(x, dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype),
-    vjp=lambda g, dim: _reverse_cumsum(g, dim), batch=shifted(0),
+    "cumsum", _running,
+    vjp=lambda g, dim: _reverse_cumsum(g, dim),
+    fused=lambda g, dim: _running(g, dim, True), batch=shifted(0),
     sample=cases(
         lambda rng: ((rng.normal(size=(3, 4)),), (1,)),
         lambda rng: ((rng.normal(size=5),), (0,)),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.autograd.engine import apply
+from minigrad.kernels.lazy import lazy
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, guarded, public
@@ -20,13 +21,18 @@ from minigrad.ops.scatter import gather
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
+kernels = lazy("sort")
+
 Array = np.ndarray[Any, Any]
+_SMALL = 512  # below so many elements numpy's ``argsort`` is as quick as a kernel
 
 # -- kernels: the order along the last axis --------------------------------------------------------
 
 
 def _order(x: Array, descending: bool) -> Array:
     """The indices that sort the last axis; equal elements stay in order, also when descending."""
+    if x.dtype == np.float32 and x.size >= _SMALL:
+        return kernels.order(x, descending)  # type: ignore[no-any-return]
     if not descending:
         return np.argsort(x, axis=-1, kind="stable")
     backwards = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
@@ -64,6 +70,8 @@ def _along(x: Tensor, dim: int, find: Any, *args: Any) -> Tensor:
 def _best(x: Array, k: int, largest: bool) -> Array:
     """The indices of the `k` first of the sorted row, without sorting all of a long one."""
     n = x.shape[-1]
+    if k and x.dtype == np.float32 and x.size >= _SMALL:
+        return kernels.best(x, k, largest)  # type: ignore[no-any-return]
     if (
         n < 512
         or k * 4 > n

@@ -57,29 +57,6 @@ def test_same_bits_for_any_number_of_threads():
         set_num_threads(before)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
-def test_gather_and_scatter_add(axis, dtype):
-    x = (10 * rows(4, (5, 6))).astype(dtype)
-    shape = [3, 4, 5]
-    shape[axis] = 9
-    chosen = indices(tuple(shape), x.shape[axis])
-    values = (10 * rows(10, (10, 10))).astype(dtype)
-    gathered = index.gather(x, axis, chosen)
-    added = index.scatter_add(x, axis, chosen, values)
-    want = x.astype("f8")
-    for position in np.ndindex(*shape):
-        place = list(position)
-        place[axis] = chosen[position]
-        assert gathered[position] == x[tuple(place)]
-        want[tuple(place)] += values[position]
-    assert added.dtype == x.dtype
-    np.testing.assert_allclose(added, want, rtol=1e-5, atol=1e-5)
-    unchanged = index.scatter_add(x, axis, chosen[:0], values)
-    np.testing.assert_array_equal(unchanged, x)
-    assert not np.shares_memory(unchanged, x)
-
-
 def test_check_indices_passes_good_ones():
     good = np.array([[0, 4], [2, 1]], np.int32)
     checked = index.check_indices(good.T, 5, "take")

@@ -1,0 +1,289 @@
+"""One value per index along an axis, the sums that are its derivative, and running sums.
+
+Arrays are seen as ``(slabs, length, cols)``: what lies before the axis, the axis, and what lies
+behind. These are the only kernels that look at their indices, because looking twice would cost as
+much as the work: they leave a wrong one out, and say so.
+
+Sums are taken in the order of the indices, whatever the number of threads: threads share slabs and
+columns, never the axis.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.scalar import larger, smaller
+from minigrad.kernels.threads import parallel_for, pool_address
+
+__all__ = ["cumsum", "gather", "scatter_add"]
+
+Array = NDArray[Any]
+Indices = NDArray[np.int64]
+
+_PANEL = 64  # columns of one unit of work, and at most so many running sums at once
+_UNIT = 8192  # elements of one unit of work, about
+
+
+def _pool(size: int) -> int:
+    return pool_address() if size >= PARALLEL_CHEAP else 0
+
+
+# -- gather ----------------------------------------------------------------------------------------
+
+
+@jit
+def _gather_lines(x, indices, rows, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+    """Along the last axis; `group` slabs are a unit. Without a branch, the loop vectorises."""
+    limit, missed = np.uint64(length), 0
+    for slab in range(b0 * group, smaller(b1 * group, out.size // rows)):
+        line = x[slab * length : (slab + 1) * length]
+        wanted, target = indices[slab * rows :], out[slab * rows : (slab + 1) * rows]
+        for r in range(target.size):
+            i = wanted[r]
+            inside = np.uint64(i) < limit
+            target[r] = line[i if inside else 0]
+            missed += not inside
+    if missed:
+        wrong[0] = 1
+
+
+@jit
+def _gather_rows(x, indices, rows, cols, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+    """Along another axis; `group` rows of `cols` values are a unit."""
+    limit, missed = np.uint64(length), 0
+    for q in range(b0 * group, smaller(b1 * group, out.size // cols)):
+        base = q // rows * length * cols
+        wanted, target = indices[q * cols :], out[q * cols : (q + 1) * cols]
+        for c in range(target.size):
+            i = wanted[c]
+            inside = np.uint64(i) < limit
+            target[c] = x[base + (i if inside else 0) * cols + c]
+            missed += not inside
+    if missed:
+        wrong[0] = 1
+
+
+@jit
+def _gather(pool, x, indices, rows, cols, length, out, wrong):  # type: ignore[no-untyped-def]
+    if cols == 1:
+        group = larger(1, _UNIT // rows)
+        units = (out.size // rows + group - 1) // group
+        parallel_for(pool, _gather_lines, (x, indices, rows, length, group, out, wrong), units)
+    else:
+        group = larger(1, _UNIT // cols)
+        units = (out.size // cols + group - 1) // group
+        args = (x, indices, rows, cols, length, group, out, wrong)
+        parallel_for(pool, _gather_rows, args, units)
+
+
+def gather(x: Array, axis: int, indices: Indices) -> Array | None:
+    """``out[i, j, k] = x[i, indices[i, j, k], k]`` (for axis 1): one value per index.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64
+    axis : int
+        In ``[0, x.ndim)``.
+    indices : ndarray of int64
+        The shape of `x`, but for the length of `axis`.
+
+    Returns
+    -------
+    ndarray or None
+        None if an index is not in ``[0, x.shape[axis])``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1], [0]]))
+    array([[2.],
+           [3.]])
+    """
+    out = np.empty(indices.shape, x.dtype)
+    if not out.size:
+        return out
+    wrong = np.zeros(1, np.int64)
+    rows, cols = indices.shape[axis], math.prod(x.shape[axis + 1 :])
+    flat = (x.ravel(), indices.ravel())
+    _gather(_pool(out.size), *flat, rows, cols, x.shape[axis], out.reshape(-1), wrong)
+    return None if wrong[0] else out
+
+
+# -- its derivative --------------------------------------------------------------------------------
+
+
+@jit
+def _add_lines(values, indices, rows, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+    """Along the last axis; `group` slabs are a unit."""
+    limit = np.uint64(length)
+    for slab in range(b0 * group, smaller(b1 * group, values.size // rows)):
+        wanted, source = indices[slab * rows :], values[slab * rows : (slab + 1) * rows]
+        target = out[slab * length : (slab + 1) * length]
+        for r in range(source.size):
+            i = wanted[r]
+            if np.uint64(i) < limit:
+                target[i] += source[r]
+            else:
+                wrong[0] = 1
+
+
+@jit
+def _add_panels(values, indices, rows, cols, length, panels, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+    """Along another axis; a panel of columns of one slab is a unit."""
+    limit = np.uint64(length)
+    for unit in range(b0, b1):
+        slab, left = unit // panels, unit % panels * _PANEL
+        base = slab * length * cols + left
+        for r in range(rows):
+            start = (slab * rows + r) * cols + left
+            source = values[start : start + smaller(_PANEL, cols - left)]
+            wanted = indices[start:]
+            for c in range(source.size):
+                i = wanted[c]
+                if np.uint64(i) < limit:
+                    out[base + i * cols + c] += source[c]
+                else:
+                    wrong[0] = 1
+
+
+@jit
+def _scatter_add(pool, values, indices, rows, cols, length, out, wrong):  # type: ignore[no-untyped-def]
+    slabs = values.size // (rows * cols)
+    if cols == 1:
+        group = larger(1, _UNIT // rows)
+        lines = (values, indices, rows, length, group, out, wrong)
+        parallel_for(pool, _add_lines, lines, (slabs + group - 1) // group)
+    else:
+        panels = (cols + _PANEL - 1) // _PANEL
+        panel = (values, indices, rows, cols, length, panels, out, wrong)
+        parallel_for(pool, _add_panels, panel, slabs * panels)
+
+
+def scatter_add(out: Array, axis: int, indices: Indices, values: Array) -> bool:
+    """Add in place: ``out[i, indices[i, j, k], k] += values[i, j, k]`` (for axis 1).
+
+    With `out` zero it is the derivative of :func:`gather`.
+
+    Parameters
+    ----------
+    out : ndarray of float32 or float64
+    axis : int
+        In ``[0, out.ndim)``.
+    indices : ndarray of int64
+        As many axes as `out`; along the others than `axis` not longer than `out`.
+    values : ndarray
+        As `out` in type and as `indices` in shape.
+
+    Returns
+    -------
+    bool
+        Whether all indices were in ``[0, out.shape[axis])``; others were left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sums = np.zeros(3)
+    >>> scatter_add(sums, 0, np.array([2, 2, 0]), np.array([1.0, 2.0, 5.0]))
+    True
+    >>> sums
+    array([5., 0., 3.])
+    """
+    if not indices.size:
+        return True
+    part = out[tuple(slice(None if i == axis else n) for i, n in enumerate(indices.shape))]
+    target = np.ascontiguousarray(part)
+    wrong = np.zeros(1, np.int64)
+    rows, cols = indices.shape[axis], math.prod(indices.shape[axis + 1 :])
+    flat = (values.ravel(), indices.ravel(), rows, cols, out.shape[axis])
+    _scatter_add(_pool(values.size), *flat, target.reshape(-1), wrong)
+    if target is not part:
+        part[...] = target
+    return not wrong[0]
+
+
+# -- running sums ----------------------------------------------------------------------------------
+
+
+@jit
+def _sum_units(x, length, cols, width, panels, first, step, out, b0, b1):  # type: ignore[no-untyped-def]
+    """Each unit runs `width` sums side by side: one at a time would wait for every addition."""
+    totals = np.empty(_PANEL, np.float64)
+    for unit in range(b0, b1):
+        left = unit % panels * width
+        count = smaller(width, cols - left)
+        at = (unit // panels * length + first) * cols + left
+        for c in range(count):
+            totals[c] = 0.0
+        for _ in range(length):
+            source, target = x[at : at + count], out[at : at + count]
+            for c in range(count):
+                totals[c] += source[c]
+                target[c] = totals[c]
+            at += step * cols
+
+
+@jit
+def _sum_lines(x, length, first, step, out, b0, b1):  # type: ignore[no-untyped-def]
+    """Four lines side by side, for the same reason; `b0` to `b1` count fours of lines."""
+    lines = x.size // length
+    for line in range(4 * b0, smaller(4 * b1, lines), 4):
+        at = line * length + first
+        if line + 4 <= lines:
+            a = b = c = d = 0.0
+            for _ in range(length):
+                a += x[at]
+                b += x[at + length]
+                c += x[at + 2 * length]
+                d += x[at + 3 * length]
+                out[at], out[at + length] = a, b
+                out[at + 2 * length], out[at + 3 * length] = c, d
+                at += step
+        else:
+            for other in range(lines - line):
+                a = 0.0
+                for i in range(length):
+                    place = at + other * length + i * step
+                    a += x[place]
+                    out[place] = a
+
+
+@jit
+def _cumsum(pool, x, length, cols, backwards, out):  # type: ignore[no-untyped-def]
+    first, step = (length - 1, -1) if backwards else (0, 1)
+    if cols == 1:
+        lines = x.size // length
+        parallel_for(pool, _sum_lines, (x, length, first, step, out), (lines + 3) // 4)
+    else:
+        panels = (cols + _PANEL - 1) // _PANEL
+        units = x.size // (length * cols) * panels
+        parallel_for(pool, _sum_units, (x, length, cols, _PANEL, panels, first, step, out), units)
+
+
+def cumsum(x: Array, axis: int, backwards: bool = False) -> Array:
+    """The sums of the first 1, 2, 3, ... values along an axis, added up in float64.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64
+    axis : int
+        In ``[0, x.ndim)``.
+    backwards : bool
+        Of the last 1, 2, 3, ... instead, each sum in the place of the first value in it: the
+        derivative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cumsum(np.array([1.0, 2.0, 3.0]), 0), cumsum(np.array([1.0, 2.0, 3.0]), 0, True)
+    (array([1., 3., 6.]), array([6., 5., 3.]))
+    """
+    out = np.empty(x.shape, x.dtype)
+    if out.size:
+        flat = (x.ravel(), x.shape[axis], math.prod(x.shape[axis + 1 :]), backwards)
+        _cumsum(_pool(x.size), *flat, out.reshape(-1))
+    return out
