@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.lazy import lazy
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.samples import Sample, cases
 from minigrad.tensor import Tensor
+
+kernels = lazy("pad")
 
 Array = np.ndarray[Any, Any]
 Amounts = tuple[tuple[int, int], ...]
@@ -78,34 +81,38 @@ def _sources(size: int, before: int, after: int, mode: str) -> Array:
     return np.where(i < size, i, 2 * (size - 1) - i)
 
 
+def _tables(shape: tuple[int, ...], amounts: Amounts, mode: str) -> list[Array]:
+    """For each padded dimension of an unpadded `shape`, what its places are copies of."""
+    sizes = shape[len(shape) - len(amounts) :]
+    return [
+        _sources(size, before, after, mode)
+        for size, (before, after) in zip(sizes, amounts, strict=True)
+    ]
+
+
 def _pad_copies(x: Array, amounts: Amounts, mode: str) -> Array:
-    lead = x.ndim - len(amounts)
-    for dim, (before, after) in enumerate(amounts, lead):
-        if before or after:
-            x = x.take(_sources(x.shape[dim], before, after, mode), dim)
-    return np.array(x, order="C") if not any(map(any, amounts)) else np.ascontiguousarray(x)
+    tables = _tables(x.shape, amounts, mode)
+    if x.dtype.char in "fd" and len(tables) <= 3:
+        return kernels.pad(x, tables)  # type: ignore[no-any-return]
+    for dim, table in enumerate(tables, x.ndim - len(tables)):
+        x = x.take(table, dim)
+    return np.ascontiguousarray(x)
 
 
 def _fold_margins(g: Array, amounts: Amounts, mode: str) -> Array:
     """Add each element to the one that it is a copy of."""
     lead = g.ndim - len(amounts)
-    for dim, (before, after) in enumerate(amounts, lead):
-        if before or after:
-            g = _fold(g, dim, before, after, mode)
+    trimmed = [size - sum(both) for size, both in zip(g.shape[lead:], amounts, strict=True)]
+    shape = (*g.shape[:lead], *trimmed)
+    tables = _tables(shape, amounts, mode)
+    if g.dtype.char in "fd" and len(tables) <= 3:
+        return kernels.fold(g, tables, shape)  # type: ignore[no-any-return]
+    for dim, table in enumerate(tables, lead):
+        rows = np.moveaxis(g, dim, 0)
+        sums = np.zeros((shape[dim], *rows.shape[1:]), g.dtype)
+        np.add.at(sums, table, rows)
+        g = np.moveaxis(sums, 0, dim)
     return np.ascontiguousarray(g)
-
-
-def _fold(g: Array, dim: int, before: int, after: int, mode: str) -> Array:
-    n = g.shape[dim] - before - after
-    source = _sources(n, before, after, mode)
-    rows = np.moveaxis(g, dim, 0)
-    first = max(before, 0)
-    last = max(first, g.shape[dim] - max(after, 0))
-    out = np.zeros((n, *rows.shape[1:]), g.dtype)
-    out[source[first:last]] = rows[first:last]  # here each element has one copy
-    for i in (*range(first), *range(last, g.shape[dim])):
-        out[source[i]] += rows[i]
-    return np.moveaxis(out, 0, dim)
 
 
 def _copies_sample(folded: bool) -> Any:
