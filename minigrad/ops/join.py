@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.engine import apply
+from minigrad.kernels.lazy import lazy
 from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
 from minigrad.ops.functions import OpFunction, as_operand, cast, method, public, result_type
 from minigrad.ops.parts import take_part
 from minigrad.ops.samples import cases, normal
-from minigrad.ops.shape import expand, reshape, unsqueeze
+from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
+
+kernels = lazy("copy")
 
 Array = np.ndarray[Any, Any]
 
@@ -114,23 +118,42 @@ def repeat(self: Tensor, *repeats: Any, **kwargs: Any) -> Tensor:
 # -- joining -------------------------------------------------------------------------------------
 
 
-def _cat_grad(g: Any, xs: Any, dim: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    key = (slice(None),) * dim
-    take = take_part if isinstance(g, Tensor) else (lambda a, k: a[k])
-    return tuple(take(g, (*key, slice(a, a + n))) for a, n in zip(starts, sizes, strict=True))
+def _pieces(g: Any, dim: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    """What each tensor contributed to `g`; views."""
+    take = take_part if isinstance(g, Tensor) else _view
+    lead, ends = (slice(None),) * dim, list(accumulate(sizes))
+    return tuple(take(g, (*lead, slice(end - n, end))) for end, n in zip(ends, sizes, strict=True))
+
+
+def _entries(g: Any, dim: int, count: int) -> tuple[Any, ...]:
+    """The `count` entries along `dim`; views."""
+    take = take_part if isinstance(g, Tensor) else _view
+    return tuple(take(g, (*(slice(None),) * dim, i)) for i in range(count))
+
+
+def _view(a: Array, key: Any) -> Array:
+    return a[(*key, Ellipsis)]
+
+
+def _stacked(xs: Sequence[Array], dim: int) -> Array:
+    key = (slice(None),) * dim + (None,)
+    return kernels.join([x[key] for x in xs], dim)  # type: ignore[no-any-return]
 
 
 _cat = primitive(
-    "cat", lambda xs, dim, sizes: np.concatenate(xs, dim), inputs=-1,
-    vjp=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes),
-    fused=lambda g, dim, sizes: _cat_grad(g, None, dim, sizes), batch=shifted(0),
+    "cat", lambda xs, dim, sizes: kernels.join(xs, dim), inputs=-1,
+    vjp=_pieces, fused=_pieces, batch=shifted(0),
     sample=cases(lambda rng: ((rng.normal(size=(2, 3)), rng.normal(size=(2, 1))), (1, (3, 1)))),
+)  # fmt: skip
+_stack = primitive(
+    "stack", lambda xs, dim, count: _stacked(xs, dim), inputs=-1, vjp=_entries, fused=_entries, batch=shifted(0),
+    sample=cases(lambda rng: ((rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), (1, 2))),
+    doc="Tensors of one shape along a new dimension.",
 )  # fmt: skip
 
 
 def _same_type(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
-    if isinstance(tensors, Tensor) or not isinstance(tensors, (tuple, list)):
+    if not isinstance(tensors, (tuple, list)):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
             f"{type(tensors).__name__}"
@@ -139,6 +162,9 @@ def _same_type(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
         kind = ValueError if name == "cat" else RuntimeError
         raise kind(f"{name}(): expected a non-empty list of Tensors")
     xs = [as_operand(x, name, i) for i, x in enumerate(tensors)]
+    dtype = xs[0].array.dtype
+    if all(x.array.dtype is dtype for x in xs):
+        return xs
     dtype = result_type(*xs).numpy
     return [cast(x, dtype) for x in xs]
 
@@ -147,13 +173,21 @@ def _same_type(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors one after the other along `dim`; their other sizes must agree."""
     xs = _same_type(tensors, "cat")
-    xs = [x for x in xs if x.array.shape != (0,)] or xs[:1]  # PyTorch's legacy empty tensor
-    shape = xs[0].array.shape
-    if not shape:
+    shapes = [x.array.shape for x in xs]
+    if (0,) in shapes:  # PyTorch's legacy empty tensor
+        xs = [x for x in xs if x.array.shape != (0,)] or xs[:1]
+        shapes = [x.array.shape for x in xs]
+    if not shapes[0]:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    dim = wrap_dim(dim, len(shape), "cat")
-    for i, x in enumerate(xs):
-        other = x.array.shape
+    dim = wrap_dim(dim, len(shapes[0]), "cat")
+    if any(shape != shapes[0] for shape in shapes):
+        _check_sizes(shapes, dim)
+    return _cat(tuple(xs), (dim, tuple([shape[dim] for shape in shapes])))
+
+
+def _check_sizes(shapes: list[tuple[int, ...]], dim: int) -> None:
+    shape = shapes[0]
+    for i, other in enumerate(shapes):
         if len(other) != len(shape):
             raise RuntimeError(
                 f"Tensors must have same number of dimensions: got {len(shape)} and {len(other)}"
@@ -163,7 +197,6 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"cat: Sizes of tensors must match except in dimension {dim}. Expected size "
                 f"{list(shape)} but got size {list(other)} for tensor number {i} in the list."
             )
-    return _cat(tuple(xs), (dim, tuple(x.array.shape[dim] for x in xs)))
 
 
 public(cat, name="concat", method=False)
@@ -180,5 +213,4 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(xs[0].array.shape)} at "
                 f"entry 0 and {list(x.array.shape)} at entry {i}"
             )
-    dim = wrap_dim(dim, xs[0].array.ndim + 1, "stack")
-    return cat([unsqueeze(x, dim) for x in xs], dim)
+    return _stack(tuple(xs), (wrap_dim(dim, xs[0].array.ndim + 1, "stack"), len(xs)))
