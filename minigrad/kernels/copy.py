@@ -18,7 +18,7 @@ __all__ = ["join"]
 Array = NDArray[Any]
 
 #: Bytes are moved, whatever they mean, as numbers of the same width.
-_AS = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
+_AS: dict[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
 
 @jit
