@@ -87,13 +87,6 @@ class NoValues(RuntimeError):  # noqa: N818 - it says what there is not
     leave the computation to :func:`apply`.
     """
 
-    def __str__(self) -> str:
-        if self.args:
-            return str(self.args[0])
-        from minigrad.func.logical import explain
-
-        return explain(self)
-
 
 class Counter:
     """How often some memory was written in place; shared by a tensor and its views.

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.autograd.engine import NoValues
 
-__all__ = ["Logical", "explain"]
+__all__ = ["Logical"]
 
 Array = np.ndarray[Any, Any]
 
@@ -21,7 +21,7 @@ class _Flags:
         self.array = array
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise NoValues
+        raise _ValuesWanted
 
     @property
     def writeable(self) -> bool:
@@ -96,11 +96,11 @@ class Logical:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise NoValues
+        raise _ValuesWanted
 
 
 def _refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-    raise NoValues
+    raise _ValuesWanted
 
 
 _REFUSED = """
@@ -114,8 +114,15 @@ for _name in _REFUSED.split():
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
-def explain(error: NoValues) -> str:
-    """The text of the error: which function wanted values."""
+class _ValuesWanted(NoValues):
+    """Finds out who wanted values only when its text is read: most are caught before."""
+
+    def __str__(self) -> str:
+        return _explain(self)
+
+
+def _explain(error: NoValues) -> str:
+    """Which function wanted values, by the frames that the error came through."""
     name, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code

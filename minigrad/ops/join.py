@@ -146,7 +146,8 @@ _cat = primitive(
     sample=cases(lambda rng: ((rng.normal(size=(2, 3)), rng.normal(size=(2, 1))), (1, (3, 1)))),
 )  # fmt: skip
 _stack = primitive(
-    "stack", lambda xs, dim, count: _stacked(xs, dim), inputs=-1, vjp=_entries, fused=_entries, batch=shifted(0),
+    "stack", lambda xs, dim, count: _stacked(xs, dim), inputs=-1,
+    vjp=_entries, fused=_entries, batch=shifted(0),
     sample=cases(lambda rng: ((rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), (1, 2))),
     doc="Tensors of one shape along a new dimension.",
 )  # fmt: skip
