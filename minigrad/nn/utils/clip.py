@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from minigrad.kernels.quiet import call_quietly
 from minigrad.ops.inplace import written
 from minigrad.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+__all__ = [
+    "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",
+    "get_total_norm",
+]  # fmt: skip
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -41,11 +45,27 @@ def get_total_norm(
     ----------
     tensors : Tensor or iterable of Tensor
     norm_type : float
-        The p of the norm; ``inf`` for the largest element.
+        The p of the norm; ``inf`` for the largest element, ``-inf`` for the smallest.
     error_if_nonfinite : bool
         Raise if the norm is NaN or infinite.
     foreach : optional
         Accepted, without meaning here.
+
+    Returns
+    -------
+    Tensor
+        A scalar; 0 if there are no tensors.
+
+    Raises
+    ------
+    RuntimeError
+        If `error_if_nonfinite` and the norm is NaN or infinite.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.utils.get_total_norm([mg.tensor([3.0, 0.0]), mg.tensor([[4.0]])])
+    tensor(5.)
     """
     arrays = [t.array for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
     p = float(norm_type)
@@ -54,6 +74,8 @@ def get_total_norm(
     kind = np.result_type(*arrays)
     if p == math.inf:
         total = np.max([np.max(np.abs(x)) if x.size else 0 for x in arrays])
+    elif p == -math.inf:
+        total = np.min([np.min(np.abs(x)) for x in arrays])
     elif p == 0.0:
         total = np.count_nonzero([np.count_nonzero(x) for x in arrays])
     else:
@@ -71,7 +93,27 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:  # fmt: skip
-    """Scale the gradients by ``max_norm / total_norm`` if that is below 1, in place."""
+    """Scale the gradients by ``max_norm / total_norm`` if that is below 1, in place.
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+    max_norm : float
+    total_norm : Tensor
+        What :func:`get_total_norm` gave.
+    foreach : optional
+        Accepted, without meaning here.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = mg.nn.Parameter(mg.ones(4))
+    >>> (3 * w).sum().backward()
+    >>> total = mg.nn.utils.get_total_norm([w.grad])
+    >>> mg.nn.utils.clip_grads_with_norm_([w], 1.0, total)
+    >>> w.grad
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
     scale = float(max_norm) / (float(total_norm) + 1e-6)
     if scale >= 1:
         return
@@ -114,15 +156,56 @@ def clip_grad_norm_(
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
     listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not listed and isinstance(parameters, Generator):
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
+        )
     total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(listed, max_norm, total)
     return total
 
 
+def clip_grad_norm(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+    error_if_nonfinite: bool = False, foreach: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """The older name of :func:`clip_grad_norm_`. Deprecated.
+
+    Warns
+    -----
+    FutureWarning
+        Always.
+    """
+    warnings.warn(
+        "`nn.utils.clip_grad_norm` is now deprecated in favor of `nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
+
+
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
-    """Limit each element of the gradients to ``[-clip_value, clip_value]``, in place."""
+    """Limit each element of the gradients to ``[-clip_value, clip_value]``, in place.
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+        Those without a gradient are passed over.
+    clip_value : float
+    foreach : optional
+        Accepted, without meaning here.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = mg.nn.Parameter(mg.ones(2))
+    >>> (mg.tensor([3.0, -0.5]) * w).sum().backward()
+    >>> mg.nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([ 1.0000, -0.5000])
+    """
     limit = float(clip_value)
     for g in _gradients(parameters):
         np.clip(g.array, -limit, limit, out=g.array)

@@ -12,12 +12,30 @@ __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """The elements of all parameters, one parameter after the other, in the graph."""
+    """The elements of all parameters, one parameter after the other, in the graph.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.utils.parameters_to_vector([mg.ones(2), mg.zeros(1, 2)])
+    tensor([1., 1., 0., 0.])
+    """
     return cat([reshape(p, (-1,)) for p in parameters])  # type: ignore[no-any-return]
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Set the parameters to the elements of a vector.
+
+    Parameters
+    ----------
+    vec : Tensor
+        As :func:`parameters_to_vector` gives.
+    parameters : iterable of Tensor
+        They stay the same tensors.
 
     Raises
     ------
@@ -25,6 +43,15 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         If `vec` is no tensor.
     RuntimeError
         If it has not as many elements as the parameters together.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> layer = mg.nn.Linear(2, 1)
+    >>> mg.nn.utils.vector_to_parameters(mg.tensor([1.0, 2.0, 3.0]), layer.parameters())
+    >>> layer.bias
+    Parameter containing:
+    tensor([3.], requires_grad=True)
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected a Tensor as vec, got {type(vec).__name__}")

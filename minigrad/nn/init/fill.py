@@ -1,13 +1,12 @@
-"""Ways to set the parameters before training.
-
-What they have in common is the variance that a layer gives its output: with independent weights
-of mean 0, ``Var(y) = fan_in * Var(w) * Var(x)``. Too small, and the signal dies out with depth; too
-large, and it explodes or saturates.
-"""
+"""Initialization of one tensor: constants, the variance that a layer needs, structure."""
 
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,22 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 
+_SKIP: ContextVar[bool] = ContextVar("skip", default=False)
+
+
+@contextmanager
+def skipped() -> Iterator[None]:
+    """The functions of this file leave tensors as they are."""
+    token = _SKIP.set(True)
+    try:
+        yield
+    finally:
+        _SKIP.reset(token)
+
+
 def _set(tensor: Tensor, values: Any, name: str) -> Tensor:
+    if _SKIP.get():
+        return tensor
     with no_grad():
         return overwrite(tensor, values, name)
 
@@ -33,21 +47,58 @@ def _set(tensor: Tensor, values: Any, name: str) -> Tensor:
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with numbers uniform on [a, b)."""
+    """Fill with numbers uniform on [a, b).
+
+    Parameters
+    ----------
+    tensor : Tensor
+    a, b : float
+    generator : Generator, optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = uniform_(mg.empty(3, 5), -1.0, 1.0)
+    >>> bool((w.abs() <= 1).all())
+    True
+    """
+    if _SKIP.get():
+        return tensor
     with no_grad():
-        return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined, no-any-return]
+        return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with normal numbers."""
+    """Fill with normal numbers of this mean and standard deviation.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    mean, std : float
+    generator : Generator, optional
+    """
+    if _SKIP.get():
+        return tensor
     with no_grad():
-        return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined, no-any-return]
+        return tensor.normal_(mean, std, generator=generator)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with one value: weights that start equal stay equal, so this is for biases."""
+    """Fill with one value: weights that start equal stay equal, so this is for biases.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    val : float
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> constant_(mg.empty(3), 0.01)
+    tensor([0.0100, 0.0100, 0.0100])
+    """
     return _set(tensor, val, "constant_")
 
 
@@ -62,14 +113,47 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Make a matrix the identity."""
+    """Make a matrix the identity, so that a linear layer passes on what it gets.
+
+    Raises
+    ------
+    ValueError
+        If the tensor is no matrix.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> eye_(mg.empty(2, 3))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     if tensor.array.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     return _set(tensor, np.eye(*tensor.array.shape), "eye_")
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Make a convolution the identity on as many channels as possible (3 to 5 dimensions)."""
+    """Make a convolution the identity on as many channels as possible.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of 3 to 5 dimensions: ``(outputs, inputs / groups, ...)``.
+    groups : int
+        That the convolution has.
+
+    Raises
+    ------
+    ValueError
+        For other dimensions, or if the outputs cannot be divided into the groups.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> dirac_(mg.empty(1, 2, 3))
+    tensor([[[0., 1., 0.],
+             [0., 0., 0.]]])
+    """
     shape = tensor.array.shape
     if len(shape) not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
@@ -95,7 +179,7 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     return shape[1] * field, shape[0] * field
 
 
-def _fan(tensor: Tensor, mode: str) -> int:
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
     mode = mode.lower()
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
@@ -140,7 +224,23 @@ def xavier_uniform_(
 ) -> Tensor:
     """Uniform with variance ``gain**2 / fan_avg``: ``+-gain * sqrt(6 / (fan_in + fan_out))``.
 
-    Glorot and Bengio 2010.
+    Glorot and Bengio 2010: a compromise between holding the variance of the signal (fan_in) and
+    that of the gradient (fan_out), for activations that are linear around 0.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two dimensions at least: ``(outputs, inputs, ...)``.
+    gain : float
+        What :func:`calculate_gain` gives.
+    generator : Generator, optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = xavier_uniform_(mg.empty(30, 20))
+    >>> bool(w.abs().max() <= (6 / 50) ** 0.5)
+    True
     """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
@@ -148,9 +248,31 @@ def xavier_uniform_(
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normal with variance ``2 * gain**2 / (fan_in + fan_out)`` (Glorot and Bengio 2010)."""
+    """Normal with variance ``2 * gain**2 / (fan_in + fan_out)`` (Glorot and Bengio 2010).
+
+    As :func:`xavier_uniform_`, with another distribution.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two dimensions at least: ``(outputs, inputs, ...)``.
+    gain : float
+        What :func:`calculate_gain` gives.
+    generator : Generator, optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = xavier_normal_(mg.empty(300, 200))
+    >>> round(w.var().item() * 250, 1)
+    1.0
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
+
+
+def _warn_empty() -> None:
+    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
 
 
 def kaiming_uniform_(
@@ -169,10 +291,27 @@ def kaiming_uniform_(
     nonlinearity : str
         What :func:`calculate_gain` knows.
     generator : Generator, optional
+
+    Raises
+    ------
+    ValueError
+        For another mode or activation, or if the tensor has fewer than two dimensions.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = kaiming_uniform_(mg.empty(30, 20), nonlinearity="relu")
+    >>> bool(w.abs().max() <= (6 / 20) ** 0.5)
+    True
     """
     if 0 in tensor.array.shape:
+        _warn_empty()
         return tensor
-    bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    bound = (
+        math.sqrt(3.0)
+        * calculate_gain(nonlinearity, a)
+        / math.sqrt(_calculate_correct_fan(tensor, mode))
+    )
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -180,21 +319,67 @@ def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
-    """Normal with variance ``gain**2 / fan``: for relu, ``N(0, 2 / fan_in)`` (He et al. 2015)."""
+    """Normal with variance ``gain**2 / fan``: for relu, ``N(0, 2 / fan_in)`` (He et al. 2015).
+
+    As :func:`kaiming_uniform_`, with another distribution: relu sets half of the signal to 0, which
+    the factor 2 makes up for.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    a : float
+        The negative slope of the leaky relu behind the layer.
+    mode : {"fan_in", "fan_out"}
+        Hold the variance of the forward or of the backward pass.
+    nonlinearity : str
+        What :func:`calculate_gain` knows.
+    generator : Generator, optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = kaiming_normal_(mg.empty(300, 200), nonlinearity="relu")
+    >>> round(w.var().item() * 100, 1)
+    1.0
+    """
     if 0 in tensor.array.shape:
+        _warn_empty()
         return tensor
-    std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    std = calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
     return normal_(tensor, 0.0, std, generator)
 
 
 def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
-    """Normal with variance ``1 / fan_in`` (LeCun et al. 1998); what selu needs."""
-    return normal_(tensor, 0.0, math.sqrt(1.0 / _fan(tensor, "fan_in")), generator)
+    """Normal with variance ``1 / fan_in`` (LeCun et al. 1998); what selu needs.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two dimensions at least: ``(outputs, inputs, ...)``.
+    generator : Generator, optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = lecun_normal_(mg.empty(300, 200))
+    >>> round(w.var().item() * 200, 1)
+    1.0
+    """
+    return normal_(
+        tensor, 0.0, math.sqrt(1.0 / _calculate_correct_fan(tensor, "fan_in")), generator
+    )
 
 
 def lecun_uniform_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
-    """Uniform with variance ``1 / fan_in``: ``+-sqrt(3 / fan_in)`` (LeCun et al. 1998)."""
-    bound = math.sqrt(3.0 / _fan(tensor, "fan_in"))
+    """Uniform with variance ``1 / fan_in``: ``+-sqrt(3 / fan_in)`` (LeCun et al. 1998).
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two dimensions at least: ``(outputs, inputs, ...)``.
+    generator : Generator, optional
+    """
+    bound = math.sqrt(3.0 / _calculate_correct_fan(tensor, "fan_in"))
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -213,7 +398,7 @@ def random_walk_(
     nonlinearity : {"relu", "linear"}
     generator : Generator, optional
     """
-    n = _fan(tensor, "fan_in")
+    n = _calculate_correct_fan(tensor, "fan_in")
     if nonlinearity == "relu":
         gain = math.sqrt(2.0) * math.exp(1.2 / (max(n, 6) - 2.4))
     elif nonlinearity == "linear":
@@ -226,12 +411,32 @@ def random_walk_(
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """Make the rows (or columns, if there are more rows) orthonormal, times `gain`.
 
-    All dimensions but the first count as one (Saxe, McClelland and Ganguli 2013).
+    All dimensions but the first count as one. Such a layer keeps the length of what goes through
+    it, forwards and backwards (Saxe, McClelland and Ganguli 2013).
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of two dimensions at least.
+    gain : float
+    generator : Generator, optional
+
+    Raises
+    ------
+    ValueError
+        If it has fewer than two dimensions.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = orthogonal_(mg.empty(3, 5))
+    >>> mg.allclose(w @ w.T, mg.eye(3), atol=1e-6)
+    True
     """
     shape = tensor.array.shape
     if len(shape) < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if tensor.array.size == 0:
+    if tensor.array.size == 0 or _SKIP.get():
         return tensor
     rows, columns = shape[0], tensor.array.size // shape[0]
     drawn = normal_array((rows, columns), np.dtype(np.float64), numpy_generator(generator))
@@ -244,9 +449,33 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def sparse_(
     tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Tensor:
-    """Normal, with the share `sparsity` of each column set to 0 (Martens 2010)."""
+    """Normal, with the share `sparsity` of each column set to 0 (Martens 2010).
+
+    Parameters
+    ----------
+    tensor : Tensor
+        A matrix.
+    sparsity : float
+        The share, rounded up to whole elements.
+    std : float
+        The standard deviation of the others.
+    generator : Generator, optional
+
+    Raises
+    ------
+    ValueError
+        If the tensor is no matrix.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> (sparse_(mg.empty(5, 3), sparsity=0.3) == 0).sum(0)
+    tensor([2, 2, 2])
+    """
     if tensor.array.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
+    if _SKIP.get():
+        return tensor
     rows, columns = tensor.array.shape
     g = numpy_generator(generator)
     values = normal_array((rows, columns), np.dtype(np.float64), g) * std
@@ -259,9 +488,35 @@ def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
-    """Normal, drawn again where outside of [a, b]."""
+    """Normal, drawn again where outside of [a, b].
+
+    The numbers have exactly this distribution for any interval, however far from the mean.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    mean, std : float
+        Of the normal distribution before it is cut.
+    a, b : float
+        The bounds.
+    generator : Generator, optional
+
+    Raises
+    ------
+    ValueError
+        Unless ``a < b`` and ``std > 0``.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = trunc_normal_(mg.empty(100), std=0.02, a=-0.04, b=0.04)
+    >>> bool(w.abs().max() <= 0.04)
+    True
+    """
     if a >= b or std <= 0:
         raise ValueError(f"trunc_normal_ expects a < b and std > 0, got a={a}, b={b}, std={std}")
+    if _SKIP.get():
+        return tensor
     low, high = (a - mean) / std, (b - mean) / std
     values = _truncated(tensor.array.size, low, high, numpy_generator(generator))
     return _set(
