@@ -12,6 +12,7 @@ from minigrad.data.dataset import (
     TensorDataset,
     random_split,
 )
+from minigrad.data.randomness import batch_generator
 from minigrad.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -38,6 +39,7 @@ __all__ = [
     "TensorDataset",
     "WeightedRandomSampler",
     "WorkerInfo",
+    "batch_generator",
     "default_collate",
     "default_convert",
     "get_worker_info",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from multiprocessing import get_all_start_methods
+from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
 
 from minigrad.data.collate import default_collate, default_convert
 from minigrad.data.dataset import IterableDataset
+from minigrad.data.randomness import batch_scope
 from minigrad.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from minigrad.data.workers import Fetcher, Workers
 from minigrad.ops.random import Generator, numpy_generator
@@ -14,6 +18,10 @@ from minigrad.ops.random import Generator, numpy_generator
 __all__ = ["DataLoader"]
 
 T = TypeVar("T")
+#: What samplers and workers have been made from.
+_FIXED = frozenset(
+    ["batch_sampler", "batch_size", "dataset", "drop_last", "persistent_workers", "sampler"]
+)
 
 
 class DataLoader(Generic[T]):
@@ -43,7 +51,8 @@ class DataLoader(Generic[T]):
     timeout : float
         Seconds to wait for a worker; 0 for ever.
     worker_init_fn : callable, optional
-        Called as ``worker_init_fn(worker_id)`` in each worker first.
+        Called as ``worker_init_fn(worker_id)`` in each worker first; `get_worker_info` tells it
+        more.
     multiprocessing_context : str, optional
         A start method (``"spawn"``, ``"forkserver"``, ``"fork"``) makes workers processes. By
         default they are threads, which is quicker wherever samples come from numpy or files.
@@ -53,16 +62,32 @@ class DataLoader(Generic[T]):
         How many batches each worker prepares in advance; by default 2.
     persistent_workers : bool
         Keep the workers for the next pass.
+    pin_memory_device : str
+        Accepted and ignored.
+    in_order : bool
+        False gives batches of several workers as they are ready, so that a slow one holds up no
+        other; their order then differs from run to run.
 
     Raises
     ------
     ValueError
         For options that exclude each other.
+    RuntimeError
+        If a worker takes longer than `timeout`, or dies. What a sample raises is raised in the
+        loop, with the traceback of the worker and a note of the batch.
 
     Notes
     -----
     A `TensorDataset` (also inside a `Subset`) with the default `collate_fn` is not stacked sample
-    by sample: a batch is one fancy index into each tensor, with the same result.
+    by sample: a batch is one fancy index into each tensor, with the same result. Other datasets
+    that hold arrays, and a `collate_fn` of :class:`~minigrad.data.transforms.CollateThen`, do so,
+    too.
+
+    Each pass draws one seed from `generator`. The order of the samples comes from the generator as
+    well, and what the transforms of :mod:`minigrad.data.transforms` draw, or whatever else draws
+    from :func:`~minigrad.data.batch_generator`, from that seed and the number of the batch. So the
+    same seed gives the same batches, augmentations included, for any number of workers. (For an
+    `IterableDataset` the number of workers is part of what the batches are.)
 
     Examples
     --------
@@ -102,6 +127,7 @@ class DataLoader(Generic[T]):
                 "multiprocessing_context can only be used with multi-process loading "
                 f"(num_workers > 0), but got num_workers={num_workers}"
             )
+        _check_context(multiprocessing_context)
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams:
             _check_stream(shuffle, sampler, batch_sampler)
@@ -145,6 +171,15 @@ class DataLoader(Generic[T]):
         self.persistent_workers = persistent_workers
         self.in_order = in_order
         self._workers: Workers | None = None
+        self._made = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and "_made" in self.__dict__:
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is initialized: "
+                "make another one"
+            )
+        super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
         # Drawn whether there are workers or not: the order of the samples must not depend on it.
@@ -153,21 +188,27 @@ class DataLoader(Generic[T]):
             self.dataset, self.collate_fn, self._batched, self.batch_size, self.drop_last
         )
         if self.num_workers:
-            return self._by_workers(fetcher, seed)
+            return self._by_workers(
+                fetcher, None if self._streams else self._indices(fetcher), seed
+            )
         if self._streams:
-            return fetcher.stream()
-        return map(fetcher, self._indices(fetcher))
+            return _stream(fetcher, seed)
+        return _batches(fetcher, self._indices(fetcher), seed)
 
     def _indices(self, fetcher: Fetcher) -> Iterator[Any]:
         """What to fetch each time: the indices of a batch, or one index."""
         batches = self.batch_sampler
-        if type(batches) is BatchSampler and fetcher.collate is default_collate:
+        collate = fetcher.collate
+        quick = collate is default_collate or hasattr(collate, "after_default_collate")
+        if type(batches) is BatchSampler and quick:
             slices = batches._slices()
             if slices is not None:
                 return slices
         return iter(self.sampler if batches is None else batches)  # type: ignore[arg-type]
 
-    def _by_workers(self, fetcher: Fetcher, seed: int) -> Iterator[Any]:
+    def _by_workers(
+        self, fetcher: Fetcher, batches: Iterator[Any] | None, seed: int
+    ) -> Iterator[Any]:
         workers = self._workers
         if workers is None:
             workers = Workers(
@@ -177,13 +218,15 @@ class DataLoader(Generic[T]):
                 self.worker_init_fn,
                 seed,
                 self.timeout,
+                self.in_order,
             )
         self._workers = workers if self.persistent_workers else None
-        batches = None if self._streams else self._indices(fetcher)
         try:
             yield from workers.run(batches, self.prefetch_factor or 2, seed)
         finally:
-            if not self.persistent_workers:
+            if workers.broken:
+                self._workers = None
+            if workers.broken or not self.persistent_workers:
                 workers.close()
 
     def __del__(self) -> None:
@@ -201,6 +244,25 @@ class DataLoader(Generic[T]):
         if self.batch_size is None:
             return n
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+def _batches(fetcher: Fetcher, indices: Iterator[Any], seed: int) -> Iterator[Any]:
+    """The batches, made here when they are asked for."""
+    for number, these in enumerate(indices):
+        with batch_scope(seed, number):
+            batch = fetcher(these)
+        yield batch
+
+
+def _stream(fetcher: Fetcher, seed: int) -> Iterator[Any]:
+    """The batches of a stream, made here: as those of one worker."""
+    stream = fetcher.stream()
+    for number in count():
+        with batch_scope(seed, 0, number):
+            batch = next(stream, _stream)
+        if batch is _stream:
+            return
+        yield batch
 
 
 def _check_workers(
@@ -222,6 +284,21 @@ def _check_workers(
         raise ValueError("prefetch_factor option should be positive")
     if persistent_workers and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
+
+
+def _check_context(context: Any) -> None:
+    if isinstance(context, str):
+        methods = get_all_start_methods()
+        if context not in methods:
+            raise ValueError(
+                f"multiprocessing_context option should specify a valid start method in "
+                f"{methods!r}, but got multiprocessing_context={context!r}"
+            )
+    elif context is not None and not isinstance(context, BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string "
+            f"specifying the start method, but got multiprocessing_context={context}"
+        )
 
 
 def _check_stream(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:

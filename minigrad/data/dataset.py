@@ -132,8 +132,40 @@ class StackDataset(Dataset[Any]):
             return {name: dataset[index] for name, dataset in self.datasets.items()}
         return tuple([dataset[index] for dataset in self.datasets])
 
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """Several samples, by ``__getitems__`` of the datasets that have it."""
+        if isinstance(self.datasets, dict):
+            columns = [_several(dataset, indices) for dataset in self.datasets.values()]
+            return [dict(zip(self.datasets, row)) for row in zip(*columns)]
+        return list(zip(*[_several(dataset, indices) for dataset in self.datasets]))
+
     def __len__(self) -> int:
         return self._length
+
+    def _batch(self, indices: Array) -> Any:
+        named = isinstance(self.datasets, dict)
+        quick = [
+            getattr(d, "_batch", None) for d in (self.datasets.values() if named else self.datasets)
+        ]
+        if None in quick:
+            return None
+        parts = [f(indices) for f in quick]  # type: ignore[misc]
+        if any(part is None for part in parts):
+            return None
+        return dict(zip(self.datasets, parts)) if named else parts
+
+
+def _several(dataset: Any, indices: list[int]) -> list[Any]:
+    """Several samples of a dataset."""
+    several = getattr(dataset, "__getitems__", None)
+    if several is None:
+        return [dataset[i] for i in indices]
+    items: list[Any] = several(indices)
+    if len(items) != len(indices):
+        raise ValueError(
+            f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}"
+        )
+    return items
 
 
 class ConcatDataset(Dataset[Any]):
@@ -212,8 +244,7 @@ class Subset(Dataset[T]):
     def __getitems__(self, indices: list[int]) -> list[T]:
         """Several samples, by ``__getitems__`` of the dataset where it has that."""
         chosen = [self.indices[i] for i in indices]
-        several = getattr(self.dataset, "__getitems__", None)
-        return several(chosen) if several is not None else [self.dataset[i] for i in chosen]
+        return _several(self.dataset, chosen)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -123,6 +123,17 @@ def test_generator_fixes_the_order() -> None:
     assert mg.rand(1).item() == before  # the common generator is not touched
 
 
+def test_two_loaders_side_by_side() -> None:
+    """The order is drawn when iteration begins, with workers and without."""
+
+    def run(**options: Any) -> list[Any]:
+        manual_seed(4)
+        both = zip(*[DataLoader(pairs(), 5, shuffle=True, **options) for _ in "ab"], strict=True)
+        return [[a[1].tolist(), b[1].tolist()] for a, b in both]
+
+    assert run() == run(num_workers=2)
+
+
 def test_batches_are_copies() -> None:
     dataset = pairs()
     (x, _), *_ = DataLoader(dataset, 4)
@@ -203,6 +214,10 @@ def test_stopping_early_and_timeout() -> None:
     for _ in range(3):
         for _batch in loader:
             break
+    stays = DataLoader(Plain(), 2, num_workers=2, persistent_workers=True)
+    for _ in range(3):
+        assert next(iter(stays))[1].tolist() == [0, 1]
+    assert listed(stays) == listed(DataLoader(Plain(), 2))
     with pytest.raises(RuntimeError, match=r"timed out after 0\.05 seconds"):
         list(DataLoader(Slow(), 1, num_workers=1, timeout=0.05))
 

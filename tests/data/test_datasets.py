@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from minigrad.data import DataLoader
-from minigrad.data.datasets import MNIST, Digits, folder, mnist, read_idx
+from minigrad.data.datasets import MNIST, Digits, FashionMNIST, folder, read_idx
+from minigrad.data.transforms import Compose, Normalize, RandomShift, ToTensor
 
 
 def idx(array: Any) -> bytes:
@@ -45,6 +46,7 @@ def test_mnist_reads_what_is_there(files: Path) -> None:
         assert np.allclose(image.array[0] * 255, digits.data.array[3])
         assert label == 3
     assert len(MNIST(root=files)) == 7
+    assert repr(digits) == "MNIST(7 images of 1 x 28 x 28, 10 classes)"
 
 
 def test_quick_batches_equal_single_images(files: Path) -> None:
@@ -68,7 +70,9 @@ def test_damaged_files(tmp_path: Path) -> None:
     packed = gzip.compress(good)
     bad: dict[str, bytes] = {
         "is no IDX file": b"hello",
-        "begins with": b"",
+        "begins with nothing": b"",
+        r"begins with 00000d01": b"\0\0\x0d\x01" + bytes(8),
+        r"header says \[\]": b"\0\0\x08\x02" + bytes(4),
         "6 bytes|14 bytes|has 17": good[:-1],
         "has 19": good + b"x",
         "damaged": packed[:-9],
@@ -92,9 +96,50 @@ def test_labels_must_match(files: Path) -> None:
         MNIST()
 
 
-def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="MINIGRAD_DATA"):
+def test_missing_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MINIGRAD_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"MINIGRAD_DATA.*download=True.*https://ossci"):
         MNIST(root=tmp_path, download=False)
+
+
+def test_where_files_are_looked_for(files: Path, tmp_path: Path) -> None:
+    """A root of the user's first, then the folder of the environment; torchvision's layout, too."""
+    empty = tmp_path / "empty"
+    assert len(MNIST(root=empty, download=False)) == 7
+    raw = tmp_path / "own" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 28, 28))))
+    (raw / "train-labels-idx1-ubyte").write_bytes(idx(np.arange(2)))
+    assert len(MNIST(root=tmp_path / "own", download=False)) == 2
+    assert not empty.exists()
+
+
+def test_fashion_mnist(files: Path) -> None:
+    (files / "mnist").rename(files / "fashion-mnist")
+    clothes = FashionMNIST(files, train=False, download=False)
+    assert len(clothes.classes) == 10
+    assert clothes.classes[clothes[6][1]] == "Shirt"
+    assert set(FashionMNIST.checksums) == set(MNIST.checksums)
+    with pytest.raises(FileNotFoundError, match="t10k-images"):
+        MNIST(files, train=False, download=False)
+
+
+def test_labels_of_another_dataset(files: Path) -> None:
+    labels = gzip.compress(idx(np.arange(7) + 20))
+    (files / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(labels)
+    with pytest.raises(ValueError, match="labels 0 to 9, got 26"):
+        MNIST()
+
+
+def test_transforms_of_batches_are_used_as_such(files: Path) -> None:
+    chain = Compose([ToTensor(), Normalize((0.1307,), (0.3081,))])
+    quick, slow = MNIST(transform=chain), MNIST(transform=lambda x: chain(x))
+    assert quick._batch(np.arange(2)) is not None
+    assert slow._batch(np.arange(2)) is None
+    for a, b in zip(DataLoader(quick, 3), DataLoader(slow, 3), strict=True):
+        assert np.allclose(a[0].array, b[0].array)
+    one, _ = MNIST(transform=RandomShift(2))[0]
+    assert tuple(one.shape) == (1, 28, 28)
 
 
 def test_download_once_and_checked(
@@ -103,22 +148,22 @@ def test_download_once_and_checked(
     place = files / "mnist"
     monkeypatch.delenv("MINIGRAD_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(mnist, "_MIRROR", f"file://{place}/")
+    monkeypatch.setattr(MNIST, "mirrors", (f"file://{place}/",))
     target = folder.local_folder() / "mnist"
     with pytest.raises(RuntimeError, match="SHA-256"):
         MNIST()
-    assert not target.exists()
+    assert list(target.iterdir()) == []
     sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in place.iterdir()}
-    monkeypatch.setattr(mnist, "_SHA256", sums)
+    monkeypatch.setattr(MNIST, "checksums", sums)
     assert len(MNIST()) == 7
     assert sorted(p.name for p in target.iterdir()) == sorted(n for n in sums if "train" in n)
-    monkeypatch.setattr(mnist, "_MIRROR", "file:///nowhere/")
+    monkeypatch.setattr(MNIST, "mirrors", ("file:///nowhere/",))
     assert len(MNIST()) == 7
     with pytest.raises(FileNotFoundError, match="could not be fetched"):
         MNIST(train=False)
-    monkeypatch.setattr(mnist, "_MIRROR", "http://example.org/")
-    with pytest.raises(ValueError, match="https only"):
-        MNIST(train=False)
+    monkeypatch.setattr(MNIST, "mirrors", (f"file://{place}/",))
+    assert len(MNIST(tmp_path / "mine", train=False)) == 7
+    assert len(list((tmp_path / "mine" / "mnist").iterdir())) == 2
 
 
 @pytest.mark.mnist

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.data.datasets.images import GreyImages
+from minigrad.data.datasets.images import Images
 from minigrad.tensor import Tensor
 
 __all__ = ["Digits"]
@@ -15,7 +15,7 @@ __all__ = ["Digits"]
 _TRAINING = 1437  # of 1797: four fifths, in the order of the set, as writers follow one another
 
 
-class Digits(GreyImages):
+class Digits(Images):
     """1797 handwritten digits, 8 x 8 with 17 shades (Alpaydin & Kaynak 1998, test part).
 
     Parameters

@@ -1,14 +1,14 @@
-"""Where data files lie, and how a missing one is fetched: checked, and whole or not at all."""
+"""Where data files lie: in a folder of the user, or fetched into the cache."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
-import urllib.request
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["data_file", "local_folder"]
+from minigrad.data.datasets.download import download as fetch
+
+__all__ = ["data_file", "find", "local_folder", "places"]
 
 
 def local_folder() -> Path:
@@ -17,13 +17,43 @@ def local_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "minigrad" / "data"
 
 
+def places(root: str | Path | None) -> list[Path]:
+    """Where to look, in order: `root`, the folder that ``MINIGRAD_DATA`` names, the cache.
+
+    Downloads go to the last: to `root`, if that is given, or else to the cache.
+    """
+    named = os.environ.get("MINIGRAD_DATA")
+    found = [] if root is None else [Path(root)]
+    if named and Path(named) not in found:
+        found.append(Path(named))
+    return found if root is not None else [*found, local_folder()]
+
+
+def find(root: str | Path | None, folders: Iterable[str], names: Iterable[str]) -> Path | None:
+    """The first file of one of these names, in one of these subfolders of the `places`."""
+    folders, names = list(folders), list(names)
+    for place in places(root):
+        for folder in folders:
+            for name in names:
+                path = place / folder / name
+                if path.is_file():
+                    return path
+    return None
+
+
 def data_file(
-    folder: str, name: str, url: str, sha256: str, root: str | Path | None, download: bool
+    folders: Sequence[str],
+    names: Sequence[str],
+    urls: Sequence[str],
+    checksum: str | None,
+    root: str | Path | None,
+    download: bool,
 ) -> Path:
     """Path of a data file, which is fetched if it is nowhere.
 
-    Looked for in ``root``, or else in the folder that ``MINIGRAD_DATA`` names, then in that of the
-    downloads, each time in its subfolder `folder`.
+    Looked for in the subfolders `folders` of `root`, of the folder that ``MINIGRAD_DATA`` names,
+    and (without `root`) of that of the downloads, under each of its `names`. What is fetched goes
+    to the first subfolder under the first name.
 
     Raises
     ------
@@ -32,42 +62,14 @@ def data_file(
     RuntimeError
         If what was fetched is not what was expected, by its checksum.
     """
-    places = [local_folder()] if root is None else [Path(root)]
-    if root is None and os.environ.get("MINIGRAD_DATA"):
-        places.insert(0, Path(os.environ["MINIGRAD_DATA"]))
-    for place in places:
-        path = place / folder / name
-        if path.is_file():
-            return path
+    path = find(root, folders, names)
+    if path is not None:
+        return path
+    looked = ", ".join(str(place / folders[0]) for place in places(root))
     if not download:
-        looked = ", ".join(str(place / folder) for place in places)
         raise FileNotFoundError(
-            f"{name} is not in {looked}: put it there, let MINIGRAD_DATA name the folder above, or "
-            "allow download=True"
+            f"{names[0]} is not in {looked}: put it there, let MINIGRAD_DATA name the folder "
+            f"above, or allow download=True (from {urls[0]})"
         )
-    return _fetch(url, sha256, places[-1] / folder / name)
-
-
-def _fetch(url: str, sha256: str, path: Path) -> Path:
-    if not url.startswith(("https://", "file://")):
-        raise ValueError(f"data files are fetched by https only, not from {url}")
-    try:
-        with urllib.request.urlopen(url, timeout=60) as response:
-            content = response.read()
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{path.name} could not be fetched from {url} ({error}); fetch it by hand into "
-            f"{path.parent}"
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise RuntimeError(
-            f"{url} gave {len(content)} bytes with SHA-256 {found}, expected {sha256}: the file is "
-            "damaged or has been replaced; nothing was written"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
-    return path
+    target = (local_folder() if root is None else Path(root)) / folders[0] / names[0]
+    return fetch(urls, target, checksum)
