@@ -39,7 +39,7 @@ FLOORS: list[tuple[str, ...]] = [
         "utils",
         "xp",
     ),
-    ("models", "viz", "diagnose", "compile", "serialize", "distributed"),
+    ("models", "viz", "diagnose", "compile", "serialize", "distributed", "train"),
     ("cli", "__main__", ""),
 ]
 

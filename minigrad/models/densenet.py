@@ -1,0 +1,227 @@
+"""DenseNet: each layer reads the outputs of all layers before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from minigrad import nn
+from minigrad.models.parts import load_weights, undrawn
+from minigrad.names import cat
+from minigrad.nn import functional as F
+from minigrad.tensor import Tensor
+from minigrad.utils.checkpoint import checkpoint
+
+__all__ = ["DenseNet", "densenet121", "densenet161", "densenet169", "densenet201"]
+
+
+class _DenseLayer(nn.Module):
+    """Norm, relu, conv 1 x 1 (the bottleneck), norm, relu, conv 3 x 3: `growth_rate` new maps."""
+
+    def __init__(
+        self, num_input_features: int, growth_rate: int, bn_size: int, drop_rate: float,
+        memory_efficient: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        between = bn_size * growth_rate
+        self.norm1 = nn.BatchNorm2d(num_input_features)
+        self.relu1 = nn.ReLU()
+        self.conv1 = undrawn(nn.Conv2d, num_input_features, between, kernel_size=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(between)
+        self.relu2 = nn.ReLU()
+        self.conv2 = undrawn(nn.Conv2d, between, growth_rate, 3, padding=1, bias=False)
+        self.drop_rate = float(drop_rate)
+        self.memory_efficient = memory_efficient
+
+    def _bottleneck(self, *features: Tensor) -> Tensor:
+        y: Tensor = self.conv1(self.relu1(self.norm1(cat(features, 1))))
+        return y
+
+    @contextmanager
+    def _statistics_held(self) -> Iterator[None]:
+        """While the bottleneck runs for the second time, its statistics must not move again."""
+        self.norm1.track_running_stats = False
+        try:
+            yield
+        finally:
+            self.norm1.track_running_stats = True
+
+    def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), self._statistics_held()
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """The new maps, (N, growth_rate, H, W), from all maps so far."""
+        if self.memory_efficient:
+            # The concatenation and its normalization are as large as all maps together, and there
+            # is one of each per layer: compute them again in backward.
+            y = checkpoint(
+                self._bottleneck, *features, use_reentrant=False, context_fn=self._contexts
+            )
+        else:
+            y = self._bottleneck(*features)
+        new: Tensor = self.conv2(self.relu2(self.norm2(y)))
+        return F.dropout(new, self.drop_rate, self.training) if self.drop_rate > 0 else new
+
+
+class _DenseBlock(nn.ModuleDict):
+    """Layers that each add their maps to the common ones."""
+
+    def __init__(
+        self, num_layers: int, num_input_features: int, bn_size: int, growth_rate: int,
+        drop_rate: float, memory_efficient: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        for i in range(num_layers):
+            features = num_input_features + i * growth_rate
+            layer = _DenseLayer(features, growth_rate, bn_size, drop_rate, memory_efficient)
+            self.add_module(f"denselayer{i + 1}", layer)
+
+    def forward(self, init_features: Tensor) -> Tensor:
+        """All maps: those that came in, and those that each layer added."""
+        features = [init_features]
+        for layer in self.values():
+            features.append(layer(features))
+        return cat(features, 1)
+
+
+class _Transition(nn.Sequential):
+    """Between blocks: half the maps, half the height and width."""
+
+    def __init__(self, num_input_features: int, num_output_features: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(num_input_features)
+        self.relu = nn.ReLU()
+        self.conv = undrawn(nn.Conv2d, num_input_features, num_output_features, 1, bias=False)
+        self.pool = nn.AvgPool2d(kernel_size=2, stride=2)
+
+
+class DenseNet(nn.Module):
+    """``x_l = H_l([x_0, x_1, ..., x_(l-1)])``: maps are concatenated, never added (Huang 2017).
+
+    Every layer has a short path to the loss and to the input, and none needs to learn again what
+    another has found: few maps per layer are enough.
+
+    Parameters
+    ----------
+    growth_rate : int
+        How many maps each layer adds.
+    block_config : tuple of int
+        How many layers each block has.
+    num_init_features : int
+        Maps of the first convolution.
+    bn_size : int
+        The bottleneck before each 3 x 3 convolution has ``bn_size * growth_rate`` maps.
+    drop_rate : float
+        Dropout behind each layer.
+    num_classes : int
+    memory_efficient : bool
+        Compute the concatenations and their normalizations again in backward instead of keeping
+        them (Pleiss et al. 2017): slower, in memory linear in the depth instead of quadratic. The
+        result and the running statistics are the same.
+
+    References
+    ----------
+    Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2017.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> net = DenseNet(growth_rate=4, block_config=(2, 2), num_init_features=8, num_classes=10)
+    >>> net(mg.ones(2, 3, 32, 32)).shape
+    minigrad.Size([2, 10])
+    >>> list(net.state_dict())[6]
+    'features.denseblock1.denselayer1.norm1.weight'
+    """
+
+    def __init__(
+        self, growth_rate: int = 32, block_config: tuple[int, ...] = (6, 12, 24, 16),
+        num_init_features: int = 64, bn_size: int = 4, drop_rate: float = 0,
+        num_classes: int = 1000, memory_efficient: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.features = nn.Sequential()
+        for name, stem in (
+            ("conv0", nn.Conv2d(3, num_init_features, 7, stride=2, padding=3, bias=False)),
+            ("norm0", nn.BatchNorm2d(num_init_features)),
+            ("relu0", nn.ReLU()),
+            ("pool0", nn.MaxPool2d(kernel_size=3, stride=2, padding=1)),
+        ):
+            self.features.add_module(name, stem)
+        maps = num_init_features
+        for i, layers in enumerate(block_config, 1):
+            block = _DenseBlock(layers, maps, bn_size, growth_rate, drop_rate, memory_efficient)
+            self.features.add_module(f"denseblock{i}", block)
+            maps += layers * growth_rate
+            if i < len(block_config):
+                self.features.add_module(f"transition{i}", _Transition(maps, maps // 2))
+                maps //= 2
+        self.features.add_module("norm5", nn.BatchNorm2d(maps))
+        self.classifier = nn.Linear(maps, num_classes)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of the classes.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, 3, H, W)
+            H and W at least 29 with four blocks.
+
+        Returns
+        -------
+        Tensor, shape (N, num_classes)
+        """
+        features = F.relu(self.features(x))
+        scores: Tensor = self.classifier(F.adaptive_avg_pool2d(features, (1, 1)).flatten(1))
+        return scores
+
+
+def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+    """DenseNet-121: blocks of 6, 12, 24 and 16 layers, 7,978,856 parameters.
+
+    Parameters
+    ----------
+    weights : path, optional
+        A file with trained parameters, see :func:`minigrad.models.load_weights`.
+    progress : bool
+        Accepted.
+    **kwargs
+        For :class:`DenseNet`.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in densenet121().parameters())
+    7978856
+    """
+    return load_weights(DenseNet(32, (6, 12, 24, 16), 64, **kwargs), weights)
+
+
+def densenet161(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+    """DenseNet-161: growth rate 48, blocks of 6, 12, 36 and 24 layers, 28,681,000 parameters.
+
+    Parameters as of :func:`densenet121`.
+    """
+    return load_weights(DenseNet(48, (6, 12, 36, 24), 96, **kwargs), weights)
+
+
+def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+    """DenseNet-169: blocks of 6, 12, 32 and 32 layers, 14,149,480 parameters.
+
+    Parameters as of :func:`densenet121`.
+    """
+    return load_weights(DenseNet(32, (6, 12, 32, 32), 64, **kwargs), weights)
+
+
+def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+    """DenseNet-201: blocks of 6, 12, 48 and 32 layers, 20,013,928 parameters.
+
+    Parameters as of :func:`densenet121`.
+    """
+    return load_weights(DenseNet(32, (6, 12, 48, 32), 64, **kwargs), weights)
