@@ -1,448 +1,189 @@
-"""One pass over the parameters per optimizer step, in place.
+"""The arithmetic of the optimizers: one pass over the memory in each step, in place.
 
-Every function works on contiguous one-dimensional arrays of one dtype (float32 or float64): a
-parameter, its gradient, the optimizer's state. Several parameters kept in one buffer are one long
-array to it. The arrays must not overlap. The order of operations is that of PyTorch's
-single-tensor optimizers, so that results agree to rounding.
-
-Hyperparameters are Python floats; they are rounded to the dtype of the parameter once, after
-everything that depends on the step count has been computed in float64.
+Each function updates one piece of a parameter ``p`` with gradient ``g``; how they are called, for
+many parameters at once, is in :mod:`minigrad.kernels.optim_pieces`. The order of operations is that
+of PyTorch's single-tensor optimizers, so that results agree to rounding. All options are numbers of
+the type of the parameter: whatever depends on the number of the step has been computed before, in
+float64. Two of them are the same everywhere: ``sign`` is -1 to maximize, and ``decay`` the factor
+of the L2 penalty.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from minigrad.kernels.conv.drive import inner
+from minigrad.kernels.optim_pieces import Pieces, update
+from minigrad.kernels.vecmath import fabs, maximum, minimum, select, sqrt
 
-import numpy as np
-from numpy.typing import NDArray
+__all__ = [
+    "Pieces",
+    "adadelta",
+    "adagrad",
+    "adam",
+    "adamax",
+    "asgd",
+    "nadam",
+    "radam",
+    "rmsprop",
+    "rprop",
+    "sgd",
+]
 
-from minigrad.kernels.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
-from minigrad.kernels.threads import parallel_for, pool_address
-from minigrad.kernels.vecmath import maximum, sqrt
 
-__all__ = ["adagrad", "adam", "rmsprop", "scale_", "sgd", "sumsq"]
+@inner
+def _slope(g, p, sign, decay):  # type: ignore[no-untyped-def]
+    """The gradient with its penalty; without one, an infinite parameter does no harm."""
+    zero = decay - decay
+    return sign * g + select(decay != zero, decay * p, zero)
 
-Array = NDArray[np.floating]
 
+@update
+def sgd(p, g, buffer, _1, _2, sign, decay, lr, momentum, keep, nesterov):  # type: ignore[no-untyped-def]
+    """``buffer = momentum buffer + keep d; p -= lr buffer``, or Nesterov's ``d + momentum buffer``.
 
-def _update(shared: Any, body: Any, param: Array, *arguments: Any) -> None:
-    """Run `body` on all of `param`, through the kernel `shared` where threads are worth it.
-
-    A short array goes to the body itself: without ``parallel_for`` it compiles in half the time,
-    which in the first step of a program is what counts.
+    ``keep`` is 1 - dampening (1 in the first step). Without a buffer the step is ``lr d``.
     """
-    if param.size >= PARALLEL_MATH:
-        shared(pool_address(), param, *arguments)
-    else:
-        body(param, *arguments, 0, param.size)  # no more blocks than elements
-
-
-@jit
-def _blocks(x):  # type: ignore[no-untyped-def]
-    return (x.size + BLOCK - 1) // BLOCK
-
-
-# --- SGD ----------------------------------------------------------------------------------------
-
-
-@jit
-def _sgd_blocks(param, grad, buffer, lr, sign, decay, momentum, keep, nesterov, b0, b1):  # type: ignore[no-untyped-def]
-    p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
     if buffer.size == 0:
         for i in range(p.size):
-            p[i] -= lr * (sign * g[i] + decay * p[i])
-        return
-    v = buffer[b0 * BLOCK : b1 * BLOCK]
-    if nesterov:
+            p[i] -= lr * _slope(g[i], p[i], sign, decay)
+    elif nesterov != 0:
         for i in range(p.size):
-            d = sign * g[i] + decay * p[i]
-            v[i] = momentum * v[i] + keep * d
-            p[i] -= lr * (d + momentum * v[i])
+            d = _slope(g[i], p[i], sign, decay)
+            buffer[i] = momentum * buffer[i] + keep * d
+            p[i] -= lr * (d + momentum * buffer[i])
     else:
         for i in range(p.size):
-            v[i] = momentum * v[i] + keep * (sign * g[i] + decay * p[i])
-            p[i] -= lr * v[i]
+            buffer[i] = momentum * buffer[i] + keep * _slope(g[i], p[i], sign, decay)
+            p[i] -= lr * buffer[i]
 
 
-@jit
-def _sgd(pool, param, grad, buffer, lr, sign, decay, momentum, keep, nesterov):  # type: ignore[no-untyped-def]
-    arguments = (param, grad, buffer, lr, sign, decay, momentum, keep, nesterov)
-    parallel_for(pool, _sgd_blocks, arguments, _blocks(param))
+@update
+def adam(p, g, m, v, top, sign, decay, shrink, rest1, beta2, rest2, rate, root, eps):  # type: ignore[no-untyped-def]
+    """Adam, AdamW (``shrink = 1 - lr weight_decay``) and, with a ``top``, AMSGrad.
 
-
-def sgd(
-    param: Array,
-    grad: Array,
-    buffer: Array | None = None,
-    *,
-    lr: float,
-    momentum: float = 0.0,
-    dampening: float = 0.0,
-    weight_decay: float = 0.0,
-    nesterov: bool = False,
-    maximize: bool = False,
-    first: bool = False,
-) -> None:
-    """Gradient descent: ``buffer = momentum * buffer + (1 - dampening) * d; param -= lr * buffer``.
-
-    Here ``d = grad + weight_decay * param`` (``-grad`` if `maximize`). With `nesterov` the step is
-    ``d + momentum * buffer``; without a `buffer` it is ``d``.
-
-    Parameters
-    ----------
-    param, grad : ndarray, one axis
-        `param` is changed.
-    buffer : ndarray, optional
-        The velocity, changed; None if there is no momentum.
-    first : bool
-        The buffer is new: it becomes ``d`` without dampening, as in PyTorch.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p = np.array([1.0, 2.0])
-    >>> sgd(p, np.array([10.0, 0.0]), lr=0.1)
-    >>> p
-    array([0., 2.])
+    ``m += rest1 (d - m); v = beta2 v + rest2 d**2; p -= rate m / (sqrt(v) / root + eps)``
     """
-    kind = param.dtype.type
-    _update(
-        _sgd,
-        _sgd_blocks,
-        param,
-        grad,
-        np.empty(0, param.dtype) if buffer is None else buffer,
-        kind(lr),
-        kind(-1 if maximize else 1),
-        kind(weight_decay),
-        kind(momentum),
-        kind(1 if first else 1 - dampening),
-        nesterov,
-    )
+    if top.size == 0:
+        for i in range(p.size):
+            value = p[i] * shrink
+            d = _slope(g[i], value, sign, decay)
+            m[i] += rest1 * (d - m[i])
+            v[i] = v[i] * beta2 + rest2 * d * d
+            p[i] = value - rate * m[i] / (sqrt(v[i]) / root + eps)
+    else:
+        for i in range(p.size):
+            value = p[i] * shrink
+            d = _slope(g[i], value, sign, decay)
+            m[i] += rest1 * (d - m[i])
+            v[i] = v[i] * beta2 + rest2 * d * d
+            top[i] = maximum(top[i], v[i])
+            p[i] = value - rate * m[i] / (sqrt(top[i]) / root + eps)
 
 
-# --- Adam and AdamW -----------------------------------------------------------------------------
-
-
-@jit
-def _adam_blocks(  # type: ignore[no-untyped-def]
-    param, grad, mean, square, sign, shrink, decay, rest1, beta2, rest2, step, root, eps, b0, b1
-):  # fmt: skip
-    p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
-    m, v = mean[b0 * BLOCK : b1 * BLOCK], square[b0 * BLOCK : b1 * BLOCK]
+@update
+def nadam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, now, ahead, correction, eps):  # type: ignore[no-untyped-def]
+    """Adam's averages; ``p -= (now d + ahead m) / (sqrt(v / correction) + eps)``."""
     for i in range(p.size):
         value = p[i] * shrink
-        d = sign * g[i] + decay * value
+        d = _slope(g[i], value, sign, decay)
         m[i] += rest1 * (d - m[i])
         v[i] = v[i] * beta2 + rest2 * d * d
-        p[i] = value - step * m[i] / (sqrt(v[i]) / root + eps)
+        p[i] = value - (now * d + ahead * m[i]) / (sqrt(v[i] / correction) + eps)
 
 
-@jit
-def _adam(  # type: ignore[no-untyped-def]
-    pool, param, grad, mean, square, sign, shrink, decay, rest1, beta2, rest2, step, root, eps
-):  # fmt: skip
-    arguments = (
-        param, grad, mean, square, sign, shrink, decay, rest1, beta2, rest2, step, root, eps,
-    )  # fmt: skip
-    parallel_for(pool, _adam_blocks, arguments, _blocks(param))
+@update
+def radam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, rate, rectified, eps):  # type: ignore[no-untyped-def]
+    """Adam's averages; ``p -= rate m``, divided by ``sqrt(v) + eps`` if it is ``rectified``."""
+    if rectified != 0:
+        for i in range(p.size):
+            value = p[i] * shrink
+            d = _slope(g[i], value, sign, decay)
+            m[i] += rest1 * (d - m[i])
+            v[i] = v[i] * beta2 + rest2 * d * d
+            p[i] = value - rate * m[i] / (sqrt(v[i]) + eps)
+    else:
+        for i in range(p.size):
+            value = p[i] * shrink
+            d = _slope(g[i], value, sign, decay)
+            m[i] += rest1 * (d - m[i])
+            v[i] = v[i] * beta2 + rest2 * d * d
+            p[i] = value - rate * m[i]
 
 
-@jit
-def _amsgrad_blocks(  # type: ignore[no-untyped-def]
-    param, grad, mean, square, top, sign, shrink, decay, rest1, beta2, rest2, step, root, eps,
-    b0, b1,
-):  # fmt: skip
-    p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
-    m, v = mean[b0 * BLOCK : b1 * BLOCK], square[b0 * BLOCK : b1 * BLOCK]
-    t = top[b0 * BLOCK : b1 * BLOCK]
+@update
+def adamax(p, g, m, u, _2, sign, decay, rest1, beta2, rate, eps):  # type: ignore[no-untyped-def]
+    """``m += rest1 (d - m); u = max(beta2 u, |d| + eps); p -= rate m / u``."""
     for i in range(p.size):
-        value = p[i] * shrink
-        d = sign * g[i] + decay * value
+        d = _slope(g[i], p[i], sign, decay)
         m[i] += rest1 * (d - m[i])
-        v[i] = v[i] * beta2 + rest2 * d * d
-        t[i] = maximum(t[i], v[i])
-        p[i] = value - step * m[i] / (sqrt(t[i]) / root + eps)
+        u[i] = maximum(u[i] * beta2, fabs(d) + eps)
+        p[i] -= rate * m[i] / u[i]
 
 
-@jit
-def _amsgrad(  # type: ignore[no-untyped-def]
-    pool, param, grad, mean, square, top, sign, shrink, decay, rest1, beta2, rest2, step, root, eps
-):  # fmt: skip
-    arguments = (
-        param, grad, mean, square, top, sign, shrink, decay, rest1, beta2, rest2, step, root, eps,
-    )  # fmt: skip
-    parallel_for(pool, _amsgrad_blocks, arguments, _blocks(param))
+@update
+def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, momentum):  # type: ignore[no-untyped-def]
+    """``square = alpha square + rest d**2; p -= lr d / (sqrt(square) + eps)``.
 
-
-def adam(
-    param: Array,
-    grad: Array,
-    exp_avg: Array,
-    exp_avg_sq: Array,
-    max_exp_avg_sq: Array | None = None,
-    *,
-    step: int,
-    lr: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    decoupled: bool = False,
-    maximize: bool = False,
-) -> None:
-    """One step of Adam, or of AdamW if `decoupled`.
-
-    With ``d = grad`` (``-grad`` if `maximize`; ``+ weight_decay * param`` unless `decoupled`)::
-
-        exp_avg += (1 - beta1) * (d - exp_avg)
-        exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * d**2
-        denom = sqrt(exp_avg_sq) / sqrt(1 - beta2**step) + eps
-        param -= lr / (1 - beta1**step) * exp_avg / denom
-
-    `decoupled` multiplies `param` by ``1 - lr * weight_decay`` first. With `max_exp_avg_sq`
-    (AMSGrad) the largest ``exp_avg_sq`` so far takes its place in the denominator. (Kingma and Ba,
-    2015; Reddi, Kale and Kumar, 2018; Loshchilov and Hutter, 2019.)
-
-    Parameters
-    ----------
-    param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq : ndarray, one axis
-        All but `grad` are changed.
-    step : int
-        Number of this step, from 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
-    >>> adam(p, np.array([5.0]), m, v, step=1, lr=0.1)
-    >>> p.round(6)
-    array([0.9])
+    With an ``average`` of ``d`` its square is subtracted under the root; with a ``buffer`` the
+    steps go through a momentum.
     """
-    kind = param.dtype.type
-    beta1, beta2 = betas
-    plain = max_exp_avg_sq is None
-    _update(
-        _adam if plain else _amsgrad,
-        _adam_blocks if plain else _amsgrad_blocks,
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        *(() if plain else (max_exp_avg_sq,)),
-        kind(-1 if maximize else 1),
-        kind(1 - lr * weight_decay if decoupled else 1),
-        kind(0 if decoupled else weight_decay),
-        kind(1 - beta1),
-        kind(beta2),
-        kind(1 - beta2),
-        kind(lr / (1 - beta1**step)),
-        kind((1 - beta2**step) ** 0.5),
-        kind(eps),
-    )
-
-
-# --- RMSprop and Adagrad ------------------------------------------------------------------------
-
-
-@jit
-def _rmsprop_blocks(  # type: ignore[no-untyped-def]
-    param, grad, square, buffer, average, lr, sign, decay, alpha, rest, eps, momentum, b0, b1
-):  # fmt: skip
-    p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
-    s, v = square[b0 * BLOCK : b1 * BLOCK], buffer[b0 * BLOCK : b1 * BLOCK]
-    a = average[b0 * BLOCK : b1 * BLOCK]
     for i in range(p.size):
-        d = sign * g[i] + decay * p[i]
-        s[i] = s[i] * alpha + rest * d * d
-        spread = s[i]
-        if a.size > 0:
-            a[i] += rest * (d - a[i])
-            spread -= a[i] * a[i]
-        update = d / (sqrt(spread) + eps)
-        if v.size > 0:
-            v[i] = momentum * v[i] + update
-            update = v[i]
-        p[i] -= lr * update
+        d = _slope(g[i], p[i], sign, decay)
+        square[i] = square[i] * alpha + rest * d * d
+        spread = square[i]
+        if average.size > 0:
+            average[i] += rest * (d - average[i])
+            spread -= average[i] * average[i]
+        step = d / (sqrt(spread) + eps)
+        if buffer.size > 0:
+            buffer[i] = momentum * buffer[i] + step
+            step = buffer[i]
+        p[i] -= lr * step
 
 
-@jit
-def _rmsprop(  # type: ignore[no-untyped-def]
-    pool, param, grad, square, buffer, average, lr, sign, decay, alpha, rest, eps, momentum
-):
-    arguments = (
-        param, grad, square, buffer, average, lr, sign, decay, alpha, rest, eps, momentum,
-    )  # fmt: skip
-    parallel_for(pool, _rmsprop_blocks, arguments, _blocks(param))
-
-
-def rmsprop(
-    param: Array,
-    grad: Array,
-    square_avg: Array,
-    buffer: Array | None = None,
-    grad_avg: Array | None = None,
-    *,
-    lr: float,
-    alpha: float = 0.99,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    momentum: float = 0.0,
-    maximize: bool = False,
-) -> None:
-    """One step of RMSprop: ``param -= lr * d / (sqrt(square_avg) + eps)``.
-
-    ``square_avg = alpha * square_avg + (1 - alpha) * d**2``, with ``d`` as in :func:`sgd`. With
-    `grad_avg` (centered) the square of the average gradient is subtracted under the root; with
-    `buffer` the steps go through a momentum buffer. (Hinton, Coursera lecture 6e, 2012.)
-
-    Parameters
-    ----------
-    param, grad, square_avg, buffer, grad_avg : ndarray, one axis
-        All but `grad` are changed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, s = np.array([1.0]), np.zeros(1)
-    >>> rmsprop(p, np.array([2.0]), s, lr=0.1, alpha=0.0)
-    >>> p.round(6), s
-    (array([0.9]), array([4.]))
-    """
-    kind = param.dtype.type
-    none = np.empty(0, param.dtype)
-    _update(
-        _rmsprop,
-        _rmsprop_blocks,
-        param,
-        grad,
-        square_avg,
-        none if buffer is None else buffer,
-        none if grad_avg is None else grad_avg,
-        kind(lr),
-        kind(-1 if maximize else 1),
-        kind(weight_decay),
-        kind(alpha),
-        kind(1 - alpha),
-        kind(eps),
-        kind(momentum),
-    )
-
-
-@jit
-def _adagrad_blocks(param, grad, total, lr, sign, decay, eps, b0, b1):  # type: ignore[no-untyped-def]
-    p, g = param[b0 * BLOCK : b1 * BLOCK], grad[b0 * BLOCK : b1 * BLOCK]
-    s = total[b0 * BLOCK : b1 * BLOCK]
+@update
+def adagrad(p, g, total, _1, _2, sign, decay, rate, eps):  # type: ignore[no-untyped-def]
+    """``total += d**2; p -= rate d / (sqrt(total) + eps)``."""
     for i in range(p.size):
-        d = sign * g[i] + decay * p[i]
-        s[i] += d * d
-        p[i] -= lr * d / (sqrt(s[i]) + eps)
+        d = _slope(g[i], p[i], sign, decay)
+        total[i] += d * d
+        p[i] -= rate * d / (sqrt(total[i]) + eps)
 
 
-@jit
-def _adagrad(pool, param, grad, total, lr, sign, decay, eps):  # type: ignore[no-untyped-def]
-    arguments = (param, grad, total, lr, sign, decay, eps)
-    parallel_for(pool, _adagrad_blocks, arguments, _blocks(param))
+@update
+def adadelta(p, g, square, moved, _2, sign, decay, lr, rho, rest, eps):  # type: ignore[no-untyped-def]
+    """``square`` and ``moved`` average ``d**2`` and ``step**2``; ``p -= lr step``.
 
-
-def adagrad(
-    param: Array,
-    grad: Array,
-    state_sum: Array,
-    *,
-    step: int,
-    lr: float,
-    lr_decay: float = 0.0,
-    eps: float = 1e-10,
-    weight_decay: float = 0.0,
-    maximize: bool = False,
-) -> None:
-    """One step of Adagrad: ``state_sum += d**2; param -= rate * d / (sqrt(state_sum) + eps)``.
-
-    ``rate = lr / (1 + (step - 1) * lr_decay)``, with ``d`` as in :func:`sgd` and `step` counted
-    from 1. (Duchi, Hazan and Singer, 2011.)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, s = np.array([1.0]), np.zeros(1)
-    >>> adagrad(p, np.array([2.0]), s, step=1, lr=0.1)
-    >>> p.round(6), s
-    (array([0.9]), array([4.]))
+    ``step = sqrt(moved + eps) / sqrt(square + eps) d``
     """
-    kind = param.dtype.type
-    _update(
-        _adagrad,
-        _adagrad_blocks,
-        param,
-        grad,
-        state_sum,
-        kind(lr / (1 + (step - 1) * lr_decay)),
-        kind(-1 if maximize else 1),
-        kind(weight_decay),
-        kind(eps),
-    )
+    for i in range(p.size):
+        d = _slope(g[i], p[i], sign, decay)
+        square[i] = square[i] * rho + rest * d * d
+        step = sqrt(moved[i] + eps) / sqrt(square[i] + eps) * d
+        moved[i] = moved[i] * rho + rest * step * step
+        p[i] -= lr * step
 
 
-# --- Norms of gradients -------------------------------------------------------------------------
+@update
+def rprop(p, g, before, size, _2, sign, shrink, stay, grow, smallest, largest):  # type: ignore[no-untyped-def]
+    """``size`` grows where the sign of the gradient is the same as ``before``, else it shrinks.
 
-
-@jit_sum
-def _block_sumsq(x):  # type: ignore[no-untyped-def]
-    total = x.dtype.type(0)
-    for i in range(x.size):
-        total += x[i] * x[i]
-    return total
-
-
-@jit
-def _sumsq_blocks(x, parts, b0, b1):  # type: ignore[no-untyped-def]
-    for b in range(b0, b1):
-        parts[b] = _block_sumsq(x[b * BLOCK : (b + 1) * BLOCK])
-
-
-@jit
-def _sumsq(pool, x):  # type: ignore[no-untyped-def]
-    parts = np.empty(_blocks(x), np.float64)
-    parallel_for(pool, _sumsq_blocks, (x, parts), parts.size)
-    total = 0.0
-    for part in parts:
-        total += part
-    return total
-
-
-def sumsq(x: Array) -> float:
-    """Sum of squares of a contiguous one-dimensional array, blocks added in float64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> sumsq(np.array([3.0, 4.0], np.float32))
-    25.0
+    ``p -= sign(d) size``, and not at all where the sign has changed; ``stay`` is 1.
     """
-    return float(_sumsq(pool_address() if x.size >= PARALLEL_MATH else 0, x))
+    zero = stay - stay
+    for i in range(p.size):
+        d = sign * g[i]
+        same = d * before[i]
+        factor = select(same > zero, grow, select(same < zero, shrink, stay))
+        size[i] = minimum(maximum(size[i] * factor, smallest), largest)
+        d = select(same < zero, zero, d)
+        before[i] = d
+        p[i] -= select(d > zero, size[i], select(d < zero, -size[i], zero))
 
 
-@jit
-def _scale_blocks(x, factor, b0, b1):  # type: ignore[no-untyped-def]
-    part = x[b0 * BLOCK : b1 * BLOCK]
-    for i in range(part.size):
-        part[i] *= factor
-
-
-@jit
-def _scale(pool, x, factor):  # type: ignore[no-untyped-def]
-    parallel_for(pool, _scale_blocks, (x, factor), _blocks(x))
-
-
-def scale_(x: Array, factor: float) -> None:
-    """Multiply a contiguous one-dimensional array by a number, in place.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([1.0, 2.0])
-    >>> scale_(x, 0.5)
-    >>> x
-    array([0.5, 1. ])
-    """
-    _update(_scale, _scale_blocks, x, x.dtype.type(factor))
+@update
+def asgd(p, g, average, _1, _2, sign, decay, shrink, eta, mu):  # type: ignore[no-untyped-def]
+    """``p = shrink p - eta d; average += mu (p - average)``; where mu is 1, a copy."""
+    for i in range(p.size):
+        d = _slope(g[i], p[i], sign, decay)
+        p[i] = p[i] * shrink - eta * d
+        average[i] = select(mu == 1, p[i], average[i] + mu * (p[i] - average[i]))

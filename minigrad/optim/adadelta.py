@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.options import check, checked, slope_options
 from minigrad.optim.runs import Run
 
+kernels = lazy("optim")
+
 __all__ = ["Adadelta"]
+
+
+def _check_rho(rho: float) -> None:
+    check(0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
 
 
 class Adadelta(Optimizer):
@@ -66,34 +71,19 @@ class Adadelta(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "rho": rho,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "capturable": capturable,
-            "foreach": foreach,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals(), rho=_check_rho))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("square_avg", "acc_delta")
 
     def _update(self, group: Group, run: Run) -> None:
-        rho, eps = group["rho"], group["eps"]
-        v, d = run["square_avg"], run["acc_delta"]
         run.next_step()
-        g = run.descent(group)
-        v *= rho
-        v += (1 - rho) * g * g
-        step = np.sqrt(d + eps) / np.sqrt(v + eps) * g
-        d *= rho
-        d += (1 - rho) * step * step
-        run.param -= as_number(group["lr"]) * step
+        rho = group["rho"]
+        run.update(
+            kernels.adadelta,
+            lr=as_number(group["lr"]),
+            rho=rho,
+            rest=1 - rho,
+            eps=group["eps"],
+            **slope_options(group),
+        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels import optim as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.options import checked, slope_options
 from minigrad.optim.runs import Run, make_state
+
+kernels = lazy("optim")
 
 __all__ = ["Adagrad"]
 
@@ -66,27 +68,7 @@ class Adagrad(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_lr(lr)
-        check(lr_decay >= 0.0, f"Invalid lr_decay value: {lr_decay}")
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check(
-            initial_accumulator_value >= 0.0,
-            f"Invalid initial_accumulator_value value: {initial_accumulator_value}",
-        )
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        check_paths(foreach, fused, differentiable)
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals()))
         for group in self.param_groups:  # there from the beginning, as in PyTorch
             for p in group["params"]:
                 make_state(self, group, self._names(group), p)
@@ -98,14 +80,10 @@ class Adagrad(Optimizer):
         return group["initial_accumulator_value"] if name == "sum" else 0.0
 
     def _update(self, group: Group, run: Run) -> None:
-        kernels.adagrad(
-            run.param,
-            run.grad,
-            run["sum"],
-            step=run.next_step(),
-            lr=as_number(group["lr"]),
-            lr_decay=group["lr_decay"],
+        step = run.next_step()
+        run.update(
+            kernels.adagrad,
+            rate=as_number(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),
             eps=group["eps"],
-            weight_decay=group["weight_decay"],
-            maximize=group["maximize"],
+            **slope_options(group),
         )

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels import optim as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_betas, check_lr, check_paths
+from minigrad.optim.options import check, checked, slope_options
 from minigrad.optim.runs import Run
+from minigrad.tensor import Tensor
+
+kernels = lazy("optim")
 
 __all__ = ["Adam"]
+
+
+def _check_tensors(lr: Any, betas: Any, multi_tensor: bool) -> None:
+    """What PyTorch refuses of options that are tensors."""
+    kinds = [isinstance(beta, Tensor) for beta in betas]
+    check(kinds[0] == kinds[1], "betas must be either both floats or both Tensors")
+    for name, value in (("lr", lr), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
+        if isinstance(value, Tensor):
+            refused = f"{name} as a Tensor is not supported for capturable=False and foreach=True"
+            check(not multi_tensor, refused)
+            check(value.numel() == 1, f"Tensor {name} must be 1-element")
 
 
 class Adam(Optimizer):
@@ -76,26 +90,9 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        betas = (as_number(betas[0]), as_number(betas[1]))
-        check_betas(betas)
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check_paths(foreach, fused, differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
+        options = checked(locals())
+        _check_tensors(lr, betas, bool(foreach and not capturable))
+        super().__init__(params, options)
 
     def _names(self, group: Group) -> tuple[str, ...]:
         if group["amsgrad"]:
@@ -103,17 +100,15 @@ class Adam(Optimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _update(self, group: Group, run: Run) -> None:
-        kernels.adam(
-            run.param,
-            run.grad,
-            run["exp_avg"],
-            run["exp_avg_sq"],
-            run.get("max_exp_avg_sq"),
-            step=run.next_step(),
-            lr=as_number(group["lr"]),
-            betas=group["betas"],
+        lr, step = as_number(group["lr"]), run.next_step()
+        beta1, beta2 = map(as_number, group["betas"])
+        run.update(
+            kernels.adam,
+            rest1=1 - beta1,
+            beta2=beta2,
+            rest2=1 - beta2,
+            rate=lr / (1 - beta1**step),
+            root=(1 - beta2**step) ** 0.5,
             eps=group["eps"],
-            weight_decay=group["weight_decay"],
-            decoupled=group["decoupled_weight_decay"],
-            maximize=group["maximize"],
+            **slope_options(group, lr),
         )

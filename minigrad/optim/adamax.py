@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_betas, check_lr, check_paths
+from minigrad.optim.options import checked, slope_options
 from minigrad.optim.runs import Run
+
+kernels = lazy("optim")
 
 __all__ = ["Adamax"]
 
@@ -65,32 +66,18 @@ class Adamax(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        check_betas(betas)
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals()))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("exp_avg", "exp_inf")
 
     def _update(self, group: Group, run: Run) -> None:
-        beta1, beta2 = group["betas"]
-        m, u = run["exp_avg"], run["exp_inf"]
-        g = run.descent(group)
-        m += (1 - beta1) * (g - m)
-        u *= beta2
-        np.maximum(u, np.abs(g) + group["eps"], out=u)
-        rate = as_number(group["lr"]) / (1 - beta1 ** run.next_step())
-        run.param -= rate * m / u
+        beta1, beta2 = map(as_number, group["betas"])
+        run.update(
+            kernels.adamax,
+            rest1=1 - beta1,
+            beta2=beta2,
+            rate=as_number(group["lr"]) / (1 - beta1 ** run.next_step()),
+            eps=group["eps"],
+            **slope_options(group),
+        )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.options import checked, slope_options
 from minigrad.optim.runs import Run
+
+kernels = lazy("optim")
 
 __all__ = ["ASGD"]
 
@@ -68,21 +71,7 @@ class ASGD(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "lambd": lambd,
-            "alpha": alpha,
-            "t0": t0,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals()))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("ax",)
@@ -92,14 +81,13 @@ class ASGD(Optimizer):
 
     def _update(self, group: Group, run: Run) -> None:
         lr, lambd = as_number(group["lr"]), group["lambd"]
-        eta, mu, average = run.number("eta"), run.number("mu"), run["ax"]
-        t = run.next_step()
-        g = run.descent(group)
-        run.param *= 1 - lambd * eta
-        run.param -= eta * g
-        if mu == 1:
-            average[:] = run.param
-        else:
-            average += mu * (run.param - average)
-        run.set_number("eta", lr / (1 + lambd * lr * t) ** group["alpha"])
-        run.set_number("mu", 1 / max(1, t - group["t0"]))
+        eta, step = run.number("eta"), run.next_step()
+        run.update(
+            kernels.asgd,
+            shrink=1 - lambd * eta,
+            eta=eta,
+            mu=run.number("mu"),
+            **slope_options(group),
+        )
+        run.set_number("eta", lr / (1 + lambd * lr * step) ** group["alpha"])
+        run.set_number("mu", 1 / max(1, step - group["t0"]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_betas, check_lr, check_paths
+from minigrad.optim.options import checked, slope_options
 from minigrad.optim.runs import Run
+
+kernels = lazy("optim")
 
 __all__ = ["NAdam"]
 
@@ -73,25 +74,7 @@ class NAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        check_betas(betas)
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check(momentum_decay >= 0.0, f"Invalid momentum_decay value: {momentum_decay}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals()))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
@@ -100,18 +83,21 @@ class NAdam(Optimizer):
         return 1.0 if name == "mu_product" else 0.0
 
     def _update(self, group: Group, run: Run) -> None:
-        beta1, beta2 = group["betas"]
-        lr, decay = as_number(group["lr"]), group["momentum_decay"]
-        m, v = run["exp_avg"], run["exp_avg_sq"]
-        t = run.next_step()
-        mu = beta1 * (1.0 - 0.5 * 0.96 ** (t * decay))
-        mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((t + 1) * decay))
+        lr, step = as_number(group["lr"]), run.next_step()
+        beta1, beta2 = map(as_number, group["betas"])
+        mu, mu_next = [
+            beta1 * (1.0 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1)
+        ]
         run.scale_number("mu_product", mu)
         product = run.number("mu_product")
-        g = run.descent(group, lr)
-        m += (1 - beta1) * (g - m)
-        v *= beta2
-        v += (1 - beta2) * g * g
-        denominator = np.sqrt(v / (1 - beta2**t)) + group["eps"]
-        run.param -= lr * (1.0 - mu) / (1.0 - product) * g / denominator
-        run.param -= lr * mu_next / (1.0 - product * mu_next) * m / denominator
+        run.update(
+            kernels.nadam,
+            rest1=1 - beta1,
+            beta2=beta2,
+            rest2=1 - beta2,
+            now=lr * (1.0 - mu) / (1.0 - product),
+            ahead=lr * mu_next / (1.0 - product * mu_next),
+            correction=1 - beta2**step,
+            eps=group["eps"],
+            **slope_options(group, lr),
+        )

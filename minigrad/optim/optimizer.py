@@ -20,6 +20,7 @@ import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.autograd.modes import enable_grad
+from minigrad.optim.options import as_number
 from minigrad.optim.runs import Plan, Run, number_state, plan_runs, work_dtype
 from minigrad.tensor import Tensor
 
@@ -39,17 +40,12 @@ class _Required:
 required = _Required()
 
 
-def as_number(value: Any) -> float:
-    """A hyperparameter as a number, also if it is kept in a tensor of one element."""
-    return float(value.item()) if isinstance(value, Tensor) else value
-
-
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """`step` with what goes before and after it."""
 
     @functools.wraps(step)
     def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        for before in list(self._optimizer_step_pre_hooks.values()):
+        for before in [*self._optimizer_step_pre_hooks.values()]:
             replaced = before(self, args, kwargs)
             if replaced is not None:
                 if not isinstance(replaced, tuple) or len(replaced) != 2:
@@ -60,7 +56,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
                 args, kwargs = replaced
         result = step(self, *args, **kwargs)
         self._opt_called = True
-        for after in list(self._optimizer_step_post_hooks.values()):
+        for after in [*self._optimizer_step_post_hooks.values()]:
             after(self, args, kwargs)
         return result
 
@@ -128,7 +124,6 @@ class Optimizer:
         self._optimizer_load_state_dict_pre_hooks: dict[int, Callable[..., Any]] = {}
         self._optimizer_load_state_dict_post_hooks: dict[int, Callable[..., Any]] = {}
         self._plans: dict[int, Plan] = {}
-        self._scratch: dict[str, list[np.ndarray[Any, Any]]] = {}
         self._known_states: list[dict[str, Any]] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -233,9 +228,7 @@ class Optimizer:
                 loss = closure()
         for group in self.param_groups:
             for run in self._plan(group).runs:
-                run.load()
                 self._update(group, run)
-                run.store()
         return loss
 
     def _plan(self, group: Group) -> Plan:
@@ -252,7 +245,10 @@ class Optimizer:
         return plan
 
     def _names(self, group: Group) -> tuple[str, ...]:
-        """Names of the state that is an array for each parameter."""
+        """Names of the state that is an array for each parameter, in the order of the kernel.
+
+        Where the kernel has an array that these options do without, there is an empty name.
+        """
         return ()
 
     def _start(self, name: str, group: Group) -> float:
@@ -260,6 +256,7 @@ class Optimizer:
         return 0.0
 
     def _update(self, group: Group, run: Run) -> None:
+        """The formula: compute what depends on the step, and call ``run.update(kernel, ...)``."""
         raise TypeError(f"{type(self).__name__} must define step()")
 
     # -- hooks -----------------------------------------------------------------------------------

@@ -1,12 +1,18 @@
-"""Checks of the options that many optimizers have, in PyTorch's words."""
+"""The options that many optimizers have: which values are allowed, in PyTorch's words."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minigrad.tensor import Tensor
 
-__all__ = ["check", "check_betas", "check_lr", "check_paths"]
+__all__ = ["as_number", "check", "checked", "slope_options"]
+
+
+def as_number(value: Any) -> float:
+    """A hyperparameter as a number, also if it is kept in a tensor of one element."""
+    return float(value.item()) if isinstance(value, Tensor) else value
 
 
 def check(good: bool, message: str) -> None:
@@ -15,25 +21,104 @@ def check(good: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def check_lr(lr: Any) -> None:
-    """The learning rate: a number, or a tensor of one element; not negative."""
+def _check_lr(lr: Any) -> None:
+    """A number, or a tensor of one element; not negative."""
     check(not isinstance(lr, Tensor) or lr.numel() == 1, "Tensor lr must be 1-element")
     check(float(lr) >= 0.0, f"Invalid learning rate: {lr}")
 
 
-def check_betas(betas: Any) -> None:
+def _check_betas(betas: Any) -> None:
     """The decay rates of two running averages."""
     for i, beta in enumerate(betas):
-        check(0.0 <= beta < 1.0, f"Invalid beta parameter at index {i}: {beta}")
+        check(0.0 <= float(beta) < 1.0, f"Invalid beta parameter at index {i}: {beta}")
 
 
-def check_paths(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:
-    """PyTorch's choices between implementations: accepted, as all of them compute the same here."""
+def _check_differentiable(differentiable: bool) -> None:
     if differentiable:
         raise RuntimeError(
             "differentiable=True is not supported: an update is one pass over the memory of the "
             "parameters and records no graph. Write the update with tensor operations instead "
             "(w - lr * g, with g from autograd.grad(..., create_graph=True))."
         )
-    if foreach and fused:
+
+
+def _not_negative(words: str) -> Callable[[Any], None]:
+    """A check that a number is not negative, and what it is called if it is."""
+
+    def check_number(value: Any) -> None:
+        check(float(value) >= 0.0, f"Invalid {words}: {value}")
+
+    return check_number
+
+
+#: What is allowed, for each option by its name.
+_RULES: dict[str, Callable[[Any], None]] = {
+    "lr": _check_lr,
+    "betas": _check_betas,
+    "eps": _not_negative("epsilon value"),
+    "momentum": _not_negative("momentum value"),
+    "weight_decay": _not_negative("weight_decay value"),
+    "lr_decay": _not_negative("lr_decay value"),
+    "momentum_decay": _not_negative("momentum_decay value"),
+    "initial_accumulator_value": _not_negative("initial_accumulator_value value"),
+    "differentiable": _check_differentiable,
+}
+
+
+def checked(arguments: dict[str, Any], **rules: Callable[[Any], None]) -> dict[str, Any]:
+    """The options of an optimizer, from the arguments of its ``__init__``.
+
+    Parameters
+    ----------
+    arguments : dict
+        ``locals()``, as the first thing in ``__init__``.
+    **rules : callable
+        Checks of options that mean something to this optimizer only.
+
+    Returns
+    -------
+    dict
+        All but ``self`` and ``params``: what the parameter groups have by default.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not allowed.
+    RuntimeError
+        For choices of an implementation that exclude each other; there is but one here, so all
+        others (``foreach``, ``fused``, ``capturable``) are accepted and change nothing.
+
+    Examples
+    --------
+    >>> from minigrad.optim.options import checked
+    >>> checked({"self": None, "params": [], "lr": 0.1, "eps": 0.0})
+    {'lr': 0.1, 'eps': 0.0}
+    >>> checked({"eps": -1.0})
+    Traceback (most recent call last):
+        ...
+    ValueError: Invalid epsilon value: -1.0
+    """
+    skipped = ("self", "params", "__class__")
+    options = {name: value for name, value in arguments.items() if name not in skipped}
+    for name, value in options.items():
+        rule = rules.get(name) or _RULES.get(name)
+        if rule is not None:
+            rule(value)
+    if options.get("foreach") and options.get("fused"):
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    return options
+
+
+def slope_options(group: dict[str, Any], lr: float | None = None) -> dict[str, float]:
+    """What kernels are told about the gradient to go down: its sign, and weight decay.
+
+    With `lr`, for kernels that know of decoupled weight decay, also the factor by which the
+    weights shrink if the group has it.
+    """
+    decay = as_number(group["weight_decay"])
+    options = {"sign": -1.0 if group["maximize"] else 1.0, "decay": decay}
+    if lr is not None:
+        options["shrink"] = 1.0
+        if group["decoupled_weight_decay"]:
+            options.update(decay=0.0, shrink=1 - lr * decay)
+    return options

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_betas, check_lr, check_paths
+from minigrad.optim.options import checked, slope_options
 from minigrad.optim.runs import Run
+
+kernels = lazy("optim")
 
 __all__ = ["RAdam"]
 
@@ -66,42 +67,28 @@ class RAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        check_betas(betas)
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals()))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
     def _update(self, group: Group, run: Run) -> None:
-        beta1, beta2 = group["betas"]
-        lr = as_number(group["lr"])
-        m, v = run["exp_avg"], run["exp_avg_sq"]
-        t = run.next_step()
-        g = run.descent(group, lr)
-        m += (1 - beta1) * (g - m)
-        v *= beta2
-        v += (1 - beta2) * g * g
-        correction2 = 1 - beta2**t
-        step = m / (1 - beta1**t) * lr
+        lr, step = as_number(group["lr"]), run.next_step()
+        beta1, beta2 = map(as_number, group["betas"])
+        correction1, correction2 = 1 - beta1**step, 1 - beta2**step
         longest = 2 / (1 - beta2) - 1
-        length = longest - 2 * t * beta2**t / correction2
+        length = longest - 2 * step * beta2**step / correction2
+        rate = lr / correction1
         if length > 5.0:
-            step *= correction2**0.5 / (np.sqrt(v) + group["eps"])
             known = (length - 4) * (length - 2) * longest
-            step *= (known / ((longest - 4) * (longest - 2) * length)) ** 0.5
-        run.param -= step
+            rate *= (correction2 * known / ((longest - 4) * (longest - 2) * length)) ** 0.5
+        run.update(
+            kernels.radam,
+            rest1=1 - beta1,
+            beta2=beta2,
+            rest2=1 - beta2,
+            rate=rate,
+            rectified=length > 5.0,
+            eps=group["eps"],
+            **slope_options(group, lr),
+        )

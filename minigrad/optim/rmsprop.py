@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels import optim as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.options import check, checked, slope_options
 from minigrad.optim.runs import Run
 
+kernels = lazy("optim")
+
 __all__ = ["RMSprop"]
+
+
+def _check_alpha(alpha: float) -> None:
+    check(alpha >= 0.0, f"Invalid alpha value: {alpha}")
 
 
 class RMSprop(Optimizer):
@@ -68,44 +74,21 @@ class RMSprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check(alpha >= 0.0, f"Invalid alpha value: {alpha}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "capturable": capturable,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals(), alpha=_check_alpha))
 
     def _names(self, group: Group) -> tuple[str, ...]:
-        names: tuple[str, ...] = ("square_avg",)
-        if group["momentum"] > 0:
-            names += ("momentum_buffer",)
-        return (*names, "grad_avg") if group["centered"] else names
+        buffer = "momentum_buffer" if group["momentum"] > 0 else ""
+        return ("square_avg", buffer, "grad_avg" if group["centered"] else "")
 
     def _update(self, group: Group, run: Run) -> None:
         run.next_step()
-        kernels.rmsprop(
-            run.param,
-            run.grad,
-            run["square_avg"],
-            run.get("momentum_buffer"),
-            run.get("grad_avg"),
+        alpha = group["alpha"]
+        run.update(
+            kernels.rmsprop,
             lr=as_number(group["lr"]),
-            alpha=group["alpha"],
+            alpha=alpha,
+            rest=1 - alpha,
             eps=group["eps"],
-            weight_decay=group["weight_decay"],
             momentum=group["momentum"],
-            maximize=group["maximize"],
+            **slope_options(group),
         )

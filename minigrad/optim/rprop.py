@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.options import check, checked
 from minigrad.optim.runs import Run
 
+kernels = lazy("optim")
+
 __all__ = ["Rprop"]
+
+
+def _check_etas(etas: tuple[float, float]) -> None:
+    check(0.0 < etas[0] < 1.0 < etas[1], f"Invalid eta values: {etas[0]}, {etas[1]}")
 
 
 class Rprop(Optimizer):
@@ -59,19 +64,7 @@ class Rprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_lr(lr)
-        check(0.0 < etas[0] < 1.0 < etas[1], f"Invalid eta values: {etas[0]}, {etas[1]}")
-        check_paths(foreach, None, differentiable)
-        defaults = {
-            "lr": lr,
-            "etas": etas,
-            "step_sizes": step_sizes,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, checked(locals(), etas=_check_etas))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("prev", "step_size")
@@ -80,12 +73,15 @@ class Rprop(Optimizer):
         return as_number(group["lr"]) if name == "step_size" else 0.0
 
     def _update(self, group: Group, run: Run) -> None:
-        shrink, grow = group["etas"]
-        prev, sizes = run["prev"], run["step_size"]
         run.next_step()
-        g = run.descent(group)
-        same = g * prev
-        sizes *= np.where(same > 0, grow, np.where(same < 0, shrink, 1.0)).astype(sizes.dtype)
-        np.clip(sizes, *group["step_sizes"], out=sizes)
-        prev[:] = np.where(same < 0, 0, g)
-        run.param -= np.sign(prev) * sizes
+        shrink, grow = group["etas"]
+        smallest, largest = group["step_sizes"]
+        run.update(
+            kernels.rprop,
+            sign=-1 if group["maximize"] else 1,
+            shrink=shrink,
+            stay=1,
+            grow=grow,
+            smallest=smallest,
+            largest=largest,
+        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels import optim as kernels
+from minigrad.kernels.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, check_lr, check_paths
+from minigrad.optim.options import check, checked, slope_options
 from minigrad.optim.runs import Run
+
+kernels = lazy("optim")
 
 __all__ = ["SGD"]
 
@@ -76,40 +78,22 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_lr(lr)
-        check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
-        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        options = checked(locals())
         check(
             not nesterov or (momentum > 0 and dampening == 0),
             "Nesterov momentum requires a momentum and zero dampening",
         )
-        check_paths(foreach, fused, differentiable)
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "foreach": foreach,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options)
 
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
 
     def _update(self, group: Group, run: Run) -> None:
-        kernels.sgd(
-            run.param,
-            run.grad,
-            run.get("momentum_buffer"),
+        run.update(
+            kernels.sgd,
             lr=as_number(group["lr"]),
             momentum=group["momentum"],
-            dampening=group["dampening"],
-            weight_decay=as_number(group["weight_decay"]),
+            keep=1 if run.first else 1 - group["dampening"],
             nesterov=group["nesterov"],
-            maximize=group["maximize"],
-            first=run.first,
+            **slope_options(group),
         )

@@ -252,3 +252,53 @@ def test_cycle_needs_a_momentum() -> None:
     with pytest.raises(ValueError, match="must support momentum"):
         ls.OneCycleLR(opt, 1.0, 10)
     ls.OneCycleLR(opt, 1.0, 10, cycle_momentum=False)
+
+
+# -- the lectures' own -----------------------------------------------------------------------------
+
+
+def test_halve_on_worse_compares_with_the_epoch_before() -> None:
+    schedule = ls.HalveOnWorse(optimizer(), min_lr=[0.3, 0.0])
+    seen = []
+    for error in (3.0, 2.0, 2.5, 2.25, 2.25, math.nan, 2.25, 2.5):
+        schedule.step(error)
+        seen.append(schedule.get_last_lr()[:])
+    assert [r[0] for r in seen] == [1, 1, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3]
+    assert [r[1] for r in seen] == [10, 10, 5, 5, 5, 2.5, 2.5, 1.25]
+    other = ls.HalveOnWorse(optimizer())
+    other.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    assert other.best == 2.5
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_momentum_schedule(kind: str) -> None:
+    opt = getattr(optim, kind)([mg.zeros(1, requires_grad=True)], lr=0.5)
+    schedule = ls.MomentumSchedule(opt, 0.5, 0.9, switch=2, rise=2)
+    decay = ls.ExponentialLR(opt, 0.5)
+    opt.step()
+    seen = []
+    for _ in range(6):
+        group = opt.param_groups[0]
+        seen.append(group["momentum"] if kind == "SGD" else group["betas"][0])
+        schedule.step()
+        decay.step()
+    assert seen == pytest.approx([0.5, 0.5, 0.5, 0.7, 0.9, 0.9])
+    assert opt.param_groups[0]["lr"] == 0.5**7
+    with pytest.warns(UserWarning, match="epoch parameter"):
+        schedule.step(0)
+    assert schedule.get_momentum() == 0.5
+
+
+def test_momentum_schedule_may_jump_and_is_refused() -> None:
+    schedule = ls.MomentumSchedule(optimizer(), switch=1)
+    schedule.optimizer.step()
+    assert schedule.optimizer.param_groups[1]["momentum"] == 0.5
+    schedule.step()
+    assert schedule.optimizer.param_groups[1]["momentum"] == 0.9
+    opt = optim.Adagrad([mg.zeros(1, requires_grad=True)])
+    with pytest.raises(ValueError, match="Adagrad has neither"):
+        ls.MomentumSchedule(opt)
+    with pytest.raises(ValueError, match="later between 0 and 1"):
+        ls.MomentumSchedule(optimizer(), later=1.0)
+    with pytest.raises(ValueError, match="non-negative rise"):
+        ls.MomentumSchedule(optimizer(), rise=-1)

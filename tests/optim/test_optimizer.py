@@ -12,7 +12,6 @@ import pytest
 import minigrad as mg
 from minigrad import optim
 from minigrad.optim.optimizer import required
-from minigrad.optim.runs import LARGE
 from minigrad.tensor import Tensor
 
 ALL = ["ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"]
@@ -46,7 +45,7 @@ def test_finds_the_minimum_of_a_bowl(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_runs_give_the_same_as_one_parameter_at_a_time(name: str) -> None:
     rng = np.random.default_rng(0)
-    shapes = [(3, 4), (4,), (), (0,), (LARGE,), (2, 2)]
+    shapes = [(3, 4), (4,), (), (0,), (20_000,), (2, 2)]
     starts = [rng.standard_normal(s) for s in shapes]
     together = [mg.tensor(s, requires_grad=True) for s in starts]
     alone = [mg.tensor(s, requires_grad=True) for s in starts]
@@ -403,3 +402,52 @@ def test_copies_are_independent(copied: Any) -> None:
     other.step()
     assert v.tolist() == w.tolist()
     assert other.state[v]["step"].item() == 2
+
+
+def test_a_parameter_listed_twice_is_updated_twice() -> None:
+    w, v = param(1.0), param(1.0)
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        opt = optim.SGD([w, v, w], lr=0.25)
+    opt.step()
+    opt.step()
+    assert [w.item(), v.item()] == [0.0, 0.5]
+
+
+def test_a_gradient_of_another_shape_is_refused() -> None:
+    w = param(1.0, 2.0)
+    w._grad.array = np.ones(3)
+    with pytest.raises(RuntimeError, match=r"shape \[2\] has a gradient of shape \[3\]"):
+        optim.SGD([w]).step()
+
+
+def test_state_whose_memory_was_replaced_is_used() -> None:
+    w, v = param(1.0, 1.0), param(1.0)
+    opt = optim.SGD([w, v], lr=1.0, momentum=1.0)
+    opt.step()
+    opt.state[w]["momentum_buffer"].data = mg.tensor([[10.0, 20.0]], dtype=mg.float32)[0]
+    del opt.state[v]["momentum_buffer"]
+    opt.step()
+    assert w.tolist() == [-11.0, -21.0]
+    assert v.tolist() == [-1.0]
+    opt.step()
+    assert w.tolist() == [-23.0, -43.0]
+    assert v.tolist() == [-3.0]
+
+
+def test_many_parameters_on_threads() -> None:
+    sizes = [120_000, 1, 30_000, 500]
+    before = mg.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            mg.set_num_threads(threads)
+            ps = [mg.ones(n, requires_grad=True) for n in sizes]
+            opt = optim.Adam(ps, weight_decay=0.1)
+            for i in range(3):
+                for p in ps:
+                    p.grad = mg.arange(p.numel(), dtype=mg.float32).sin() * i
+                opt.step()
+            results.append([p.array.tobytes() for p in ps])
+    finally:
+        mg.set_num_threads(before)
+    assert results[0] == results[1]

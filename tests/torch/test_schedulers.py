@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -109,22 +110,115 @@ def test_plateau(mode: str, threshold_mode: str) -> None:
     assert set(a.state_dict()) | {"optimizer"} == set(b.state_dict()) | {"optimizer"}
 
 
-@pytest.mark.parametrize("name", ["step", "multistep", "linear", "cosine", "exponential"])
-def test_state_of_torch_can_be_loaded(name: str) -> None:
-    ours, theirs = pair()
-    a = CASES[name](optim.lr_scheduler, ours)
-    b = CASES[name](torch.optim.lr_scheduler, theirs)
-    for _ in range(15):
-        theirs.step()
-        b.step()
-    for group, group_b in zip(ours.param_groups, theirs.param_groups, strict=True):
-        group["lr"] = group_b["lr"]
-    a.load_state_dict(b.state_dict())
+def both(name: str, kind: str = "SGD") -> tuple[Any, Any, Any, Any]:
+    """Two optimizers, and the schedule on each."""
+    ours, theirs = pair(kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        a = CASES[name](optim.lr_scheduler, ours)
+        b = CASES[name](torch.optim.lr_scheduler, theirs)
     ours.step()
-    for _ in range(30):
+    theirs.step()
+    return ours, theirs, a, b
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_state_goes_both_ways(name: str, kind: str) -> None:
+    ours, theirs, a, b = both(name, kind)
+    for _ in range(15):
         a.step()
         b.step()
+    assert a.state_dict() == b.state_dict()
+    ours2, theirs2, a2, b2 = both(name, kind)
+    a2.load_state_dict(copy.deepcopy(b.state_dict()))
+    b2.load_state_dict(copy.deepcopy(a.state_dict()))
+    for new, old in ((ours2, theirs), (theirs2, ours)):
+        for group, other in zip(new.param_groups, old.param_groups, strict=True):
+            group.update({k: v for k, v in other.items() if k != "params"})
+    for _ in range(30):
+        for schedule in (a, b, a2, b2):
+            schedule.step()
+        for schedule in (b, a2, b2):
+            assert a.get_last_lr() == pytest.approx(schedule.get_last_lr(), rel=1e-13, abs=1e-17)
+        for opt in (theirs, ours2, theirs2):
+            assert options_of(ours) == pytest.approx(options_of(opt), rel=1e-13, abs=1e-17)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(("chain", "seq"))])
+def test_step_to_an_epoch(name: str) -> None:
+    ours, theirs, a, b = both(name)
+    for epoch in (1, 5, 12, 3, 59, 40):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            a.step(epoch)
+            b.step(epoch)
+        assert options_of(ours) == pytest.approx(options_of(theirs), rel=1e-13, abs=1e-17)
+        assert a.last_epoch == b.last_epoch
+    a.step()
+    b.step()
+    assert options_of(ours) == pytest.approx(options_of(theirs), rel=1e-13, abs=1e-17)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(("chain", "seq"))])
+def test_two_at_once(name: str) -> None:
+    ours, theirs, a, b = both(name)
+    more = optim.lr_scheduler.StepLR(ours, 3), torch.optim.lr_scheduler.StepLR(theirs, 3)
+    for _ in range(20):
+        for schedule in (a, b, *more):
+            schedule.step()
+        assert options_of(ours) == pytest.approx(options_of(theirs), rel=1e-13, abs=1e-17)
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("epochs", [0, 1, 7])
+def test_swalr(strategy: str, epochs: int) -> None:
+    ours, theirs = pair()
+    a = optim.swa_utils.SWALR(ours, [0.02, 0.5], epochs, strategy)
+    b = torch.optim.swa_utils.SWALR(theirs, [0.02, 0.5], epochs, strategy)
+    ours.step()
+    theirs.step()
+    for _ in range(10):
         assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-13)
+        a.step()
+        b.step()
+    assert set(a.state_dict()) | {"anneal_func"} == set(b.state_dict()) | {"anneal_func"}
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda s, o: s.LambdaLR(o, [lambda e: 1.0]),
+        lambda s, o: s.MultiplicativeLR(o, [lambda e: 1.0]),
+        lambda s, o: s.StepLR(o, 3, last_epoch=4),
+        lambda s, o: s.StepLR(3, 3),
+        lambda s, o: s.ConstantLR(o, 1.5),
+        lambda s, o: s.LinearLR(o, 0.0),
+        lambda s, o: s.LinearLR(o, 1.0, 1.5),
+        lambda s, o: s.CyclicLR(o, 0.1, 0.2, mode="square"),
+        lambda s, o: s.CyclicLR(o, [0.1], 0.2),
+        lambda s, o: s.OneCycleLR(o, 0.1),
+        lambda s, o: s.OneCycleLR(o, 0.1, 0),
+        lambda s, o: s.OneCycleLR(o, 0.1, 9, pct_start=2),
+        lambda s, o: s.OneCycleLR(o, 0.1, 9, anneal_strategy="square"),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 0),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 3, 1.5),
+        lambda s, o: s.ReduceLROnPlateau(o, "down"),
+        lambda s, o: s.ReduceLROnPlateau(o, factor=1.0),
+        lambda s, o: s.ReduceLROnPlateau(o, min_lr=[0.1]),
+        lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="x"),
+        lambda s, o: s.ChainedScheduler([]),
+        lambda s, o: s.SequentialLR(o, [s.StepLR(o, 1)], [3]),
+    ],
+)
+def test_errors(build: Build) -> None:
+    ours, theirs = pair()
+    with pytest.raises(Exception) as expected:  # its type is compared
+        build(torch.optim.lr_scheduler, theirs)
+    with pytest.raises(expected.type) as got:
+        build(optim.lr_scheduler, ours)
+    common = set(str(got.value).split()) & set(str(expected.value).split())
+    assert len(common) > 2, f"{got.value} / {expected.value}"
 
 
 def test_fractions_of_epochs() -> None:

@@ -19,6 +19,8 @@ from minigrad.optim.lr_scheduler.decay import (
     PolynomialLR,
     StepLR,
 )
+from minigrad.optim.lr_scheduler.halve import HalveOnWorse
+from minigrad.optim.lr_scheduler.momentum import MomentumSchedule
 from minigrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = [
@@ -28,10 +30,12 @@ __all__ = [
     "CosineAnnealingWarmRestarts",
     "CyclicLR",
     "ExponentialLR",
+    "HalveOnWorse",
     "InverseTimeLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
+    "MomentumSchedule",
     "MultiStepLR",
     "MultiplicativeLR",
     "OneCycleLR",

@@ -20,8 +20,8 @@ __all__ = ["ReduceLROnPlateau"]
 class ReduceLROnPlateau(LRScheduler):
     """Multiply the rate by `factor` when a metric has not got better for `patience` epochs.
 
-    The lectures divide by 10 when the validation error stops falling: the defaults; "halve when
-    it rises" is ``factor=0.5, patience=0``.
+    The lectures divide by 10 when the validation error stops falling: the defaults. To halve it
+    whenever the error rises, see `HalveOnWorse`.
 
     Parameters
     ----------
