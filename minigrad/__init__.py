@@ -70,11 +70,13 @@ if TYPE_CHECKING:
         fft,
         func,
         linalg,
+        models,
         nn,
         optim,
         serialize,
         signal,
         special,
+        train,
         utils,
         viz,
         xp,
@@ -94,9 +96,9 @@ __all__ = [
     "float16", "float32", "float64", "from_dlpack", "func", "get_default_dtype", "get_num_threads",
     "half", "iinfo", "inf", "inference_mode", "int", "int8", "int16", "int32", "int64", "interop",
     "is_grad_enabled", "is_inference_mode_enabled", "kernel", "linalg", "load", "long",
-    "memory_format", "nan", "nn", "no_grad", "ops", "optim", "pi", "preserve_format",
+    "memory_format", "models", "nan", "nn", "no_grad", "ops", "optim", "pi", "preserve_format",
     "promote_types", "result_type", "save", "serialize", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_printoptions", "short", "signal", "special", "uint8", "uint16",
+    "set_num_threads", "set_printoptions", "short", "signal", "special", "train", "uint8", "uint16",
     "uint32", "uint64", "utils", "viz", "vmap", "xp",
 ]  # fmt: skip
 __all__ += names.__all__
@@ -105,8 +107,8 @@ __all__ += names.__all__
 _LAZY = {
     name: name
     for name in (
-        "backends", "cuda", "data", "fft", "func", "linalg", "nn", "optim", "serialize", "signal",
-        "special", "utils", "viz", "xp",
+        "backends", "cuda", "data", "fft", "func", "linalg", "models", "nn", "optim", "serialize",
+        "signal", "special", "train", "utils", "viz", "xp",
     )
 }  # fmt: skip
 _LAZY_NAMES = {

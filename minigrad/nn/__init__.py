@@ -8,32 +8,43 @@ from minigrad.nn.bag import EmbeddingBag
 from minigrad.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from minigrad.nn.conv import *  # noqa: F403
 from minigrad.nn.dropout import *  # noqa: F403
+from minigrad.nn.lazy import *  # noqa: F403
 from minigrad.nn.likelihood_loss import *  # noqa: F403
 from minigrad.nn.linear import Bilinear, Flatten, Identity, Linear, Maxout, Unflatten
 from minigrad.nn.loss import *  # noqa: F403
 from minigrad.nn.margin_loss import *  # noqa: F403
 from minigrad.nn.module import Module
+from minigrad.nn.noise import GaussianNoise
 from minigrad.nn.normalization import *  # noqa: F403
 from minigrad.nn.padding import *  # noqa: F403
-from minigrad.nn.parameter import Buffer, Parameter
+from minigrad.nn.parameter import (
+    Buffer,
+    Parameter,
+    UninitializedBuffer,
+    UninitializedParameter,
+)
 from minigrad.nn.pooling import *  # noqa: F403
 from minigrad.nn.recurrent import GRU, LSTM, RNN, RNNBase
 from minigrad.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from minigrad.nn.sparse import CosineSimilarity, Embedding, PairwiseDistance
+from minigrad.nn.summary import summary
+from minigrad.nn.transformer import *  # noqa: F403
 from minigrad.nn.upsampling import *  # noqa: F403
 
+from minigrad.nn import modules  # isort: skip
 from minigrad.nn import (  # isort: skip
-    activation, conv, dropout, likelihood_loss, loss, margin_loss, normalization, padding, pooling,
-    upsampling,
+    activation, conv, dropout, lazy, likelihood_loss, loss, margin_loss, normalization, padding,
+    pooling, transformer, upsampling,
 )  # fmt: skip
 
 __all__ = [
     "AdaptiveLogSoftmaxWithLoss", "Bilinear", "Buffer", "CosineSimilarity", "Embedding",
-    "EmbeddingBag", "Flatten", "GRU", "GRUCell", "Identity", "LSTM", "LSTMCell", "Linear", "Maxout",
-    "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "PairwiseDistance", "Parameter",
-    "ParameterDict", "ParameterList", "RNN", "RNNBase", "RNNCell", "RNNCellBase", "Sequential",
-    "Unflatten", "functional", "init", "utils",
-    *activation.__all__, *conv.__all__, *dropout.__all__, *likelihood_loss.__all__, *loss.__all__,
-    *margin_loss.__all__, *normalization.__all__, *padding.__all__, *pooling.__all__,
-    *upsampling.__all__,
+    "EmbeddingBag", "Flatten", "GRU", "GRUCell", "GaussianNoise", "Identity", "LSTM", "LSTMCell",
+    "Linear", "Maxout", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
+    "PairwiseDistance", "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase",
+    "RNNCell", "RNNCellBase", "Sequential",
+    "Unflatten", "UninitializedBuffer", "UninitializedParameter", "functional", "init", "modules",
+    "summary", "utils", *activation.__all__, *conv.__all__, *dropout.__all__, *lazy.__all__,
+    *likelihood_loss.__all__, *loss.__all__, *margin_loss.__all__, *normalization.__all__,
+    *padding.__all__, *pooling.__all__, *transformer.__all__, *upsampling.__all__,
 ]  # fmt: skip

@@ -13,7 +13,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     _function: Any
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -33,7 +33,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """In training, zero elements with probability `p` and scale the others by ``1 / (1 - p)``.
 
     Srivastava et al. 2014.
@@ -55,7 +55,7 @@ class Dropout(_Dropout):
     _function = staticmethod(F.dropout)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Dropout of whole channels of (N, C, L) or (C, L).
 
     Parameters
@@ -67,7 +67,7 @@ class Dropout1d(_Dropout):
     _function = staticmethod(F.dropout1d)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Dropout of whole channels of (N, C, H, W) or (C, H, W) (Tompson et al. 2015).
 
     Parameters
@@ -79,7 +79,7 @@ class Dropout2d(_Dropout):
     _function = staticmethod(F.dropout2d)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W).
 
     Parameters
@@ -91,7 +91,7 @@ class Dropout3d(_Dropout):
     _function = staticmethod(F.dropout3d)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout that keeps mean 0 and variance 1, for SELU (Klambauer et al. 2017).
 
     Parameters
@@ -103,7 +103,7 @@ class AlphaDropout(_Dropout):
     _function = staticmethod(F.alpha_dropout)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """:class:`AlphaDropout` of whole channels.
 
     Parameters

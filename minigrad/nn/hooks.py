@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,20 +17,47 @@ from minigrad.tensor import Tensor
 if TYPE_CHECKING:
     from minigrad.nn.module import Module
 
-__all__ = ["Hook", "add", "call_with_hooks", "name_layer"]
+__all__ = [
+    "Hook", "add", "call_with_hooks", "name_layer", "register_module_buffer_registration_hook",
+    "register_module_forward_hook", "register_module_forward_pre_hook",
+    "register_module_full_backward_hook", "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook", "register_module_parameter_registration_hook",
+]  # fmt: skip
 
 
 class Hook:
     """A function that watches a module, and how it wants to be called."""
 
-    __slots__ = ("always", "function", "kwargs")
+    __slots__ = ("always", "function", "kind", "kwargs")
 
     def __init__(
-        self, function: Callable[..., Any], kwargs: bool = False, always: bool = False
+        self,
+        function: Callable[..., Any],
+        kwargs: bool = False,
+        always: bool = False,
+        kind: str = "",
     ) -> None:
         self.function = function
         self.kwargs = kwargs
         self.always = always
+        self.kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        """What the function has: scripts find their own hook by its attributes."""
+        if name in Hook.__slots__:  # not set yet, while it is copied
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.function)  # type: ignore[call-overload, no-any-return]
+
+
+#: What watches the calls of all modules; a hook's kind is the name of the registry that a module
+#: has for its own. One dictionary, so that a call without hooks asks for one more thing only.
+everywhere: dict[int, Hook] = {}
+
+#: What watches all modules getting parts; the kind is "parameter", "buffer" or "module".
+registrations: dict[int, Hook] = {}
 
 
 def add(hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
@@ -46,6 +73,105 @@ def add(hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableH
     else:
         hooks[handle.id] = hook
     return handle
+
+
+# -- hooks of all modules ------------------------------------------------------------------------
+
+
+def _watch_calls(
+    kind: str, hook: Callable[..., Any], kwargs: bool = False, always: bool = False
+) -> RemovableHandle:
+    return add(everywhere, Hook(hook, kwargs, always, kind))
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, args)`` before the ``forward`` of every module, and before its own hooks.
+
+    What it returns, if not None, is taken instead of the arguments.
+
+    Returns
+    -------
+    RemovableHandle
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.nn.modules.module import register_module_forward_pre_hook
+    >>> net = mg.nn.Sequential(mg.nn.Flatten(), mg.nn.ReLU())
+    >>> with register_module_forward_pre_hook(lambda m, args: print(type(m).__name__)):
+    ...     y = net(mg.ones(1, 2))
+    Sequential
+    Flatten
+    ReLU
+    """
+    return _watch_calls("_forward_pre_hooks", hook)
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call ``hook(module, args, output)`` after the ``forward`` of every module.
+
+    Parameters
+    ----------
+    hook : callable
+        What it returns, if not None, is taken instead of the output. It runs before the module's
+        own hooks.
+    with_kwargs : bool
+        Call ``hook(module, args, kwargs, output)`` instead.
+    always_call : bool
+        Call it also when ``forward`` raised.
+    """
+    return _watch_calls("_forward_hooks", hook, with_kwargs, always_call)
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_output)`` when the gradients of any module's outputs are known."""
+    return _watch_calls("_backward_pre_hooks", hook)
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_input, grad_output)`` when any module's gradients are known."""
+    return _watch_calls("_backward_hooks", hook)
+
+
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, param)`` when any module gets a parameter.
+
+    What it returns, if not None, is taken instead of the parameter.
+    """
+    return add(registrations, Hook(hook, kind="parameter"))
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, buffer)`` when any module gets a buffer.
+
+    What it returns, if not None, is taken instead of the buffer.
+    """
+    return add(registrations, Hook(hook, kind="buffer"))
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, submodule)`` when any module gets a child.
+
+    What it returns, if not None, is taken instead of the child.
+    """
+    return add(registrations, Hook(hook, kind="module"))
+
+
+def registered(kind: str, module: Module, name: str, value: Any) -> Any:
+    """What the hooks make of a part that a module gets."""
+    for hook in list(registrations.values()) if registrations else ():
+        if hook.kind == kind:
+            changed = hook.function(module, name, value)
+            value = value if changed is None else changed
+    return value
+
+
+def _hooks(module: Module, kind: str) -> list[tuple[int, Hook]]:
+    """The hooks of a kind that watch a module: those of all modules first."""
+    own = module.__dict__[kind].items()
+    return [*((key, h) for key, h in everywhere.items() if h.kind == kind), *own]
 
 
 # -- errors --------------------------------------------------------------------------------------
@@ -75,7 +201,7 @@ def name_layer(error: Exception, module: Module) -> None:
 
 
 def _before(module: Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    for hook in list(module._forward_pre_hooks.values()):
+    for _, hook in _hooks(module, "_forward_pre_hooks"):
         if hook.kwargs:
             changed = hook.function(module, args, kwargs)
             if changed is not None:
@@ -111,22 +237,26 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
     try:
         args, kwargs = _before(module, args, kwargs)
         watcher = None
-        if module._backward_hooks or module._backward_pre_hooks:
-            watcher = _BackwardWatcher(module)
+        before, after = (
+            _hooks(module, kind) for kind in ("_backward_pre_hooks", "_backward_hooks")
+        )
+        if before or after:
+            watcher = _BackwardWatcher(module, before, after)
             args = watcher.watch_inputs(args)
         result = module.forward(*args, **kwargs)
-        for key, hook in list(module._forward_hooks.items()):
+        for key, hook in _hooks(module, "_forward_hooks"):
             called.add(key)
             result = _after(hook, module, args, kwargs, result)
         return result if watcher is None else watcher.watch_outputs(result)
     except Exception:
-        for key, hook in list(module._forward_hooks.items()):
+        for key, hook in _hooks(module, "_forward_hooks"):
             if hook.always and key not in called:
                 try:
                     result = _after(hook, module, args, kwargs, result)
                 except Exception as second:
+                    kind = "global module" if key in everywhere else "module"
                     warnings.warn(
-                        "module forward hook with ``always_call=True`` raised an exception that "
+                        f"{kind} forward hook with ``always_call=True`` raised an exception that "
                         f"was silenced as another error was raised in forward: {second}",
                         stacklevel=3,
                     )
@@ -192,8 +322,12 @@ def _pass_gate(values: tuple[Any, ...], see: Any) -> tuple[tuple[Any, ...], list
 class _BackwardWatcher:
     """Calls the backward hooks of one call of a module, when both ends of it are known."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(
+        self, module: Module, before: list[tuple[int, Hook]], after: list[tuple[int, Hook]]
+    ) -> None:
         self.module = module
+        self.before = [hook.function for _, hook in before]
+        self.after = [hook.function for _, hook in after]
         self.inputs: list[int] = []
         self.input_count = 0
         self.outputs: list[int] = []
@@ -227,8 +361,8 @@ class _BackwardWatcher:
     def _enter(self, grads: list[Tensor]) -> list[Tensor | None]:
         """The gradients of the outputs have come."""
         flows = self._spread(self.outputs, grads, self.output_count)
-        for hook in list(self.module._backward_pre_hooks.values()):
-            changed = hook.function(self.module, flows)
+        for hook in self.before:
+            changed = hook(self.module, flows)
             if changed is None:
                 continue
             changed = changed if isinstance(changed, tuple) else (changed,)
@@ -253,8 +387,8 @@ class _BackwardWatcher:
         return [row[i] for i in self.inputs]
 
     def _call(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        for hook in list(self.module._backward_hooks.values()):
-            changed = hook.function(self.module, row, self.flows)
+        for hook in self.after:
+            changed = hook(self.module, row, self.flows)
             if changed is None:
                 continue
             changed = changed if isinstance(changed, tuple) else (changed,)

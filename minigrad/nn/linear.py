@@ -23,6 +23,11 @@ __all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Maxout", "Unflatten", "
 def new_parameter(shape: Any, dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter whose values are to be set."""
     kind = (get_default_dtype() if dtype is None else as_dtype(dtype)).numpy
+    if any(n < 0 for n in shape):
+        first = next(n for n in shape if n < 0)
+        raise RuntimeError(
+            f"Trying to create tensor with negative dimension {first}: {list(shape)}"
+        )
     return Parameter(finish(np.empty(shape, kind), device=device))
 
 

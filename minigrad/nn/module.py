@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
+
 from minigrad import dtypes
 from minigrad.autograd.engine import _sequence
 from minigrad.autograd.hooks import RemovableHandle
@@ -23,6 +25,8 @@ M = TypeVar("M", bound="Module")
 
 #: How many calls a module remembers, for drawings.
 SPANS = 64
+
+_everywhere = hooks.everywhere
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _HOOKS = (
@@ -103,7 +107,7 @@ class Module(Stateful):
         try:
             if (
                 own["_forward_hooks"] or own["_forward_pre_hooks"]
-                or own["_backward_hooks"] or own["_backward_pre_hooks"]
+                or own["_backward_hooks"] or own["_backward_pre_hooks"] or _everywhere
             ):  # fmt: skip
                 result = hooks.call_with_hooks(self, args, kwargs)
             else:
@@ -142,7 +146,7 @@ class Module(Stateful):
             if "_modules" not in own:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, "_modules")
-            own["_modules"][name] = value
+            own["_modules"][name] = hooks.registered("module", self, name, value)
         elif isinstance(value, Buffer):
             self.register_buffer(name, value, value.persistent)
         elif name in own.get("_parameters", ()):
@@ -150,11 +154,11 @@ class Module(Stateful):
             own["_parameters"][name] = None
         elif name in own.get("_modules", ()):
             self._must_be(value is None, value, "child module", name, "nn.Module or None")
-            own["_modules"][name] = None
+            own["_modules"][name] = hooks.registered("module", self, name, value)
         elif name in own.get("_buffers", ()):
             good = value is None or isinstance(value, Tensor)
             self._must_be(good, value, "buffer", name, "nn.Buffer, Tensor or None")
-            own["_buffers"][name] = value
+            own["_buffers"][name] = hooks.registered("buffer", self, name, value)
         else:
             object.__setattr__(self, name, value)
 
@@ -224,6 +228,8 @@ class Module(Stateful):
                 f"created explicitly. To express '{name}' as a function of another Tensor, compute "
                 "the value in the forward() method."
             )
+        if param is not None:
+            param = hooks.registered("parameter", self, name, param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -234,7 +240,7 @@ class Module(Stateful):
                 f"cannot assign '{_typename(tensor)}' object to buffer '{name}' (Tensor or None "
                 "required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = hooks.registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -245,7 +251,7 @@ class Module(Stateful):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{_typename(module)} is not a Module subclass")
         self._check_name(name, "module", "_modules")
-        self._modules[name] = module
+        self._modules[name] = hooks.registered("module", self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as :meth:`add_module`."""
@@ -263,6 +269,36 @@ class Module(Stateful):
             if not isinstance(module, Module):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a path such as ``"encoder.0"``; its parent must exist.
+
+        Parameters
+        ----------
+        target : str
+        module : Module
+        strict : bool
+            Only replace a module that is there.
+
+        Raises
+        ------
+        ValueError
+            If the path is empty, or `module` is no module.
+        AttributeError
+            If the path leads nowhere, or to something else than a module.
+        """
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if hasattr(parent, name):
+            if not isinstance(getattr(parent, name), Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        elif strict:
+            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
+        setattr(parent, name, module)
 
     def _get_member(self, target: str) -> tuple[Module, str, Any]:
         path, _, name = target.rpartition(".")
@@ -419,6 +455,12 @@ class Module(Stateful):
     def type(self: M, dst_type: Any) -> M:
         """Convert all parameters and buffers to a type."""
         return self._apply(lambda t: cast(t, dtypes.as_dtype(dst_type).numpy))
+
+    def to_empty(self: M, *, device: Any = None) -> M:
+        """Give all parameters and buffers new memory, whose values are to be set."""
+        if device is not None:
+            _device(device)
+        return self._apply(lambda t: Tensor(np.empty_like(t.array)))
 
     def cpu(self: M) -> M:
         """Itself: it is there already."""

@@ -39,7 +39,7 @@ class _Affine(Module):
             init.zeros_(self.bias)
 
 
-class _RunningNorm(_Affine):
+class _NormBase(_Affine):
     """Normalization that also remembers the statistics it saw."""
 
     def __init__(
@@ -97,7 +97,7 @@ class _RunningNorm(_Affine):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
-class _BatchNorm(_RunningNorm):
+class _BatchNorm(_NormBase):
     _version = 2
     _dims: ClassVar[tuple[int, ...]]
 
@@ -118,24 +118,22 @@ class _BatchNorm(_RunningNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Normalize by the batch in training, by the running statistics in use."""
         self._check_input_dim(input)
-        own = self.__dict__  # quicker than by attribute
-        buffers, parameters = own["_buffers"], own["_parameters"]
-        mean, var = buffers.get("running_mean"), buffers.get("running_var")
-        momentum, training = own["momentum"] or 0.0, own["training"]
+        mean, var = self.running_mean, self.running_var
+        momentum, training = self.momentum or 0.0, self.training
         if training:
-            if not own["track_running_stats"]:
+            if not self.track_running_stats:
                 mean = var = None
-            elif (count := buffers.get("num_batches_tracked")) is not None:
+            elif (count := self.num_batches_tracked) is not None:
                 if engine.batching is None:
                     count.array += 1
                     written(count, None)
                 else:
                     count.add_(1)
-                if own["momentum"] is None:  # a plain average of all batches
+                if self.momentum is None:  # a plain average of all batches
                     momentum = 1.0 / float(count)
         by_batch = training or (mean is None and var is None)
-        weight, bias = parameters.get("weight"), parameters.get("bias")
-        return F.batch_norm(input, mean, var, weight, bias, by_batch, momentum, own["eps"])
+        weight, bias = self.weight, self.bias
+        return F.batch_norm(input, mean, var, weight, bias, by_batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -183,7 +181,7 @@ class BatchNorm3d(_BatchNorm):
     _dims = (5,)
 
 
-class _InstanceNorm(_RunningNorm):
+class _InstanceNorm(_NormBase):
     _spatial: ClassVar[int]
 
     def __init__(
@@ -274,10 +272,7 @@ class LayerNorm(_Affine):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize over the last dimensions."""
-        own = self.__dict__["_parameters"]
-        return F.layer_norm(
-            input, self.normalized_shape, own.get("weight"), own.get("bias"), self.eps
-        )
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """The parameters."""

@@ -97,22 +97,33 @@ class ReplicationPad3d(_Pad):
     _dims, _mode = 3, "replicate"
 
 
-class CircularPad1d(_Pad):
+class _CircularPadNd(_Pad):
+    _mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The padded input."""
+        ndim, n = input.array.ndim, self._dims
+        if ndim not in (n + 1, n + 2):
+            raise ValueError(f"expected {n + 1}D or {n + 2}D input (got {ndim}D input)")
+        return pad(input, self.padding, self._mode)
+
+
+class CircularPad1d(_CircularPadNd):
     """Continue (N, C, W) or (C, W) from the other side; see :class:`ReflectionPad1d`."""
 
-    _dims, _mode = 1, "circular"
+    _dims = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPadNd):
     """Continue (N, C, H, W) or (C, H, W) from the other side; see :class:`ReflectionPad2d`."""
 
-    _dims, _mode = 2, "circular"
+    _dims = 2
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_CircularPadNd):
     """Continue (N, C, D, H, W) or (C, D, H, W) periodically; see :class:`ReflectionPad3d`."""
 
-    _dims, _mode = 3, "circular"
+    _dims = 3
 
 
 class ZeroPad1d(_Pad):
@@ -148,7 +159,7 @@ class ZeroPad3d(_Pad):
     _dims, _mode = 3, "constant"
 
 
-class _ConstantPad(_Pad):
+class _ConstantPadNd(_Pad):
     _mode = "constant"
 
     def __init__(self, padding: Padding, value: float) -> None:
@@ -164,7 +175,7 @@ class _ConstantPad(_Pad):
         return f"padding={self.padding}, value={self.value}"
 
 
-class ConstantPad1d(_ConstantPad):
+class ConstantPad1d(_ConstantPadNd):
     """A value around (N, C, W) or (C, W); negative amounts crop.
 
     Parameters
@@ -176,7 +187,7 @@ class ConstantPad1d(_ConstantPad):
     _dims = 1
 
 
-class ConstantPad2d(_ConstantPad):
+class ConstantPad2d(_ConstantPadNd):
     """A value around (N, C, H, W) or (C, H, W); negative amounts crop.
 
     Parameters
@@ -188,7 +199,7 @@ class ConstantPad2d(_ConstantPad):
     _dims = 2
 
 
-class ConstantPad3d(_ConstantPad):
+class ConstantPad3d(_ConstantPadNd):
     """A value around (N, C, D, H, W) or (C, D, H, W); negative amounts crop.
 
     Parameters

@@ -19,7 +19,7 @@ __all__ = [
 Size = int | Sequence[int]
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     _function: ClassVar[Any]
 
     def __init__(
@@ -50,13 +50,13 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The maximum of each window of (N, C, L) or (C, L); parameters of :class:`MaxPool2d`."""
 
     _function = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The maximum of each window of (N, C, H, W) or (C, H, W).
 
     Parameters
@@ -85,13 +85,13 @@ class MaxPool2d(_MaxPool):
     _function = staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The maximum of each window of (N, C, D, H, W) or (C, D, H, W); see :class:`MaxPool2d`."""
 
     _function = staticmethod(F.max_pool3d)
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     _dims: ClassVar[int]
     _function: ClassVar[Any]
 
@@ -117,14 +117,14 @@ class _MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """The partial inverse of :class:`MaxPool1d`; see :class:`MaxUnpool2d`."""
 
     _dims = 1
     _function = staticmethod(F.max_unpool1d)
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """The partial inverse of :class:`MaxPool2d`: zeros, with the maxima where they were.
 
     Parameters
@@ -138,7 +138,7 @@ class MaxUnpool2d(_MaxUnpool):
     _function = staticmethod(F.max_unpool2d)
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """The partial inverse of :class:`MaxPool3d`; see :class:`MaxUnpool2d`."""
 
     _dims = 3
@@ -185,7 +185,7 @@ class AvgPool1d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     _function: ClassVar[Any]
 
     def __init__(
@@ -214,7 +214,7 @@ class _AvgPool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """The mean of each window of (N, C, H, W) or (C, H, W).
 
     Parameters
@@ -242,13 +242,13 @@ class AvgPool2d(_AvgPool):
     _function = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """The mean of each window of (N, C, D, H, W) or (C, D, H, W); see :class:`AvgPool2d`."""
 
     _function = staticmethod(F.avg_pool3d)
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     _function: ClassVar[Any]
 
     def __init__(
@@ -275,7 +275,7 @@ class _LPPool(Module):
         )
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window of (N, C, L) or (C, L).
 
     Parameters
@@ -291,13 +291,13 @@ class LPPool1d(_LPPool):
     _function = staticmethod(F.lp_pool1d)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """The norms of windows of (N, C, H, W) or (C, H, W); see :class:`LPPool1d`."""
 
     _function = staticmethod(F.lp_pool2d)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """The norms of windows of (N, C, D, H, W) or (C, D, H, W); see :class:`LPPool1d`."""
 
     _function = staticmethod(F.lp_pool3d)
@@ -349,7 +349,7 @@ class AdaptiveAvgPool3d(_AdaptivePool):
         return F.adaptive_avg_pool3d(input, self.output_size)
 
 
-class _AdaptiveMaxPool(_AdaptivePool):
+class _AdaptiveMaxPoolNd(_AdaptivePool):
     _function: ClassVar[Any]
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -361,13 +361,13 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return type(self)._function(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """Maxima of `output_size` bins of (N, C, L) or (C, L); see :class:`AdaptiveMaxPool2d`."""
 
     _function = staticmethod(F.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Maxima of as many bins of (N, C, H, W) or (C, H, W) as wanted.
 
     Parameters
@@ -381,7 +381,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     _function = staticmethod(F.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """Maxima of bins of (N, C, D, H, W) or (C, D, H, W); see :class:`AdaptiveMaxPool2d`."""
 
     _function = staticmethod(F.adaptive_max_pool3d)

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import no_grad
 from minigrad.nn import hooks
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter import Parameter, is_lazy
 from minigrad.ops.inplace import written
 from minigrad.tensor import Tensor
 
@@ -89,8 +89,10 @@ class Stateful:
                     destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
                 )
         for hook in list(self._state_dict_hooks.values()):
-            if hook.function(self, destination, prefix, local) is not None:
+            changed = hook.function(self, destination, prefix, local)
+            if changed is not None and hook.kind != "replaces":
                 raise RuntimeError("state_dict post-hook must return None")
+            destination = destination if changed is None else changed
         return destination
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -185,17 +187,11 @@ class Stateful:
     ) -> None:
         """Load what belongs to this module alone."""
         self = cast("Module", self)
+        given = (
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs,
+        )  # fmt: skip
         for hook in list(self._load_state_dict_pre_hooks.values()):
-            hook.function(
-                self,
-                state_dict,
-                prefix,
-                local_metadata,
-                strict,
-                missing_keys,
-                unexpected_keys,
-                error_msgs,
-            )
+            hook.function(*given) if hook.kind == "without module" else hook.function(self, *given)
         assign = local_metadata.get("assign_to_params_buffers", False)
         own = self._own_state()
         for name, t in own.items():
@@ -231,6 +227,20 @@ class Stateful:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after :meth:`state_dict`."""
         return hooks.add(cast("Module", self)._state_dict_hooks, hooks.Hook(hook))
 
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """PyTorch's older form of it: what the hook returns takes the place of the dictionary."""
+        hooks_ = cast("Module", self)._state_dict_hooks
+        return hooks.add(hooks_, hooks.Hook(hook, kind="replaces"))
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        """PyTorch's older form of the next: without the module as its first argument."""
+        kind = "" if with_module else "without module"
+        return hooks.add(
+            cast("Module", self)._load_state_dict_pre_hooks, hooks.Hook(hook, kind=kind)
+        )
+
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, ...)`` before the module loads."""
         return hooks.add(cast("Module", self)._load_state_dict_pre_hooks, hooks.Hook(hook))
@@ -250,6 +260,15 @@ def _load_one(
         return (
             f'While copying the parameter named "{key}", expected minigrad.Tensor or numpy array '
             f"from checkpoint but received {type(value)}"
+        )
+    if is_lazy(value):
+        return (
+            None
+            if is_lazy(t)
+            else (
+                f'While copying the parameter named "{key}": it is uninitialized in the state, as '
+                "those of lazy modules before their first call: call that model, then save it"
+            )
         )
     if t.array.shape == () and value.array.shape == (1,):
         value = Tensor(value.array[0, ...])

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
 import pickle
 import struct
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +145,23 @@ def test_any_changed_byte_loads_or_is_refused(place: int, byte: int, tmp_path: P
 
 
 class Evil:
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
     def __reduce__(self) -> Any:
-        return os.system, ("touch /tmp/minigrad-was-here",)
+        return os.mkdir, (str(self.trace),)
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(pickle.dumps(Evil()))
+    path, trace = tmp_path / "file", tmp_path / "trace"
+    path.write_bytes(pickle.dumps(Evil(trace)))
     with pytest.raises(serialize.FileError, match="looks like a pickle"):
         serialize.load(path)
-    assert not Path("/tmp/minigrad-was-here").exists()
+    assert not trace.exists()
+    pickle.loads(path.read_bytes())
+    assert trace.exists()  # so the pickle was one that does something
+    with pytest.raises(serialize.FileError, match=r"torch\.save, which load\(\) reads"):
+        serialize.load_file(io.BytesIO(b"PK\x03\x04" + bytes(50)))
     with pytest.raises(FileNotFoundError):
         serialize.load(tmp_path / "none")
 
@@ -225,6 +236,167 @@ class Model:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         with mg.no_grad():
             self.w.copy_(state["w"])
+
+
+def test_tensors_come_back_as_what_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    w = mg.nn.Parameter(mg.arange(6.0).reshape(2, 3))
+    obj = {
+        "parameter": w, "again": w, "shared": w.detach(), "view": w.detach()[:, 1:],
+        "transposed": w.detach().t(), "frozen": mg.nn.Parameter(mg.ones(1), requires_grad=False),
+        "leaf": mg.ones(2, requires_grad=True),
+        "buffer": mg.nn.Buffer(mg.ones(1), persistent=False),
+        "array": np.arange(3)[::-1], "bytes": b"\x00\xff", "set": {1, "a"}, "size": w.shape,
+        "complex": complex(0.1, math.inf), "device": mg.device("cpu"),
+        "expanded": mg.ones(1).expand(3),
+        "empty": mg.empty(0, 3), "swapped": np.arange(3, dtype=">i4"),
+    }  # fmt: skip
+    serialize.save(obj, path)
+    back = serialize.load(path)
+    assert type(back["parameter"]) is mg.nn.Parameter
+    assert back["parameter"].requires_grad
+    assert back["again"] is back["parameter"]
+    assert np.shares_memory(back["shared"].array, back["parameter"].array)
+    assert not back["shared"].requires_grad
+    assert back["view"].tolist() == [[1, 2], [4, 5]]
+    assert back["transposed"].tolist() == w.t().tolist()
+    assert type(back["frozen"]) is mg.nn.Parameter
+    assert not back["frozen"].requires_grad
+    assert back["leaf"].requires_grad
+    assert type(back["buffer"]) is mg.nn.Buffer
+    assert back["buffer"].persistent is False
+    assert back["array"].tolist() == [2, 1, 0]
+    assert back["swapped"].tolist() == [0, 1, 2]
+    assert back["expanded"].tolist() == [1, 1, 1]
+    assert back["empty"].shape == (0, 3)
+    for key in ("bytes", "set", "size", "complex", "device"):
+        assert back[key] == obj[key]
+        assert type(back[key]) is type(obj[key])
+
+
+def test_state_dicts_keep_order_and_versions(tmp_path: Path) -> None:
+    state = mg.nn.BatchNorm1d(2).state_dict()
+    serialize.save(state, tmp_path / "file")
+    back = serialize.load(tmp_path / "file")
+    assert type(back) is type(state)
+    assert back._metadata == state._metadata
+    assert list(back) == list(state)
+
+
+def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    net = mg.nn.Sequential(mg.nn.Linear(300, 300), mg.nn.Linear(300, 300))
+    net[1].weight = net[0].weight
+    serialize.save(net.state_dict(), path)
+    assert path.stat().st_size < 300 * 300 * 4 * 1.2
+    state = serialize.load(path)
+    assert state["0.weight"] is state["1.weight"]
+    assert net.load_state_dict(state) == ([], [])
+    serialize.save_file(net.state_dict(), path)
+    assert set(serialize.load_file(path)) == set(net.state_dict())
+
+
+def test_streams_and_arguments_of_torch(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    serialize.save({"w": mg.ones(2)}, stream)
+    stream.seek(0)
+    assert serialize.load(stream)["w"].tolist() == [1, 1]
+    path = tmp_path / "weights.pt"
+    mg.save([mg.zeros(1)], path)
+    for place in ("cpu", mg.device("cpu"), {"cuda:0": "cpu"}, lambda storage, location: storage):
+        back = mg.load(path, map_location=place, weights_only=False, mmap=True)
+        assert back[0].tolist() == [0]
+    with pytest.raises(RuntimeError, match="CPU only"):
+        mg.load(path, map_location="cuda")
+    with pytest.raises(TypeError, match="path or a binary stream"):
+        mg.load(3)  # type: ignore[arg-type]
+
+
+def test_a_link_keeps_pointing_at_the_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    real, link = tmp_path / "folder" / "file", tmp_path / "link"
+    link.symlink_to(real)
+    serialize.save(1, link)
+    assert link.is_symlink()
+    assert serialize.load(real) == 1
+
+
+def test_what_the_format_reserves_or_has_no_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    obj = {"__metadata__": mg.ones(1), "\ud800": mg.zeros(1), "\x00": "\udfff"}
+    serialize.save(obj, path)
+    assert same(obj, serialize.load(path))
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match="cannot be called '__metadata__'"):
+        serialize.save_file({"__metadata__": mg.ones(1)}, path)
+    monkeypatch.setattr(serialize.files, "_MAX_HEADER", 1000)
+    with pytest.raises(ValueError, match="make tensors of long lists"):
+        serialize.save(list(range(1000)), path)
+    assert path.read_bytes() == content
+
+
+def test_long_names(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    serialize.save(1, path)
+    assert serialize.load(path) == 1
+
+
+def test_files_of_newer_versions(tmp_path: Path) -> None:
+    text = json.dumps({"version": 99, "object": {"$hologram": 1}})
+    with pytest.raises(serialize.FileError, match=r"newer minigrad.*version 99.*--upgrade"):
+        serialize.load(described(text, tmp_path))
+
+
+@pytest.mark.parametrize("length", [19280, 19328, 128, 131])
+def test_headers_whose_length_looks_like_a_zip_or_pickle(length: int, tmp_path: Path) -> None:
+    """The first bytes of a safetensors file are a number, which can be b"PK" or b"\\x80"."""
+    header = b'{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'.ljust(length)
+    path = tmp_path / "file"
+    path.write_bytes(struct.pack("<Q", length) + header + b"\x07")
+    assert serialize.load(path)["w"].tolist() == [7]
+
+
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1, 2**40, 10**8 + 1])
+def test_huge_headers_are_refused_at_once(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(struct.pack("<Q", length) + b"{}" + bytes(100))
+    with pytest.raises(serialize.FileError, match="cannot be read"):
+        serialize.load(path)
+
+
+SAVER = """
+import sys
+import minigrad as mg
+from minigrad import serialize
+
+n = 0
+while True:
+    n += 1
+    serialize.save({"n": n, "w": mg.full((20_000,), float(n))}, sys.argv[1])
+    if n == 1:
+        print("saved", flush=True)
+"""
+
+
+def test_kill_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    last = 0
+    for seconds in (0.0, 0.01, 0.023, 0.05):
+        with subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE
+        ) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(seconds)
+            child.kill()
+        back = serialize.load(path)
+        assert back["w"].shape == (20_000,)
+        assert set(back["w"].tolist()) == {float(back["n"])}
+        last = max(last, back["n"])
+    assert all(p.suffix == ".tmp" for p in tmp_path.iterdir() if p != path)
+    assert last > 1  # at least one was killed while it wrote over a file
 
 
 def train(model: Model, opt: Any, schedule: Any, epochs: range) -> None:

@@ -244,7 +244,7 @@ def test_loss(expression: str, dtype: str) -> None:
 
 def _signature(f: Callable[..., Any]) -> list[tuple[str, Any]]:
     return [
-        (p.name, p.default)
+        (p.name, p.default.__name__ if inspect.isroutine(p.default) else p.default)
         for p in inspect.signature(f).parameters.values()
         if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     ]
@@ -357,3 +357,47 @@ def test_parameters_start_in_the_same_range() -> None:
             p, q = array(a), array(b)
             assert abs(p.std() / q.std() - 1) < 0.25, (expression, name)
             assert abs(np.abs(p).max() / np.abs(q).max() - 1) < 0.35, (expression, name)
+
+
+def test_hooks_of_all_modules_see_the_same() -> None:
+    """Those of every module, with those of one: order, replaced values, registrations."""
+    logs = []
+    for module in (torch, mg):
+        places, nn = module.nn.modules.module, module.nn
+        log: list[Any] = []
+
+        def note(kind: str, *values: Any, log: list[Any] = log) -> None:
+            log.append((kind, *[array(v).round(9).tolist() for v in values if v is not None]))
+
+        def name(kind: str, log: list[Any] = log) -> Any:
+            return lambda m, key, part: log.append((kind, type(m).__name__, key))
+
+        handles = [
+            places.register_module_parameter_registration_hook(name("parameter")),
+            places.register_module_buffer_registration_hook(name("buffer")),
+            places.register_module_module_registration_hook(name("module")),
+            places.register_module_forward_pre_hook(lambda m, a, note=note: note("pre", *a)),
+            places.register_module_forward_hook(
+                lambda m, a, k, y, note=note: (note("after", y), y * 2)[1], with_kwargs=True
+            ),
+            places.register_module_full_backward_pre_hook(lambda m, g: (g[0] * 3,)),
+            places.register_module_full_backward_hook(
+                lambda m, gi, go, note=note: note("gradients", *gi, *go)
+            ),
+        ]
+        try:
+            net = nn.Sequential(nn.Tanh(), nn.BatchNorm1d(2)).double()
+            net[0].register_forward_hook(lambda m, a, y, note=note: note("own", y))
+            net[0].register_full_backward_hook(
+                lambda m, gi, go, note=note: note("own gradients", *gi, *go)
+            )
+            x = module.tensor([[1.0, 2.0], [0.5, 0.0]], dtype=module.float64, requires_grad=True)
+            y = net(x).square().sum()
+        finally:
+            for handle in handles:
+                handle.remove()
+        y.backward()
+        note("x", x.grad)
+        net(x)
+        logs.append(log)
+    assert logs[1] == logs[0]

@@ -426,13 +426,18 @@ def _static(x: Tensor, given: Tensor | None, name: str) -> Tensor:
     return reshape(given, (batch, heads, *shape[1:]))
 
 
-def warn_of_mixed_masks(padding: Tensor | None, attention: Tensor | None) -> None:
+def warn_of_mixed_masks(
+    padding: Tensor | None,
+    attention: Tensor | None,
+    padding_name: str = "key_padding_mask",
+    attention_name: str = "attn_mask",
+) -> None:
     """PyTorch wants both masks of one type."""
     if padding is None or attention is None or padding.array.dtype == attention.array.dtype:
         return
     warn_user(
-        "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for "
-        "both instead."
+        f"Support for mismatched {padding_name} and {attention_name} is deprecated. Use same type "
+        "for both instead."
     )
 
 

@@ -295,7 +295,12 @@ def linear_cross_entropy(
             f"K-dimensional loss defined by linear_weight shape {shape} requires batched input, "
             f"(N, {shape[-1]}), got unbatched input with shape {input.array.shape}"
         )
-    logits_shape = (*input.array.shape[:-1], *shape[:-1])
+    samples, targets = input.array.shape[:-1], target.array.shape[:1]
+    if samples and targets and samples != targets:
+        raise ValueError(
+            f"Expected input batch_size ({samples[0]}) to match target batch_size ({targets[0]})."
+        )
+    logits_shape = (*samples, *shape[:-1])
     if target.array.shape == logits_shape and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     bias = None if linear_bias is None else reshape(linear_bias, (-1,))

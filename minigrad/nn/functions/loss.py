@@ -300,6 +300,14 @@ def _check_weight(weight: Tensor | None, classes: int, name: str) -> None:
         )
 
 
+def _check_kind(weight: Tensor | None, input: Tensor, name: str) -> None:
+    if weight is not None and weight.array.dtype != input.array.dtype:
+        raise RuntimeError(
+            f"{name}: expected scalar type {input.dtype} but found {weight.dtype}: weight must "
+            "have the dtype of the input"
+        )
+
+
 def _check_constant(weight: Tensor | None, name: str) -> None:
     if weight is not None and weight._requires_grad:
         raise RuntimeError(
@@ -405,6 +413,11 @@ def cross_entropy(
         input = unsqueeze(input, 0)
         target = unsqueeze(target, 0) if soft or target.array.ndim == 0 else target
     _check_weight(weight, input.array.shape[1], "cross_entropy")
+    if soft and ignore_index >= 0:
+        raise RuntimeError(
+            "cross_entropy: ignore_index is not supported for floating point target: it names a "
+            "class index"
+        )
     if soft:
         loss = _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     else:
@@ -424,6 +437,7 @@ def _hard_cross_entropy(
     reduction: str,
     smoothing: float,
 ) -> Tensor:
+    _check_kind(weight, input, "cross_entropy")
     _check_constant(weight, "cross_entropy")
     _check_classes(input, target, "cross_entropy")
     shape = target.array.shape
@@ -492,6 +506,7 @@ def nll_loss(
         input = unsqueeze(input, 0)
         target = unsqueeze(target, 0) if target.array.ndim == 0 else target
     _check_weight(weight, input.array.shape[1], "nll_loss")
+    _check_kind(weight, input, "nll_loss")
     _check_constant(weight, "nll_loss")
     _check_classes(input, target, "nll_loss")
     index = _indices(target, input.array.shape[1], "nll_loss", ignore_index)

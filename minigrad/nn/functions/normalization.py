@@ -107,9 +107,13 @@ def batch_norm(
             raise RuntimeError(
                 "Expected running_mean and running_var to be defined when training=False"
             )
+        if eps < 0:
+            raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
         w, b = _ones_and_zeros(input, (channels,), weight, bias)
         y = ops.batch_norm_eval((input, w, b, running_mean, running_var), (float(eps),))
         return y  # type: ignore[no-any-return]
+    if eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if x.size // max(channels, 1) == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}: "
@@ -117,8 +121,9 @@ def batch_norm(
         )
     w, b = _ones_and_zeros(input, (channels,), weight, bias)
     y, mean, var = ops.batch_norm_training((input, w, b), (float(eps),))
-    _move(running_mean, mean, momentum)
-    _move(running_var, var, momentum)
+    if x.size:  # an empty batch has no statistics
+        _move(running_mean, mean, momentum)
+        _move(running_var, var, momentum)
     return y  # type: ignore[no-any-return]
 
 

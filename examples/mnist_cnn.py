@@ -1,0 +1,128 @@
+"""A convolutional network on MNIST: four convolutions with batch norm, on images that are shifted.
+
+    python examples/mnist_cnn.py
+    python examples/mnist_cnn.py --epochs 10 --checkpoint run.safetensors
+    python examples/mnist_cnn.py --epochs 10 --checkpoint run.safetensors --resume
+
+The images are read from the folder `MINIGRAD_DATA` names, or fetched once (11 MB).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+
+import minigrad as mg
+from minigrad import nn, optim, serialize
+from minigrad.data import DataLoader, TensorDataset
+from minigrad.data.datasets import MNIST
+from minigrad.nn import functional as F
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train a convolutional network on MNIST.")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=100)
+    parser.add_argument("--lr", type=float, default=5e-3, help="the largest learning rate")
+    parser.add_argument("--shift", type=int, default=2, help="augmentation: pixels to shift by")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", metavar="FILE", help="where to save after each epoch")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    return parser.parse_args(argv)
+
+
+def load(train: bool) -> TensorDataset:
+    """Images of shape (1, 28, 28) of mean 0 and variance 1 (over the training set)."""
+    images, labels = MNIST(train=train).tensors()
+    return TensorDataset((images.reshape(-1, 1, 28, 28) - 0.1307) / 0.3081, labels)
+
+
+def shifted(images: mg.Tensor, most: int) -> mg.Tensor:
+    """Move a batch by up to `most` pixels in each direction; background comes in from the edge.
+
+    One shift for the whole batch: it is one slice, and another one the next time.
+    """
+    if most == 0:
+        return images
+    down, right = mg.randint(0, 2 * most + 1, (2,)).tolist()
+    padded = F.pad(images, (most, most, most, most), value=-0.1307 / 0.3081)
+    return padded[:, :, down : down + 28, right : right + 28]
+
+
+def network() -> nn.Sequential:
+    def block(inputs: int, outputs: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+
+    return nn.Sequential(
+        *block(1, 16), *block(16, 16), nn.MaxPool2d(2),
+        *block(16, 32), *block(32, 32), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(0.3), nn.Linear(32 * 7 * 7, 10),
+    )  # fmt: skip
+
+
+def train_epoch(
+    model: nn.Module, loader: DataLoader, optimizer: optim.Optimizer, scheduler: object, shift: int
+) -> tuple[float, float]:
+    """One pass over the data: the mean loss, and images per second."""
+    model.train()
+    began, total, count = time.perf_counter(), 0.0, 0
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(shifted(x, shift)), y)
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        total += loss.item() * len(y)
+        count += len(y)
+    return total / count, count / (time.perf_counter() - began)
+
+
+def test(model: nn.Module, data: TensorDataset) -> float:
+    """The share of images that are recognized."""
+    model.eval()
+    right = 0
+    with mg.no_grad():
+        for x, y in DataLoader(data, batch_size=500):
+            right += (model(x).argmax(1) == y).sum().item()
+    return right / len(data)
+
+
+def main(argv: Sequence[str] | None = None) -> float:
+    args = arguments(argv)
+    mg.manual_seed(args.seed)
+    train, held_out = load(train=True), load(train=False)
+    print(f"{len(train):,} images to train with, {len(held_out):,} to test with", flush=True)
+    model = network()
+    loader = DataLoader(train, batch_size=args.batch_size, shuffle=True)
+    optimizer = optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.01)
+    scheduler = optim.lr_scheduler.OneCycleLR(
+        optimizer, args.lr, epochs=args.epochs, steps_per_epoch=len(loader)
+    )
+    first, accuracy = 0, 0.0
+    if args.resume:
+        if args.checkpoint is None or not os.path.exists(args.checkpoint):
+            raise SystemExit("--resume needs a file to go on from: --checkpoint FILE")
+        saved = serialize.load_checkpoint(args.checkpoint, model, optimizer, scheduler)
+        first, accuracy = saved["epoch"], saved["accuracy"]
+        print(f"going on after epoch {first}, from {args.checkpoint}")
+    for epoch in range(first, args.epochs):
+        loss, rate = train_epoch(model, loader, optimizer, scheduler, args.shift)
+        accuracy = test(model, held_out)
+        print(
+            f"epoch {epoch + 1:>2}   loss {loss:.4f}   test accuracy {accuracy:.2%}   "
+            f"{rate:,.0f} images/s",
+            flush=True,
+        )
+        if args.checkpoint is not None:
+            serialize.save_checkpoint(
+                args.checkpoint, model, optimizer, scheduler, epoch + 1, accuracy=accuracy
+            )
+    return accuracy
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Noise on what passes, in training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.nn.module import Module
+from minigrad.ops.random import Generator, draw, normal_array, numpy_generator
+from minigrad.tensor import Tensor
+
+__all__ = ["GaussianNoise"]
+
+
+class GaussianNoise(Module):
+    r"""In training, adds normal noise of mean 0: ``y = x + std * N(0, 1)``.
+
+    On the inputs of a linear unit it is an L2 penalty of the weights: the expected squared error is
+    ``E[(y - t)^2] + std^2 * sum(w^2)`` (Bishop 1995, "Training with noise is equivalent to Tikhonov
+    regularization"). On the input of an autoencoder it makes it a denoising one. In evaluation it
+    does nothing.
+
+    Parameters
+    ----------
+    std : float
+        The standard deviation of the noise.
+    generator : Generator, optional
+        Where the noise comes from; by default the common one (`minigrad.manual_seed`).
+
+    Raises
+    ------
+    ValueError
+        If `std` is negative.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> noisy = mg.nn.GaussianNoise(0.1)
+    >>> bool((noisy(mg.ones(3)) == 1).any())
+    False
+    >>> noisy.eval()(mg.ones(3))
+    tensor([1., 1., 1.])
+    """
+
+    def __init__(self, std: float = 0.1, generator: Generator | None = None) -> None:
+        super().__init__()
+        if not std >= 0:
+            raise ValueError(f"the standard deviation must not be negative, but got {std}")
+        self.std = std
+        self.generator = generator
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Add noise in training; the input as it is otherwise.
+
+        Parameters
+        ----------
+        input : Tensor
+            Of any shape; of floating point numbers.
+        """
+        if not self.training or self.std == 0:
+            return input
+        if not input.dtype.is_floating_point:
+            raise TypeError(f"GaussianNoise expects floating point numbers, but got {input.dtype}")
+        kind, g = input.array.dtype, numpy_generator(self.generator)
+
+        def noise(lead: tuple[int, ...]) -> np.ndarray[Any, Any]:
+            return normal_array((*lead, *input.shape), kind, g)
+
+        return input + draw(noise, (), self.generator) * self.std
+
+    def extra_repr(self) -> str:
+        """The standard deviation."""
+        return f"std={self.std}"

@@ -1,0 +1,328 @@
+"""What pickles of ``torch.save`` ask to be made: tensors, parameters, and a few kinds of data.
+
+These tables are all that a pickle can reach. Each function checks what it is given.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import dtypes
+from minigrad.nn.parameter import Buffer, Parameter
+from minigrad.serialize.errors import FileError
+from minigrad.serialize.pickles import Named, Reader, Unfinished, check_key, refusal
+from minigrad.tensor import Size, Tensor, device
+
+__all__ = ["CALLS", "Storage", "build", "value_of"]
+
+Array = np.ndarray[Any, Any]
+Arguments = tuple[Any, ...]
+
+_STORAGES = {
+    "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16",
+    "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
+    "Bool": "bool",
+}  # fmt: skip
+_MAX_DIMS = 32
+
+
+class Storage(Unfinished):
+    """The memory of tensors: bytes, and the type of element under which they were saved.
+
+    Parameters
+    ----------
+    kind : Named
+        The class of the storage, such as ``torch.FloatStorage``.
+    content : numpy.ndarray of uint8
+    """
+
+    def __init__(self, kind: Any, content: Array) -> None:
+        self.content = content
+        self.itemsize = self.itemsize_of(kind)
+        self.dtype = _element_type(kind)
+
+    def __repr__(self) -> str:
+        return "a storage without a tensor"
+
+    @staticmethod
+    def itemsize_of(kind: Any) -> int:
+        """Bytes of an element; 1 where the class does not say the type."""
+        found = _element_type(kind)
+        return 1 if found is None else found.itemsize
+
+    def seen_as(self, kind: Any, count: int) -> Storage:
+        """The same memory under another class, with `count` elements or more."""
+        seen = Storage(kind, self.content)
+        if count * seen.itemsize > self.content.size:
+            raise FileError(
+                f"a storage of {count} elements of {seen.itemsize} bytes has only "
+                f"{self.content.size} bytes"
+            )
+        return seen
+
+    def view(self, dtype: dtypes.dtype, offset: Any, size: Any, stride: Any) -> Tensor:
+        """A tensor on this memory; offset and strides count elements."""
+        _check_counts(offset, size, stride)
+        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+        has = self.content.size // dtype.itemsize
+        if (last >= has and 0 not in size) or offset > has:
+            raise FileError(
+                f"a tensor of size {list(size)}, stride {list(stride)} and offset {offset} does "
+                f"not fit into its storage of {has} elements"
+            )
+        if 0 in size:
+            return Tensor(np.empty(size, dtype.numpy))
+        flat = self.content[: has * dtype.itemsize].view(dtype.numpy)[offset:]
+        strides = [s * dtype.itemsize for s in stride]
+        return Tensor(np.lib.stride_tricks.as_strided(flat, size, strides))
+
+
+def _element_type(kind: Any) -> dtypes.dtype | None:
+    """The type of the elements of a class of storages; None of untyped ones."""
+    name = kind.name if isinstance(kind, Named) else ""
+    if name == "torch.storage.UntypedStorage":
+        return None
+    found = re.fullmatch(r"torch\.(?:storage\.|cuda\.)?(\w+)Storage", name)
+    if found is None:
+        raise FileError(f"its pickle has a storage of class {kind!r}")
+    if found[1] not in _STORAGES:
+        raise FileError(f"it has a {name}, whose elements tensors of minigrad do not hold")
+    return dtypes.as_dtype(_STORAGES[found[1]])
+
+
+def _check_counts(offset: Any, size: Any, stride: Any) -> None:
+    for name, counts in (("offset", (offset,)), ("size", size), ("stride", stride)):
+        if not isinstance(counts, tuple) or not all(type(n) is int and n >= 0 for n in counts):
+            raise FileError(f"a tensor has a {name} that is not made of numbers from 0 up")
+    if len(size) != len(stride) or len(size) > _MAX_DIMS:
+        raise FileError(f"a tensor has {len(size)} sizes and {len(stride)} strides")
+    if math.prod(max(n, 1) for n in size) > 2**48 or any(s > 2**48 for s in stride):
+        raise FileError(f"a tensor has impossible sizes: {list(size)}, strides {list(stride)}")
+
+
+# -- tensors ---------------------------------------------------------------------------------------
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise FileError("a tensor has a flag that is neither True nor False")
+    return value
+
+
+def _no_hooks(hooks: Any) -> None:
+    if hooks is not None and (not isinstance(hooks, dict) or hooks):
+        raise FileError("a tensor has hooks, which are code")
+
+
+def _rebuild(dtype: Any, storage: Any, arguments: Arguments) -> Tensor:
+    if not isinstance(storage, Storage) or not isinstance(dtype, dtypes.dtype):
+        raise FileError("a tensor has no storage, or no type")
+    offset, size, stride, *rest = arguments
+    made = storage.view(dtype, offset, size, stride)
+    if rest and _flag(rest[0]):
+        made.requires_grad_()
+    return made
+
+
+def _rebuild_tensor(reader: Reader, arguments: Arguments) -> Tensor:
+    storage, offset, size, stride = arguments
+    return _rebuild(getattr(storage, "dtype", None), storage, (offset, size, stride))
+
+
+def _rebuild_tensor_v2(reader: Reader, arguments: Arguments) -> Tensor:
+    storage, offset, size, stride, grad, hooks, *metadata = arguments
+    _no_hooks(hooks)
+    if len(metadata) > 1:
+        raise FileError("a tensor has too many parts")
+    return _rebuild(getattr(storage, "dtype", None), storage, (offset, size, stride, grad))
+
+
+def _rebuild_tensor_v3(reader: Reader, arguments: Arguments) -> Tensor:
+    storage, offset, size, stride, grad, hooks, dtype, *metadata = arguments
+    _no_hooks(hooks)
+    if len(metadata) > 1:
+        raise FileError("a tensor has too many parts")
+    return _rebuild(dtype, storage, (offset, size, stride, grad))
+
+
+def _rebuild_parameter(reader: Reader, arguments: Arguments) -> Parameter:
+    data, grad, hooks, *state = arguments
+    _no_hooks(hooks)
+    if not isinstance(data, Tensor) or len(state) > 1:
+        raise FileError("a parameter has no tensor")
+    return Parameter(data, requires_grad=_flag(grad))
+
+
+def _rebuild_from_type(reader: Reader, arguments: Arguments) -> Tensor:
+    """A tensor with attributes of its own; those of buffers are kept."""
+    function, kind, inner, state = arguments
+    names = ("torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer")
+    if not isinstance(kind, Named) or kind.name not in names:
+        raise FileError(refusal(kind))
+    if not isinstance(function, Named) or function.name == "torch._tensor._rebuild_from_type_v2":
+        raise FileError("its pickle is broken (a tensor made of a tensor)")
+    made = reader.call(function, inner)
+    if not isinstance(made, Tensor):
+        raise FileError("its pickle is broken (a tensor that is none)")
+    if isinstance(state, dict) and state.get("_is_buffer") is True:
+        return Buffer(made, persistent=state.get("persistent") is not False)
+    return made
+
+
+# -- data ------------------------------------------------------------------------------------------
+
+
+def _one(arguments: Arguments, kinds: tuple[type, ...], name: str) -> Any:
+    if len(arguments) != 1 or not isinstance(arguments[0], kinds):
+        raise FileError(f"its pickle is broken (the arguments of {name})")
+    return arguments[0]
+
+
+def _ordered_dict(reader: Reader, arguments: Arguments) -> OrderedDict[Any, Any]:
+    made: OrderedDict[Any, Any] = OrderedDict()
+    if arguments:
+        pairs = _one(arguments, (list, tuple), "OrderedDict")
+        reader.spend(len(pairs))
+        for key, value in pairs:
+            made[check_key(key)] = value
+    return made
+
+
+def _counter(reader: Reader, arguments: Arguments) -> Any:
+    counts = _one(arguments, (dict,), "Counter")
+    reader.spend(len(counts))
+    return Counter(counts)
+
+
+def _size(reader: Reader, arguments: Arguments) -> Size:
+    sizes = _one(arguments, (tuple, list), "Size")
+    reader.spend(len(sizes))
+    _check_counts(0, tuple(sizes), tuple(sizes))
+    return Size(sizes)
+
+
+def _device(reader: Reader, arguments: Arguments) -> device:
+    if not arguments or not isinstance(arguments[0], str):
+        raise FileError("its pickle is broken (the arguments of device)")
+    return device("cpu")
+
+
+def _set(reader: Reader, arguments: Arguments) -> set[Any]:
+    parts = _one(arguments, (list, tuple), "set")
+    reader.spend(len(parts))
+    return set(map(check_key, parts))
+
+
+def _bytes(reader: Reader, arguments: Arguments) -> bytes:
+    """Bytes, as pickles of protocol 2 write them: encoded as a text."""
+    if len(arguments) == 2 and isinstance(arguments[0], str) and arguments[1] == "latin1":
+        reader.spend(len(arguments[0]))
+        return arguments[0].encode("latin-1")
+    if not arguments:
+        return b""
+    raise FileError("its pickle is broken (an encoding that is not allowed)")
+
+
+def _complex(reader: Reader, arguments: Arguments) -> complex:
+    if len(arguments) != 2 or not all(type(a) is float for a in arguments):
+        raise FileError("its pickle is broken (the arguments of complex)")
+    return complex(*arguments)
+
+
+# -- numpy -----------------------------------------------------------------------------------------
+
+
+def _numpy_dtype(reader: Reader, arguments: Arguments) -> np.dtype[Any]:
+    name = arguments[0] if arguments else None
+    if not isinstance(name, str) or not re.fullmatch(r"[iu][1248]|f[248]|b1", name):
+        raise FileError(f"it has a numpy array with elements of type {name!r}")
+    return np.dtype(name)
+
+
+def _numpy_scalar(reader: Reader, arguments: Arguments) -> Any:
+    kind, content = arguments
+    if not isinstance(kind, np.dtype) or not isinstance(content, bytes):
+        raise FileError("its pickle is broken (the arguments of a numpy number)")
+    return np.frombuffer(content, kind, 1)[0]
+
+
+def _numpy_empty(reader: Reader, arguments: Arguments) -> Array:
+    """An array whose contents come by BUILD."""
+    return np.empty(0, np.uint8)
+
+
+def _numpy_array(reader: Reader, arguments: Arguments) -> Array:
+    """An array, as pickles of protocol 5 write it."""
+    content, kind, shape, order = arguments
+    _check_counts(0, shape, shape)
+    if not isinstance(kind, np.dtype) or not isinstance(content, bytes) or order not in ("C", "F"):
+        raise FileError("its pickle is broken (the arguments of a numpy array)")
+    reader.spend(len(content))
+    return np.frombuffer(bytearray(content), kind).reshape(shape, order=order)
+
+
+def build(reader: Reader, target: Any, state: Any) -> None:
+    """Put a state into an object: metadata into a dict, the contents into a numpy array.
+
+    Raises
+    ------
+    FileError
+        For all other objects and states.
+    """
+    if isinstance(target, OrderedDict) and isinstance(state, dict):
+        metadata = state.get("_metadata")
+        if set(state) == {"_metadata"} and isinstance(metadata, dict):
+            target._metadata = metadata  # type: ignore[attr-defined]
+            return
+    if isinstance(target, np.dtype) and isinstance(state, tuple):
+        if len(state) == 8 and state[1] in ("<", "|", "="):
+            return
+        raise FileError("it has numpy arrays that are big-endian or of a structure")
+    if type(target) is np.ndarray and isinstance(state, tuple) and len(state) == 5:
+        _, shape, kind, fortran, content = state
+        _check_counts(0, shape, shape)
+        _flag(fortran)
+        good = isinstance(kind, np.dtype) and isinstance(content, bytes)
+        if good and math.prod(shape) * kind.itemsize == len(content):
+            reader.spend(len(content))
+            target.__setstate__((1, shape, kind, fortran, content))
+            return
+    raise FileError(f"its pickle puts a state into a {type(target).__name__}")
+
+
+# -- the tables ------------------------------------------------------------------------------------
+
+CALLS: dict[str, Callable[[Reader, Arguments], Any]] = {
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor_v2,
+    "torch._utils._rebuild_tensor_v3": _rebuild_tensor_v3,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch._utils._rebuild_parameter_with_state": _rebuild_parameter,
+    "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,
+    "collections.OrderedDict": _ordered_dict,
+    "collections.Counter": _counter,
+    "torch.Size": _size,
+    "torch.device": _device,
+    "_codecs.encode": _bytes,
+    "numpy.dtype": _numpy_dtype,
+}
+for _module in ("builtins", "__builtin__"):
+    CALLS |= {f"{_module}.set": _set, f"{_module}.complex": _complex}
+    CALLS |= {f"{_module}.bytes": _bytes}
+for _module in ("numpy._core.multiarray", "numpy.core.multiarray"):
+    CALLS |= {f"{_module}.scalar": _numpy_scalar, f"{_module}._reconstruct": _numpy_empty}
+for _module in ("numpy._core.numeric", "numpy.core.numeric"):
+    CALLS |= {f"{_module}._frombuffer": _numpy_array}
+
+_TYPES = {f"torch.{d.name}" for d in dtypes.ALL} | {"torch.bfloat16"}
+
+
+def value_of(name: str) -> Any:
+    """The value that a name stands for: the element types. None of others."""
+    return dtypes.as_dtype(name.removeprefix("torch.")) if name in _TYPES else None
