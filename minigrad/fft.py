@@ -14,7 +14,7 @@ from typing import Any
 from minigrad.ops.dims import wrap_dims
 from minigrad.ops.functions import guarded
 from minigrad.ops.join import roll
-from minigrad.ops.spectral import fftfreq, rfftfreq
+from minigrad.ops.mathematics.spectral import fftfreq, rfftfreq
 from minigrad.tensor import Tensor
 
 __all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]

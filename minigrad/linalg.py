@@ -17,27 +17,27 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from minigrad.ops.determinant import linalg_det as det
-from minigrad.ops.determinant import linalg_slogdet as slogdet
-from minigrad.ops.factorizations import cholesky_ex, eigh, eigvalsh, svdvals
-from minigrad.ops.factorizations import linalg_cholesky as cholesky
-from minigrad.ops.factorizations import linalg_qr as qr
-from minigrad.ops.factorizations import linalg_svd as svd
 from minigrad.ops.functions import guarded
-from minigrad.ops.linalg import matmul as _matmul
-from minigrad.ops.lu import linalg_lu as lu
-from minigrad.ops.lu import linalg_lu_solve as lu_solve
-from minigrad.ops.lu import lu_factor, lu_factor_ex
-from minigrad.ops.matrices import LinAlgError
-from minigrad.ops.matrix_functions import householder_product, multi_dot, vecdot
-from minigrad.ops.matrix_functions import linalg_cross as cross
-from minigrad.ops.matrix_functions import linalg_diagonal as diagonal
-from minigrad.ops.matrix_functions import linalg_matrix_exp as matrix_exp
-from minigrad.ops.matrix_functions import linalg_matrix_power as matrix_power
-from minigrad.ops.matrix_functions import linalg_vander as vander
-from minigrad.ops.norms import cond, matrix_norm, matrix_rank, vector_norm
-from minigrad.ops.norms import linalg_norm as norm
-from minigrad.ops.solve import (
+from minigrad.ops.linear_algebra.determinant import linalg_det as det
+from minigrad.ops.linear_algebra.determinant import linalg_slogdet as slogdet
+from minigrad.ops.linear_algebra.factorizations import cholesky_ex, eigh, eigvalsh, svdvals
+from minigrad.ops.linear_algebra.factorizations import linalg_cholesky as cholesky
+from minigrad.ops.linear_algebra.factorizations import linalg_qr as qr
+from minigrad.ops.linear_algebra.factorizations import linalg_svd as svd
+from minigrad.ops.linear_algebra.lu import linalg_lu as lu
+from minigrad.ops.linear_algebra.lu import linalg_lu_solve as lu_solve
+from minigrad.ops.linear_algebra.lu import lu_factor, lu_factor_ex
+from minigrad.ops.linear_algebra.matrices import LinAlgError
+from minigrad.ops.linear_algebra.matrix_functions import householder_product, multi_dot, vecdot
+from minigrad.ops.linear_algebra.matrix_functions import linalg_cross as cross
+from minigrad.ops.linear_algebra.matrix_functions import linalg_diagonal as diagonal
+from minigrad.ops.linear_algebra.matrix_functions import linalg_matrix_exp as matrix_exp
+from minigrad.ops.linear_algebra.matrix_functions import linalg_matrix_power as matrix_power
+from minigrad.ops.linear_algebra.matrix_functions import linalg_vander as vander
+from minigrad.ops.linear_algebra.norms import cond, matrix_norm, matrix_rank, vector_norm
+from minigrad.ops.linear_algebra.norms import linalg_norm as norm
+from minigrad.ops.linear_algebra.products import matmul as _matmul
+from minigrad.ops.linear_algebra.solve import (
     inv,
     inv_ex,
     lstsq,
@@ -47,7 +47,7 @@ from minigrad.ops.solve import (
     tensorinv,
     tensorsolve,
 )
-from minigrad.ops.triangular import solve_triangular
+from minigrad.ops.linear_algebra.triangular import solve_triangular
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -18,17 +18,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad.ops.activations import log_softmax as _log_softmax
-from minigrad.ops.activations import softmax as _softmax
 from minigrad.ops.arithmetic import round
 from minigrad.ops.elementwise import erf, expm1, log1p
 from minigrad.ops.elementwise import sigmoid as expit
 from minigrad.ops.functions import guarded
-from minigrad.ops.polynomials import FUNCTIONS as _POLYNOMIALS
-from minigrad.ops.reduce import logsumexp
-from minigrad.ops.special import digamma, erfc, erfinv, exp2, logit, polygamma, sinc, xlogy
-from minigrad.ops.special import lgamma as gammaln
-from minigrad.ops.transcendental import (
+from minigrad.ops.layers.activations import log_softmax as _log_softmax
+from minigrad.ops.layers.activations import softmax as _softmax
+from minigrad.ops.mathematics.polynomials import FUNCTIONS as _POLYNOMIALS
+from minigrad.ops.mathematics.special import (
+    digamma,
+    erfc,
+    erfinv,
+    exp2,
+    logit,
+    polygamma,
+    sinc,
+    xlogy,
+)
+from minigrad.ops.mathematics.special import lgamma as gammaln
+from minigrad.ops.mathematics.transcendental import (
     entr,
     erfcx,
     gammainc,
@@ -44,6 +52,7 @@ from minigrad.ops.transcendental import (
     xlog1py,
     zeta,
 )
+from minigrad.ops.reduce import logsumexp
 from minigrad.tensor import Tensor
 
 __all__ = [

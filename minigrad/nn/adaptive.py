@@ -12,8 +12,8 @@ from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.ops import reduce as r
-from minigrad.ops.activations import log_softmax
 from minigrad.ops.join import cat
+from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import reshape, unsqueeze

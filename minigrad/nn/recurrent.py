@@ -17,8 +17,8 @@ from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.rnn import PackedSequence, packed_sizes
-from minigrad.ops import recurrent as ops
 from minigrad.ops.join import cat, stack
+from minigrad.ops.layers import recurrent as ops
 from minigrad.ops.parts import unbind
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import reshape

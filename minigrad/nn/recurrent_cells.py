@@ -11,7 +11,7 @@ from minigrad.nn import init
 from minigrad.nn.functions.sparse import linear
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
-from minigrad.ops import recurrent as ops
+from minigrad.ops.layers import recurrent as ops
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 

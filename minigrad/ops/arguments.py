@@ -86,7 +86,7 @@ def reraise(
     if text == "negative dimensions are not allowed":
         raise RuntimeError(f"{name}(): Trying to create tensor with negative dimension") from None
     if isinstance(error, np.linalg.LinAlgError):
-        from minigrad.ops.matrices import LinAlgError
+        from minigrad.ops.linear_algebra.matrices import LinAlgError
 
         raise LinAlgError(f"{name}: {error}") from None
     for position, key, value, hint in _bound(function, args, kwargs):

@@ -481,7 +481,7 @@ def norm(
     if isinstance(p, str) and p != "fro":
         if p != "nuc":
             raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
-        from minigrad.ops.norms import matrix_norm
+        from minigrad.ops.linear_algebra.norms import matrix_norm
 
         dims = tuple(range(input.array.ndim)) if dim is None else dim
         return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)

@@ -7,7 +7,7 @@ Examples
 tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
 """
 
-from minigrad.ops.spectral import (
+from minigrad.ops.mathematics.spectral import (
     bartlett,
     blackman,
     cosine,

@@ -114,7 +114,7 @@ def test_batch_norm_refuses() -> None:
 
 def test_batch_statistics_have_gradients_of_their_own() -> None:
     """The mean and variance that the operation returns beside its result."""
-    from minigrad.ops.normalization import batch_norm_training
+    from minigrad.ops.layers.normalization import batch_norm_training
 
     x = mg.randn(6, 2, dtype=mg.float64, requires_grad=True)
     w, b = mg.ones(2, dtype=mg.float64), mg.zeros(2, dtype=mg.float64)

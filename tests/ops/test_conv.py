@@ -13,9 +13,9 @@ from minigrad import Tensor
 from minigrad.kernels.conv import depthwise, general, plain, run
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.nn import functional as F
-from minigrad.ops import conv as ops
 from minigrad.ops.batching import each
 from minigrad.ops.declare import REGISTRY
+from minigrad.ops.layers import conv as ops
 
 #: Shapes of x and w; stride, padding, dilation, groups.
 CASES: list[tuple[tuple[int, ...], tuple[int, ...], int, int, int, int]] = [

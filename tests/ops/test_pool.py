@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad.kernels import pool as kernels
 from minigrad.nn import functional as F
-from minigrad.ops.pool import geometry, output_size
+from minigrad.ops.layers.pool import geometry, output_size
 
 Array = np.ndarray[Any, Any]
 

@@ -22,7 +22,7 @@ from minigrad.nn.utils.rnn import (
     pad_packed_sequence,
     unpack_sequence,
 )
-from minigrad.ops import recurrent as ops
+from minigrad.ops.layers import recurrent as ops
 
 
 def one_step(net: Any, x: Any, h: Any, c: Any) -> tuple[Any, Any]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops import activations as a
 from minigrad.ops import elementwise as e
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import guarded
 from minigrad.ops.inplace import write
+from minigrad.ops.layers import activations as a
 from minigrad.ops.parts import chunk
 from minigrad.ops.random import Generator, draw, numpy_generator
 from minigrad.ops.shape import reshape

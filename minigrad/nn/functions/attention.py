@@ -9,12 +9,12 @@ import numpy as np
 
 from minigrad.nn.functions.dropout import dropout
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops import attention as ops
-from minigrad.ops.activations import softmax
 from minigrad.ops.functions import guarded
 from minigrad.ops.join import cat
-from minigrad.ops.linalg import matmul
-from minigrad.ops.nn import linear
+from minigrad.ops.layers import attention as ops
+from minigrad.ops.layers.activations import softmax
+from minigrad.ops.layers.affine import linear
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import chunk
 from minigrad.ops.shape import expand, permute, reshape
 from minigrad.tensor import Tensor

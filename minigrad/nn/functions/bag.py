@@ -9,9 +9,9 @@ import numpy as np
 from minigrad.kernels.lazy import lazy
 from minigrad.nn.functions.sparse import limit_norms
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops import bag as ops
 from minigrad.ops import elementwise as e
 from minigrad.ops.functions import guarded
+from minigrad.ops.layers import bag as ops
 from minigrad.ops.scatter import gather
 from minigrad.tensor import Tensor
 

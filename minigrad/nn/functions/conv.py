@@ -6,8 +6,9 @@ import functools
 from typing import Any
 
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.ops import conv as ops
-from minigrad.ops.conv_functions import (
+from minigrad.ops.functions import guarded
+from minigrad.ops.layers import conv as ops
+from minigrad.ops.layers.conv_functions import (
     conv1d,
     conv2d,
     conv3d,
@@ -15,7 +16,6 @@ from minigrad.ops.conv_functions import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from minigrad.ops.functions import guarded
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 

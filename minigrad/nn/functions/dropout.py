@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.ops import activations as a
 from minigrad.ops.functions import cast, guarded
 from minigrad.ops.inplace import write
+from minigrad.ops.layers import activations as a
 from minigrad.ops.random import Generator, draw, numpy_generator
 from minigrad.tensor import Tensor
 

@@ -15,10 +15,10 @@ from minigrad.nn.functions.loss import (
     cross_entropy,
     reduced,
 )
-from minigrad.ops import ctc as ctc_ops
 from minigrad.ops import elementwise as e
 from minigrad.ops.functions import guarded
-from minigrad.ops.nn import linear
+from minigrad.ops.layers import ctc as ctc_ops
+from minigrad.ops.layers.affine import linear
 from minigrad.ops.shape import reshape, unsqueeze
 from minigrad.tensor import Tensor
 

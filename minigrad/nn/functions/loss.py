@@ -14,10 +14,10 @@ from minigrad.autograd.engine import apply
 from minigrad.kernels.lazy import lazy
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
-from minigrad.ops import losses as ops
 from minigrad.ops import reduce as r
-from minigrad.ops.activations import log_softmax
 from minigrad.ops.functions import all_values, cast, guarded, promote
+from minigrad.ops.layers import losses as ops
+from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.shape import movedim, reshape, unsqueeze
 from minigrad.tensor import Tensor
 

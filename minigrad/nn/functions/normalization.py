@@ -12,12 +12,12 @@ from minigrad.autograd import engine
 from minigrad.autograd.modes import current, no_grad
 from minigrad.kernels.quiet import call_quietly
 from minigrad.ops import elementwise as e
-from minigrad.ops import normalization as ops
 from minigrad.ops import reduce as r
 from minigrad.ops.functions import guarded
 from minigrad.ops.inplace import written
+from minigrad.ops.layers import normalization as ops
+from minigrad.ops.layers.channels import channel_sums
 from minigrad.ops.shape import reshape
-from minigrad.ops.windows import channel_sums
 from minigrad.tensor import Tensor
 
 __all__ = [

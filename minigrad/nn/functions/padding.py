@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.functions import guarded
-from minigrad.ops.pad import Amounts, pad_constant, pad_copies
+from minigrad.ops.layers.pad import Amounts, pad_constant, pad_copies
 from minigrad.tensor import Tensor
 
 __all__ = ["pad"]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops import elementwise as e
-from minigrad.ops import pool as ops
 from minigrad.ops.functions import guarded
+from minigrad.ops.layers import pool as ops
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -8,11 +8,11 @@ import numpy as np
 
 from minigrad.autograd.modes import no_grad
 from minigrad.ops import elementwise as e
-from minigrad.ops import nn as ops
 from minigrad.ops import reduce as r
 from minigrad.ops.functions import cast, guarded, result_type
 from minigrad.ops.inplace import written
-from minigrad.ops.nn import linear
+from minigrad.ops.layers import affine as ops
+from minigrad.ops.layers.affine import linear
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import broadcast_tensors, reshape
 from minigrad.tensor import Tensor

@@ -11,10 +11,10 @@ import numpy as np
 from minigrad.names import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops.functions import guarded
-from minigrad.ops.interpolate import interpolate_linear, interpolate_nearest, scaled_size
-from minigrad.ops.pool import adaptive_avg
+from minigrad.ops.layers.interpolate import interpolate_linear, interpolate_nearest, scaled_size
+from minigrad.ops.layers.pool import adaptive_avg
+from minigrad.ops.layers.vision import sample_grid
 from minigrad.ops.shape import expand, reshape
-from minigrad.ops.vision import sample_grid
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -12,8 +12,8 @@ from minigrad.nn.module import Module
 from minigrad.nn.utils import parametrize
 from minigrad.nn.utils.norms import default_dim, scaled, unit, weight_matrix, write
 from minigrad.ops.join import cat
-from minigrad.ops.matrix_functions import geqrf, householder_product, matrix_exp
-from minigrad.ops.solve import solve
+from minigrad.ops.linear_algebra.matrix_functions import geqrf, householder_product, matrix_exp
+from minigrad.ops.linear_algebra.solve import solve
 from minigrad.ops.spellings import norm_except_dim
 from minigrad.tensor import Tensor
 

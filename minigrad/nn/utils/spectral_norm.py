@@ -8,7 +8,7 @@ from minigrad.autograd.modes import no_grad
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.norms import default_dim, unit, weight_matrix, write
-from minigrad.ops.solve import pinverse
+from minigrad.ops.linear_algebra.solve import pinverse
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -12,20 +12,20 @@ from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import cast, guarded, public
 from minigrad.ops.join import cat
-from minigrad.ops.linalg import matmul
-from minigrad.ops.matrices import (
+from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
     check_matrix,
     check_same_type,
     check_square,
     positions,
 )
+from minigrad.ops.linear_algebra.products import matmul
+from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import diagonal, narrow, tril, triu
 from minigrad.ops.reduce import amax, sum
 from minigrad.ops.samples import cases
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import expand
-from minigrad.ops.triangular import substitute
 from minigrad.tensor import Tensor
 
 __all__ = ["linalg_lu", "linalg_lu_solve", "lu_factor", "lu_factor_ex"]

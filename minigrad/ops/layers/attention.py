@@ -14,9 +14,9 @@ import numpy as np
 from minigrad.autograd.engine import apply
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import call_quietly
-from minigrad.ops.activations import softmax
 from minigrad.ops.declare import primitive
-from minigrad.ops.linalg import matmul
+from minigrad.ops.layers.activations import softmax
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.samples import cases
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor

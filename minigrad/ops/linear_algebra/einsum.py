@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad.ops import elementwise as e
 from minigrad.ops.functions import as_operand, public
-from minigrad.ops.linalg import matmul
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import diagonal
 from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor

@@ -11,10 +11,9 @@ from minigrad.kernels.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.declare import primitive
-from minigrad.ops.factorizations import svdvals
 from minigrad.ops.functions import guarded, public
-from minigrad.ops.linalg import matmul
-from minigrad.ops.matrices import (
+from minigrad.ops.linear_algebra.factorizations import svdvals
+from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
     check_float,
     check_matrix,
@@ -23,11 +22,12 @@ from minigrad.ops.matrices import (
     chosen,
     positions,
 )
+from minigrad.ops.linear_algebra.products import matmul
+from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import tril, triu
 from minigrad.ops.reduce import amax, sum
 from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import movedim, reshape
-from minigrad.ops.triangular import substitute
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -532,7 +532,7 @@ def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> TriangularSolve:
     """As :func:`minigrad.linalg.solve_triangular`, which replaces it in PyTorch."""
-    from minigrad.ops.triangular import solve_triangular
+    from minigrad.ops.linear_algebra.triangular import solve_triangular
 
     matrix, high = (A.mT, not upper) if transpose else (A, upper)
     x = solve_triangular(matrix, b, upper=high, unitriangular=unitriangular)

@@ -10,8 +10,8 @@ from minigrad.kernels.lazy import lazy
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import guarded
-from minigrad.ops.linalg import matmul
-from minigrad.ops.matrices import check_matrix, check_same_type, check_square
+from minigrad.ops.linear_algebra.matrices import check_matrix, check_same_type, check_square
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import tril, triu
 from minigrad.ops.samples import cases
 from minigrad.tensor import Tensor

@@ -18,8 +18,7 @@ from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import OpFunction, guarded, public
 from minigrad.ops.join import cat
-from minigrad.ops.linalg import matmul
-from minigrad.ops.matrices import (
+from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
     check_matrix,
     check_square,
@@ -29,10 +28,11 @@ from minigrad.ops.matrices import (
     positions,
     symmetric,
 )
+from minigrad.ops.linear_algebra.products import matmul
+from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.rearrange import diag_embed
 from minigrad.ops.samples import cases
-from minigrad.ops.triangular import substitute
 from minigrad.tensor import Tensor
 
 __all__ = [

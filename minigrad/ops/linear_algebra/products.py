@@ -484,7 +484,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     >>> mg.tensordot(mg.ones(3, 4, 5), mg.ones(4, 3, 2), dims=([1, 0], [0, 1])).shape
     minigrad.Size([5, 2])
     """
-    from minigrad.ops.einsum import contract
+    from minigrad.ops.linear_algebra.einsum import contract
 
     first, second = _contracted(dims, a.array.shape, b.array.shape)
     for i, j in zip(first, second, strict=True):  # a size of 1 broadcasts

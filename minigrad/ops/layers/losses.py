@@ -15,9 +15,9 @@ import numpy as np
 from minigrad import expr as fx
 from minigrad.kernels.lazy import lazy
 from minigrad.kernels.quiet import call_quietly
-from minigrad.ops import batching_losses as each
-from minigrad.ops.activations import softmax
 from minigrad.ops.declare import elementwise, primitive
+from minigrad.ops.layers import batching_losses as each
+from minigrad.ops.layers.activations import softmax
 from minigrad.ops.samples import cases, pair
 from minigrad.tensor import Tensor
 

@@ -14,13 +14,18 @@ from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import guarded, public
 from minigrad.ops.join import cat
-from minigrad.ops.linalg import cross, matmul
-from minigrad.ops.matrices import check_float, check_matrix, check_same_type, check_square
+from minigrad.ops.linear_algebra.matrices import (
+    check_float,
+    check_matrix,
+    check_same_type,
+    check_square,
+)
+from minigrad.ops.linear_algebra.products import cross, matmul
+from minigrad.ops.linear_algebra.solve import inv
 from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.reduce import sum
 from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import expand, reshape
-from minigrad.ops.solve import inv
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.ops import conv as ops
 from minigrad.ops.functions import guarded, public
 from minigrad.ops.join import cat
+from minigrad.ops.layers import conv as ops
 from minigrad.ops.shape import contiguous, reshape
 from minigrad.tensor import Tensor
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.lazy import lazy
-from minigrad.ops.pool import repeat_windows
-from minigrad.ops.resample import resample, sparse
+from minigrad.ops.layers.pool import repeat_windows
+from minigrad.ops.layers.resample import resample, sparse
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]

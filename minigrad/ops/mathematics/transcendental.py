@@ -29,9 +29,9 @@ from minigrad.ops.functions import (
     result_type,
 )
 from minigrad.ops.inplace import write
+from minigrad.ops.mathematics.special import _Binary, lgamma
 from minigrad.ops.reduce import sum
 from minigrad.ops.samples import pair, span
-from minigrad.ops.special import _Binary, lgamma
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -20,10 +20,10 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import OpFunction, guarded, public
-from minigrad.ops.linalg import matmul
-from minigrad.ops.matrices import check_square
+from minigrad.ops.linear_algebra.matrices import check_square
+from minigrad.ops.linear_algebra.products import matmul
+from minigrad.ops.linear_algebra.solve import inverse_or_nan
 from minigrad.ops.samples import cases
-from minigrad.ops.solve import inverse_or_nan
 from minigrad.tensor import Tensor
 
 __all__ = ["linalg_det", "linalg_slogdet"]

@@ -4,7 +4,7 @@ A convolution is linear in its input and in its weight. With ``y = conv(x, w)``,
 ``data(dy, w)`` (a transposed convolution) and ``weight(dy, x)`` give the gradients of `x` and `w`;
 each of the three has the other two as derivatives, so there are derivatives of any order.
 
-What users call is in `minigrad.ops.conv_functions`.
+What users call is in `minigrad.ops.layers.conv_functions`.
 """
 
 from __future__ import annotations

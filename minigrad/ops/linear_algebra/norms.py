@@ -13,14 +13,14 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim, wrap_dims
-from minigrad.ops.factorizations import eigvalsh, svdvals
 from minigrad.ops.functions import FLOAT32, FLOAT64, cast, guarded, public
-from minigrad.ops.matrices import check_float, check_matrix, check_square, type_name
+from minigrad.ops.linear_algebra.factorizations import eigvalsh, svdvals
+from minigrad.ops.linear_algebra.matrices import check_float, check_matrix, check_square, type_name
+from minigrad.ops.linear_algebra.solve import count_large, inverse_or_nan, tolerances
 from minigrad.ops.parts import select
 from minigrad.ops.reduce import amax, amin, norm, spread, sum
 from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import movedim, reshape, unsqueeze
-from minigrad.ops.solve import count_large, inverse_or_nan, tolerances
 from minigrad.tensor import Tensor
 
 __all__ = ["cond", "linalg_norm", "matrix_norm", "matrix_rank", "vector_norm"]

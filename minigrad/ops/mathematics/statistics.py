@@ -12,7 +12,7 @@ from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import cast, promote, public, result_type
 from minigrad.ops.join import cat, stack
-from minigrad.ops.linalg import matmul
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import narrow
 from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, norm, prod, sum
 from minigrad.ops.samples import cases

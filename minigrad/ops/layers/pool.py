@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.kernels.lazy import lazy
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
-from minigrad.ops.resample import average_bins, bin_bounds
+from minigrad.ops.layers.resample import average_bins, bin_bounds
 from minigrad.ops.samples import Sample, cases
 from minigrad.ops.scatter import gather, scatter, scatter_add
 from minigrad.ops.shape import reshape

@@ -25,7 +25,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.batching import each
 from minigrad.ops.declare import primitive
 from minigrad.ops.join import cat
-from minigrad.ops.linalg import matmul
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import split
 from minigrad.ops.samples import cases
 from minigrad.tensor import Tensor

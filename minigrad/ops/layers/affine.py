@@ -14,7 +14,7 @@ from minigrad.ops import batching_index
 from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import all_values, cast, guarded
-from minigrad.ops.linalg import matmul
+from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.samples import cases
 from minigrad.ops.shape import permute, reshape
 from minigrad.tensor import Tensor
