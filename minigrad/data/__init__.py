@@ -1,5 +1,6 @@
 """Datasets, samplers, and the loader that makes batches; also importable as `utils.data`."""
 
+from minigrad.data import datasets, transforms
 from minigrad.data.collate import default_collate, default_convert
 from minigrad.data.dataloader import DataLoader
 from minigrad.data.dataset import (
@@ -40,8 +41,10 @@ __all__ = [
     "WeightedRandomSampler",
     "WorkerInfo",
     "batch_generator",
+    "datasets",
     "default_collate",
     "default_convert",
     "get_worker_info",
     "random_split",
+    "transforms",
 ]
