@@ -1,9 +1,11 @@
-"""Matrix products: numpy's OpenBLAS on one thread per panel, the panels shared by our pool.
+"""Matrix products: kernels of our own or numpy's OpenBLAS, their parts shared by our pool.
 
-OpenBLAS has threads of its own that wait for each other by spinning. Where another process, or our
-own pool, holds a core, a product of two 64 x 128 matrices then takes 10 ms instead of 10 us. So
-larger products are cut into panels of rows or columns here, each one call of OpenBLAS on one
-thread, and the pool shares the panels. The cut depends on the sizes alone, and so do the bits.
+Products of float32 are those of :mod:`minigrad.kernels.sgemm`, where the processor has what they
+need. The others go to OpenBLAS, which has threads of its own that wait for each other by spinning.
+Where another process, or our own pool, holds a core, a product of two 64 x 128 matrices then takes
+10 ms instead of 10 us. So larger products are cut into panels of rows or columns here, each one
+call of OpenBLAS on one thread, and the pool shares the panels. The cut depends on the sizes alone,
+and so do the bits.
 
 Below :data:`OPENBLAS_SERIAL` multiplications OpenBLAS uses one thread anyway, and numpy's own call
 serves; so it does for other types, and where numpy was built on another BLAS.
@@ -11,6 +13,7 @@ serves; so it does for other types, and where numpy was built on another BLAS.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -19,6 +22,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from minigrad.kernels import sgemm
 from minigrad.kernels.blas import gemm_addresses
 from minigrad.kernels.jit import jit
 from minigrad.kernels.threads import parallel_for, pool_address
@@ -35,6 +39,14 @@ OPENBLAS_SERIAL = 262_144
 PANEL = 1_000_000
 #: More panels would pack the other operand again and again.
 MOST_PANELS = 16
+
+#: Multiplications from which our own kernels are used. They are quicker to call than numpy from
+#: 65,536; but compiling them takes a third of the time to the first step of a small network, which
+#: numpy's products would take some 5 us longer for.
+OWN_FROM = 1_000_000
+#: Rows and columns of the result from which they are quicker: less is a matrix times a vector, for
+#: which the speed of memory counts.
+OWN_ROWS, OWN_COLUMNS = 2, 3
 
 _found = None if numba.config.DISABLE_JIT else gemm_addresses()
 if _found is not None:
@@ -139,13 +151,21 @@ def _stored(x: Array) -> tuple[Array, bool]:
     return np.ascontiguousarray(x), False
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """``a @ b``, with numpy's rules for vectors, matrices and batches of matrices.
+def _is_own(dtype: np.dtype[Any], m: int, n: int, work: int) -> bool:
+    """Whether a product, or many of this size, of so much work in all, is one for `sgemm`."""
+    large = work >= OWN_FROM and m >= OWN_ROWS and n >= OWN_COLUMNS
+    return large and dtype is FLOAT32 and sgemm.AVAILABLE
+
+
+def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """``a @ b``, with numpy's rules for vectors, matrices and batches of matrices; plus a `bias`.
 
     Parameters
     ----------
     a, b : ndarray
         Of one type, of any layout; the inner sizes agree and the batch dimensions broadcast.
+    bias : ndarray, optional
+        Added to each row of the result: one number for each column.
 
     Examples
     --------
@@ -154,38 +174,67 @@ def matmul(a: Array, b: Array) -> Array:
     array([[3., 3.],
            [3., 3.]])
     """
-    if _found is None or a.dtype is not b.dtype or a.dtype not in (FLOAT32, FLOAT64):
-        return np.asarray(np.matmul(a, b))
+    if a.dtype is not b.dtype or a.dtype not in (FLOAT32, FLOAT64):
+        return _plus(np.asarray(np.matmul(a, b)), bias)
     if a.ndim == 2 and b.ndim == 2:
-        m, k = a.shape
-        n = b.shape[1]
-        work = m * n * k
-        if work <= OPENBLAS_SERIAL or k != b.shape[0]:  # numpy refuses what does not fit
-            return np.asarray(np.dot(a, b))  # of matrices the same as np.matmul, quicker to call
-        count = min(MOST_PANELS, max(m, n), work // PANEL + 1)
-        out = np.empty((m, n), a.dtype)
-        (a, ta), (b, tb) = _stored(a), _stored(b)
-        if count == 1:
-            _whole(a, b, out, ta, tb)
-        else:
-            _product(pool_address(), a, b, out, ta, tb, count)
-        return out
+        return _matrix(a, b, bias)
     if a.ndim < 2 or b.ndim < 2 or 0 in a.shape or 0 in b.shape or a.shape[-1] != b.shape[-2]:
-        return np.asarray(np.matmul(a, b))
+        return _plus(np.asarray(np.matmul(a, b)), bias)
     if b.ndim == 2:  # many matrices times one are one larger product
-        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
-    return _batched(a, b)
+        rows = _matrix(a.reshape(-1, a.shape[-1]), b, bias)
+        return rows.reshape(*a.shape[:-1], b.shape[1])
+    return _plus(_batched(a, b), bias)
+
+
+def _plus(product: Array, bias: Array | None) -> Array:
+    if bias is not None:
+        product += bias
+    return product
+
+
+def _matrix(a: Array, b: Array, bias: Array | None) -> Array:
+    """The product of two matrices."""
+    (m, k), n = a.shape, b.shape[1]
+    work = m * n * k
+    own = _is_own(a.dtype, m, n, work)
+    if k != b.shape[0] or (not own and (work <= OPENBLAS_SERIAL or _found is None)):
+        return _plus(np.asarray(np.dot(a, b)), bias)  # as np.matmul (it refuses, too), but quicker
+    out = np.empty((m, n), a.dtype)
+    (a, ta), (b, tb) = _stored(a), _stored(b)
+    if own:
+        plain = bias is None or (bias.dtype is FLOAT32 and bias.flags.c_contiguous)
+        sgemm.product(a, b, ta, tb, out, bias if plain else None)
+        return out if plain else _plus(out, bias)
+    count = min(MOST_PANELS, max(m, n), work // PANEL + 1)
+    if count == 1:
+        _whole(a, b, out, ta, tb)
+    else:
+        _product(pool_address(), a, b, out, ta, tb, count)
+    return _plus(out, bias)
 
 
 def _batched(a: Array, b: Array) -> Array:
     """A product per pair of matrices; the pool shares the pairs."""
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    shape = (*batch, a.shape[-2], b.shape[-1])
-    if a.shape[-1] * int(np.prod(shape)) <= OPENBLAS_SERIAL:
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    shape = (*batch, m, n)
+    work = k * math.prod(shape)
+    own = _is_own(a.dtype, m, n, work)
+    if not own and (work <= OPENBLAS_SERIAL or _found is None):
         return np.asarray(np.matmul(a, b))
     (a, ta), (b, tb) = _stored(a), _stored(b)
-    a = np.ascontiguousarray(np.broadcast_to(a, (*batch, *a.shape[-2:]))).reshape(-1, *a.shape[-2:])
-    b = np.ascontiguousarray(np.broadcast_to(b, (*batch, *b.shape[-2:]))).reshape(-1, *b.shape[-2:])
+    a, b = _flat(a, batch, own), _flat(b, batch, own)
     out = np.empty(shape, a.dtype)
-    _products(pool_address(), a, b, out.reshape(-1, *shape[-2:]), ta, tb)
+    if own:
+        sgemm.product(a, b, ta, tb, out.reshape(-1, m, n))
+    else:
+        _products(pool_address(), a, b, out.reshape(-1, m, n), ta, tb)
     return out
+
+
+def _flat(x: Array, batch: tuple[int, ...], single: bool) -> Array:
+    """Many matrices in a row, one for each product, or a `single` one if all products share it."""
+    if single and math.prod(x.shape[:-2]) == 1:
+        return x.reshape(1, *x.shape[-2:])
+    whole = np.broadcast_to(x, (*batch, *x.shape[-2:]))
+    return np.ascontiguousarray(whole).reshape(-1, *x.shape[-2:])

@@ -18,10 +18,10 @@ Sequences are sorted by falling length, so step t has the first ``sizes[t]`` of 
 is not touched keeps its value: forward, ended sequences hold their last state; in reverse,
 sequences that have not begun hold the initial one.
 
-The products are OpenBLAS's on one thread each; forward, the weight is transposed beforehand, which
-makes the products of small batches faster. The pool shares the sequences, which go through all
-steps without waiting for each other. Which sequences go together is fixed by their number alone,
-and so are the bits.
+The products are our own for float32 (:mod:`minigrad.kernels.sgemm`), with the weight packed once
+for all steps, else OpenBLAS's on one thread each. The pool shares the sequences, which go through
+all steps without waiting for each other. Which sequences go together is fixed by their number
+alone, and so are the bits.
 """
 
 from __future__ import annotations
@@ -39,18 +39,23 @@ from minigrad.kernels.matmul import matmul
 from minigrad.kernels.recurrent_rows import (
     add_row,
     add_rows,
+    columns_of,
     copy_row,
     copy_rows,
     gradient_rows,
     members,
+    multiplied,
+    multiply_row,
     pool_for,
-    relu_of_sum,
-    sigmoid_of_sum,
+    relu_row,
+    sigmoid_row,
     starting_gradient,
     steps_of,
+    sum_and_times,
     tanh,
-    tanh_of_sum,
+    tanh_row,
     times,
+    weights,
     whole,
 )
 from minigrad.kernels.reduce import sum as sum_over
@@ -74,19 +79,18 @@ def _rnn_units(x, w, starts, steps, backwards, relu, out, acts, before, h, units
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, h.shape[0])
-        scratch = np.empty((hi - lo, w.shape[1]), w.dtype)
         for k in range(count):
             t = count - 1 - k if backwards else k
             first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
             if rows <= 0:
                 continue
             copy_rows(h, lo, rows, before, first)
-            times(before, first, rows, w, 0, scratch, 0)
+            sum_and_times(x, first, 1, before, first, rows, w, acts, first)
             for i in range(rows):
                 if relu:
-                    relu_of_sum(x[first + i], scratch[i], acts[first + i])
+                    relu_row(acts[first + i])
                 else:
-                    tanh_of_sum(x[first + i], scratch[i], acts[first + i])
+                    tanh_row(acts[first + i])
             copy_rows(acts, first, rows, out, first)
             copy_rows(acts, first, rows, h, lo)
 
@@ -139,26 +143,48 @@ def _rnn_backward(pool, w, starts, steps, backwards, relu, acts, g, dx, dh, unit
     restore_threads(threads)
 
 
+# --- Gates --------------------------------------------------------------------------------------
+
+# One result a loop: of a loop over many arrays LLVM makes no vectors, since it would have to
+# compare all their addresses beforehand. Rows stay in the first-level cache, so more loops over
+# them cost little (measured, backward: two thirds of the time).
+
+
+@jit
+def _gate_gradient(gate, other, grad, out):  # type: ignore[no-untyped-def]
+    """Of a logistic function of which the result was multiplied with `other`."""
+    one = gate.dtype.type(1)
+    for j in range(out.size):
+        out[j] = grad[j] * other[j] * gate[j] * (one - gate[j])
+
+
 # --- LSTM ---------------------------------------------------------------------------------------
 
 
 @jit
-def _lstm_state(i, f, g, o, c, before, t, u):  # type: ignore[no-untyped-def]
-    """``c = f c + i g`` and ``u = o tanh(c)``; what backward wants of it goes to `before`, `t`."""
-    for j in range(u.size):
-        old = c[j]
-        new = f[j] * old + i[j] * g[j]
-        bent = tanh(new)
-        before[j], c[j], t[j], u[j] = old, new, bent, o[j] * bent
+def _lstm_cell(i, f, g, before, c):  # type: ignore[no-untyped-def]
+    for j in range(c.size):
+        c[j] = f[j] * before[j] + i[j] * g[j]
 
 
 @jit
-def _lstm_row(x, s, a, c, before, t, u):  # type: ignore[no-untyped-def]
+def _lstm_state(a, c, before, t, u):  # type: ignore[no-untyped-def]
+    """``c = f c + i g`` and ``u = o tanh(c)``; what backward wants of it goes to `before`, `t`."""
     n = u.size
-    sigmoid_of_sum(x[: 2 * n], s[: 2 * n], a[: 2 * n])
-    tanh_of_sum(x[2 * n : 3 * n], s[2 * n : 3 * n], a[2 * n : 3 * n])
-    sigmoid_of_sum(x[3 * n :], s[3 * n :], a[3 * n :])
-    _lstm_state(a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :], c, before, t, u)
+    copy_row(c, before)
+    _lstm_cell(a[:n], a[n : 2 * n], a[2 * n : 3 * n], before, c)
+    copy_row(c, t)
+    tanh_row(t)
+    multiplied(a[3 * n :], t, u)
+
+
+@jit
+def _lstm_row(a, c, before, t, u):  # type: ignore[no-untyped-def]
+    n = u.size
+    sigmoid_row(a[: 2 * n])
+    tanh_row(a[2 * n : 3 * n])
+    sigmoid_row(a[3 * n :])
+    _lstm_state(a, c, before, t, u)
 
 
 @jit
@@ -168,18 +194,17 @@ def _lstm_units(  # type: ignore[no-untyped-def]
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, h.shape[0])
-        scratch = np.empty((hi - lo, w.shape[1]), w.dtype)
         for k in range(count):
             t = count - 1 - k if backwards else k
             first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
             if rows <= 0:
                 continue
             copy_rows(h, lo, rows, before, first)
-            times(before, first, rows, w, 0, scratch, 0)
+            sum_and_times(x, first, 1, before, first, rows, w, acts, first)
             for i in range(rows):
                 r = first + i
-                _lstm_row(x[r], scratch[i], acts[r], c[lo + i], old[r], bent[r], u[r])
-            if p.size > 0:
+                _lstm_row(acts[r], c[lo + i], old[r], bent[r], u[r])
+            if columns_of(p) > 0:
                 times(u, first, rows, p, 0, h, lo)
                 copy_rows(h, lo, rows, out, first)
             else:  # then u is out
@@ -197,26 +222,29 @@ def _lstm(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm_gradient(i, f, g, o, t, old, du, dc, di, df, dg, do):  # type: ignore[no-untyped-def]
+def _add_cell_gradient(o, t, du, dc):  # type: ignore[no-untyped-def]
     one = du.dtype.type(1)
-    for j in range(du.size):
-        grad, bent, gate = du[j], t[j], o[j]
-        whole = dc[j] + grad * gate * (one - bent * bent)
-        enter, keep, value = i[j], f[j], g[j]
-        do[j] = grad * bent * gate * (one - gate)
-        di[j] = whole * value * enter * (one - enter)
-        df[j] = whole * old[j] * keep * (one - keep)
-        dg[j] = whole * enter * (one - value * value)
-        dc[j] = whole * keep
+    for j in range(dc.size):
+        dc[j] += du[j] * o[j] * (one - t[j] * t[j])
+
+
+@jit
+def _tanh_gate_gradient(g, other, dc, out):  # type: ignore[no-untyped-def]
+    one = g.dtype.type(1)
+    for j in range(out.size):
+        out[j] = dc[j] * other[j] * (one - g[j] * g[j])
 
 
 @jit
 def _lstm_gradient_row(a, t, old, du, dc, dx):  # type: ignore[no-untyped-def]
     n = du.size
-    _lstm_gradient(
-        a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :], t, old, du, dc,
-        dx[:n], dx[n : 2 * n], dx[2 * n : 3 * n], dx[3 * n :],
-    )  # fmt: skip
+    i, f, g, o = a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :]
+    _add_cell_gradient(o, t, du, dc)
+    _gate_gradient(i, g, dc, dx[:n])
+    _gate_gradient(f, old, dc, dx[n : 2 * n])
+    _tanh_gate_gradient(g, i, dc, dx[2 * n : 3 * n])
+    _gate_gradient(o, t, du, dx[3 * n :])
+    multiply_row(dc, f)
 
 
 @jit
@@ -226,19 +254,19 @@ def _lstm_backward_units(  # type: ignore[no-untyped-def]
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, dh.shape[0])
-        du = np.empty((hi - lo if p.size > 0 else 0, dc.shape[1]), dc.dtype)
+        du = np.empty((hi - lo if columns_of(p) > 0 else 0, dc.shape[1]), dc.dtype)
         for k in range(count):
             t = k if backwards else count - 1 - k
             first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
             if rows <= 0:
                 continue
             add_rows(g, first, rows, dh, lo)
-            if p.size > 0:
+            if columns_of(p) > 0:
                 copy_rows(dh, lo, rows, dout, first)
                 times(dout, first, rows, p, 0, du, 0)
             for i in range(rows):
                 r = first + i
-                grad = du[i] if p.size > 0 else dh[lo + i]
+                grad = du[i] if columns_of(p) > 0 else dh[lo + i]
                 _lstm_gradient_row(acts[r], bent[r], old[r], grad, dc[lo + i], dx[r])
             times(dx, first, rows, w, 0, dh, lo)
 
@@ -257,34 +285,27 @@ def _lstm_backward(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _gru_state(xn, sn, bn, r, z, hn, m, h, out):  # type: ignore[no-untyped-def]
-    """The candidate ``m = tanh(xn + r hn)`` with ``hn = sn + bn``, and the state between it and h.
-
-    Written over the row before's state; `out` receives it, too.
-    """
-    for j in range(out.size):
-        inner = sn[j] + bn[j]
-        value = tanh(xn[j] + r[j] * inner)
-        new = value + z[j] * (h[j] - value)
-        hn[j], m[j], h[j], out[j] = inner, value, new, new
+def _gru_candidate(xn, r, hn, m):  # type: ignore[no-untyped-def]
+    for j in range(m.size):
+        m[j] = tanh(xn[j] + r[j] * hn[j])
 
 
 @jit
-def _gru_row(x, s, b, a, h, out):  # type: ignore[no-untyped-def]
+def _gru_state(z, m, h):  # type: ignore[no-untyped-def]
+    """Between the candidate `m` and the state before, over which it is written."""
+    for j in range(h.size):
+        h[j] = m[j] + z[j] * (h[j] - m[j])
+
+
+@jit
+def _gru_row(x, s, a, h, out):  # type: ignore[no-untyped-def]
     n = out.size
-    add_row(s[: 2 * n], b[: 2 * n])
-    sigmoid_of_sum(x[: 2 * n], s[: 2 * n], a[: 2 * n])
-    _gru_state(
-        x[2 * n :],
-        s[2 * n :],
-        b[2 * n :],
-        a[:n],
-        a[n : 2 * n],
-        a[2 * n : 3 * n],
-        a[3 * n :],
-        h,
-        out,
-    )
+    add_row(s[: 2 * n], x[: 2 * n])
+    sigmoid_row(s[: 2 * n])
+    copy_row(s, a[: 3 * n])
+    _gru_candidate(x[2 * n :], a[:n], a[2 * n : 3 * n], a[3 * n :])
+    _gru_state(a[n : 2 * n], a[3 * n :], h)
+    copy_row(h, out)
 
 
 @jit
@@ -292,17 +313,17 @@ def _gru_units(x, w, b, starts, steps, backwards, out, acts, before, h, units, b
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, h.shape[0])
-        scratch = np.empty((hi - lo, w.shape[1]), w.dtype)
+        scratch = np.empty((hi - lo, b.shape[1]), b.dtype)
         for k in range(count):
             t = count - 1 - k if backwards else k
             first, rows = starts[t] + lo, smaller(steps[t], hi) - lo
             if rows <= 0:
                 continue
             copy_rows(h, lo, rows, before, first)
-            times(before, first, rows, w, 0, scratch, 0)
+            sum_and_times(b, 0, 0, before, first, rows, w, scratch, 0)
             for i in range(rows):
                 r = first + i
-                _gru_row(x[r], scratch[i], b, acts[r], h[lo + i], out[r])
+                _gru_row(x[r], scratch[i], acts[r], h[lo + i], out[r])
 
 
 @jit
@@ -314,25 +335,29 @@ def _gru(pool, x, w, b, starts, steps, backwards, out, acts, before, h, units): 
 
 
 @jit
-def _gru_gradient(r, z, hn, m, h, dh, dr, dz, dn, dinner):  # type: ignore[no-untyped-def]
-    one = dh.dtype.type(1)
-    for j in range(dh.size):
-        grad, reset, update, value = dh[j], r[j], z[j], m[j]
-        new = grad * (one - update) * (one - value * value)
-        dn[j] = new
-        dinner[j] = new * reset
-        dr[j] = new * hn[j] * reset * (one - reset)
-        dz[j] = grad * (h[j] - value) * update * (one - update)
-        dh[j] = grad * update
+def _gru_candidate_gradient(z, m, dh, out):  # type: ignore[no-untyped-def]
+    one = z.dtype.type(1)
+    for j in range(out.size):
+        out[j] = dh[j] * (one - z[j]) * (one - m[j] * m[j])
+
+
+@jit
+def _gru_update_gradient(z, m, h, dh, out):  # type: ignore[no-untyped-def]
+    one = z.dtype.type(1)
+    for j in range(out.size):
+        out[j] = dh[j] * (h[j] - m[j]) * z[j] * (one - z[j])
 
 
 @jit
 def _gru_gradient_row(a, h, dh, dx, ds):  # type: ignore[no-untyped-def]
     n = dh.size
-    _gru_gradient(
-        a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :], h, dh,
-        dx[:n], dx[n : 2 * n], dx[2 * n :], ds[2 * n :],
-    )  # fmt: skip
+    r, z, hn, m = a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :]
+    dn = dx[2 * n :]
+    _gru_candidate_gradient(z, m, dh, dn)
+    multiplied(dn, r, ds[2 * n :])
+    _gate_gradient(r, hn, dn, dx[:n])
+    _gru_update_gradient(z, m, h, dh, dx[n : 2 * n])
+    multiply_row(dh, z)
     copy_row(dx[: 2 * n], ds[: 2 * n])
 
 
@@ -390,12 +415,13 @@ def rnn(
     >>> rnn(x, w, h, (1, 1, 1), False, True)[0].ravel()
     array([1., 2., 3.])
     """
-    steps, (x, w) = steps_of(sizes), (whole(x), whole(w.T))
+    steps, x = steps_of(sizes), whole(x)
+    packed, _memory = weights(w, x, True)
     out, acts, before = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     h = np.array(h, order="C")
     _rnn(
-        pool_for(steps, w), x, w, steps.starts, steps.sizes, backwards, relu, out, acts, before, h,
-        steps.groups,
+        pool_for(steps, w.size), x, packed, steps.starts, steps.sizes, backwards, relu, out, acts,
+        before, h, steps.groups,
     )  # fmt: skip
     return out, h, acts, before
 
@@ -405,10 +431,11 @@ def rnn_backward(
     sizes: tuple[int, ...], backwards: bool, relu: bool,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """The gradients of `x`, `w` and `h`, from those of the states and the last ones."""
-    steps, w = steps_of(sizes), whole(w)
+    steps = steps_of(sizes)
+    packed, _memory = weights(w, acts, False)
     dx, dh = np.empty_like(acts), starting_gradient(dh, (sizes[0], w.shape[1]), w)
     _rnn_backward(
-        pool_for(steps, w), w, steps.starts, steps.sizes, backwards, relu, acts,
+        pool_for(steps, w.size), packed, steps.starts, steps.sizes, backwards, relu, acts,
         gradient_rows(g, acts), dx, dh, steps.groups,
     )  # fmt: skip
     return dx, matmul(dx.T, before), dh
@@ -436,16 +463,17 @@ def lstm(
     >>> lstm(x, w, None, h, h + 1, (1,), False)[2]
     array([[2.]])
     """
-    steps, (x, w) = steps_of(sizes), (whole(x), whole(w.T))
+    steps, x = steps_of(sizes), whole(x)
+    packed, _memory = weights(w, x, True)
+    projection, _more = weights(p, x, True)
     cells = (x.shape[0], x.shape[1] // 4)
     old, bent = np.empty(cells, x.dtype), np.empty(cells, x.dtype)
-    out, before = (np.empty((x.shape[0], w.shape[0]), x.dtype) for _ in range(2))
+    out, before = (np.empty((x.shape[0], w.shape[1]), x.dtype) for _ in range(2))
     u = out if p is None else np.empty(cells, x.dtype)
-    p = np.empty((cells[1], 0), x.dtype) if p is None else whole(p.T)
     acts, h, c = np.empty_like(x), np.array(h, order="C"), np.array(c, order="C")
     _lstm(
-        pool_for(steps, w), x, w, p, steps.starts, steps.sizes, backwards, out, acts, before, old,
-        bent, u, h, c, steps.groups,
+        pool_for(steps, w.size), x, packed, projection, steps.starts, steps.sizes, backwards, out,
+        acts, before, old, bent, u, h, c, steps.groups,
     )  # fmt: skip
     return (out, h, c, acts, before, old, bent) if u is out else (
         out, h, c, acts, before, old, bent, u
@@ -458,19 +486,20 @@ def lstm_backward(
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """The gradients of `x`, `w`, `p`, `h` and `c`; `saved` is what :func:`lstm` gave."""
     acts, before, old, bent, *u = saved
-    steps, w = steps_of(sizes), whole(w)
+    steps = steps_of(sizes)
+    packed, _memory = weights(w, acts, False)
+    projection, _more = weights(p, acts, False)
     count, hidden = sizes[0], old.shape[1]
     dh, dc = (
         starting_gradient(dh, (count, w.shape[1]), w),
         starting_gradient(dc, (count, hidden), w),
     )
     dx, dout = np.empty_like(acts), np.empty((0, w.shape[1]), w.dtype)
-    full = np.empty((0, hidden), w.dtype)
     if p is not None:
-        full, dout = whole(p), np.empty_like(before)
+        dout = np.empty_like(before)
     _lstm_backward(
-        pool_for(steps, w), w, full, steps.starts, steps.sizes, backwards, acts, old, bent,
-        gradient_rows(g, before), dx, dout, dh, dc, steps.groups,
+        pool_for(steps, w.size), packed, projection, steps.starts, steps.sizes, backwards, acts,
+        old, bent, gradient_rows(g, before), dx, dout, dh, dc, steps.groups,
     )  # fmt: skip
     return dx, matmul(dx.T, before), matmul(dout.T, u[0]) if u else None, dh, dc
 
@@ -495,13 +524,14 @@ def gru(
     >>> gru(x, w, np.zeros(3), h, (1,), False)[0]
     array([[7.]])
     """
-    steps, (x, w) = steps_of(sizes), (whole(x), whole(w.T))
-    hidden = w.shape[0]
+    steps, x = steps_of(sizes), whole(x)
+    packed, _memory = weights(w, x, True)
+    hidden = w.shape[1]
     out, before = np.empty((x.shape[0], hidden), x.dtype), np.empty((x.shape[0], hidden), x.dtype)
     acts, h = np.empty((x.shape[0], 4 * hidden), x.dtype), np.array(h, order="C")
     _gru(
-        pool_for(steps, w), x, w, whole(b), steps.starts, steps.sizes, backwards, out, acts, before,
-        h, steps.groups,
+        pool_for(steps, w.size), x, packed, whole(b).reshape(1, -1), steps.starts, steps.sizes,
+        backwards, out, acts, before, h, steps.groups,
     )  # fmt: skip
     return out, h, acts, before
 
@@ -511,11 +541,12 @@ def gru_backward(
     sizes: tuple[int, ...], backwards: bool,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """The gradients of `x`, `w`, `b` and `h`."""
-    steps, w = steps_of(sizes), whole(w)
+    steps = steps_of(sizes)
+    packed, _memory = weights(w, acts, False)
     dx, ds = (np.empty((before.shape[0], w.shape[0]), w.dtype) for _ in range(2))
     dh = starting_gradient(dh, (sizes[0], w.shape[1]), w)
     _gru_backward(
-        pool_for(steps, w), w, steps.starts, steps.sizes, backwards, acts, before,
+        pool_for(steps, w.size), packed, steps.starts, steps.sizes, backwards, acts, before,
         gradient_rows(g, before), dx, ds, dh, steps.groups,
     )  # fmt: skip
     return dx, matmul(ds.T, before), sum_over(ds, (0,)), dh

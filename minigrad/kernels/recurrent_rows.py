@@ -10,23 +10,28 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from minigrad.kernels import vecmath
+from minigrad.kernels import sgemm, vecmath
 from minigrad.kernels.gemm import gemm
 from minigrad.kernels.jit import jit
+from minigrad.kernels.sgemm import times_packed
 from minigrad.kernels.threads import pool_address
 
 __all__ = [
-    "Steps", "add_row", "add_rows", "copy_row", "copy_rows", "gradient_rows", "members",
-    "pool_for", "relu_of_sum", "sigmoid_of_sum", "starting_gradient", "steps_of", "tanh",
-    "tanh_of_sum", "times", "whole",
+    "Steps", "add_row", "add_rows", "columns_of", "copy_row", "copy_rows", "gradient_rows",
+    "members", "multiplied", "multiply_row", "pool_for", "relu_row", "sigmoid_row",
+    "starting_gradient", "steps_of", "sum_and_times", "tanh", "tanh_row", "times", "weights",
+    "whole",
 ]  # fmt: skip
 
 Array = NDArray[Any]
 
-#: Sequences that go together at least: fewer would pack the weights too often for too little.
-_GROUP = 16
+#: Sequences that go together at least. OpenBLAS packs the weights for each group and step; with
+#: weights that are packed once, smaller groups cost nothing, and their rows stay in the cache.
+_GROUP = 8 if sgemm.AVAILABLE else 16
 _MOST_GROUPS = 16
 _PARALLEL_FROM = 1_000_000  # multiplications that are worth sharing
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
 # --- Rows ---------------------------------------------------------------------------------------
@@ -58,25 +63,25 @@ def _tanh(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def sigmoid_of_sum(a, b, out):  # type: ignore[no-untyped-def]
-    """``out = sigmoid(a + b)``."""
-    for i in range(out.size):
-        out[i] = sigmoid(a[i] + b[i])
+def sigmoid_row(row):  # type: ignore[no-untyped-def]
+    """``row = sigmoid(row)``."""
+    for i in range(row.size):
+        row[i] = sigmoid(row[i])
 
 
 @jit
-def tanh_of_sum(a, b, out):  # type: ignore[no-untyped-def]
-    """``out = tanh(a + b)``."""
-    for i in range(out.size):
-        out[i] = tanh(a[i] + b[i])
+def tanh_row(row):  # type: ignore[no-untyped-def]
+    """``row = tanh(row)``."""
+    for i in range(row.size):
+        row[i] = tanh(row[i])
 
 
 @jit
-def relu_of_sum(a, b, out):  # type: ignore[no-untyped-def]
-    """``out = max(a + b, 0)``."""
-    for i in range(out.size):
-        value = a[i] + b[i]
-        out[i] = vecmath.select(value < 0, out.dtype.type(0), value)  # so that NaN stays
+def relu_row(row):  # type: ignore[no-untyped-def]
+    """``row = max(row, 0)``."""
+    for i in range(row.size):
+        value = row[i]
+        row[i] = vecmath.select(value < 0, row.dtype.type(0), value)  # so that NaN stays
 
 
 @jit
@@ -84,6 +89,20 @@ def add_row(row, other):  # type: ignore[no-untyped-def]
     """``row += other``."""
     for i in range(row.size):
         row[i] += other[i]
+
+
+@jit
+def multiply_row(row, other):  # type: ignore[no-untyped-def]
+    """``row *= other``."""
+    for i in range(row.size):
+        row[i] *= other[i]
+
+
+@jit
+def multiplied(row, other, out):  # type: ignore[no-untyped-def]
+    """``out = row * other``."""
+    for i in range(out.size):
+        out[i] = row[i] * other[i]
 
 
 @jit
@@ -102,12 +121,57 @@ def _at(array, row):  # type: ignore[no-untyped-def]
     return array.ctypes.data + row * array.shape[1] * array.itemsize
 
 
-@jit
+def columns_of(w):  # type: ignore[no-untyped-def]
+    """How many columns the weights have, for jitted code."""
+
+
+@overload(columns_of)
+def _columns_of(w):  # type: ignore[no-untyped-def]
+    return (lambda w: w.shape[1]) if isinstance(w, types.Array) else (lambda w: w.n)
+
+
 def times(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
-    """``out[at : at + rows] = a[first : first + rows] @ w + beta * out[...]``."""
-    k, n = w.shape
-    gemm(a, False, False, rows, n, k, a.dtype.type(1), _at(a, first), k, _at(w, 0), n,
-         a.dtype.type(beta), _at(out, at), n)  # fmt: skip
+    """``out[at : at + rows] = a[first : first + rows] @ w + beta * out[...]``; `beta` 0 or 1.
+
+    For jitted code. The weights `w` are what :func:`weights` has returned.
+    """
+
+
+@overload(times, jit_options=_OPTIONS)
+def _times(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
+    def by_blas(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
+        k, n = w.shape
+        gemm(a, False, False, rows, n, k, a.dtype.type(1), _at(a, first), k, _at(w, 0), n,
+             a.dtype.type(beta), _at(out, at), n)  # fmt: skip
+
+    def by_own(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
+        size, place = a.itemsize, _at(out, at)
+        times_packed(w, rows, _at(a, first), w.k * size, place, w.n * size, int(beta),
+                     place, w.n * size)  # fmt: skip
+
+    return by_blas if isinstance(w, types.Array) else by_own
+
+
+def sum_and_times(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+    """As :func:`times`, plus the rows of `start`, from `place` on and `step` apart.
+
+    A step of 0 adds one row to all.
+    """
+
+
+@overload(sum_and_times, jit_options=_OPTIONS)
+def _sum_and_times(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+    def by_blas(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+        for i in range(rows):
+            copy_row(start[place + step * i], out[at + i])
+        times(a, first, rows, w, 1, out, at)
+
+    def by_own(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+        size = a.itemsize
+        times_packed(w, rows, _at(a, first), w.k * size, _at(start, place), step * w.n * size, 1,
+                     _at(out, at), w.n * size)  # fmt: skip
+
+    return by_blas if isinstance(w, types.Array) else by_own
 
 
 @jit
@@ -152,9 +216,25 @@ def steps_of(sizes: tuple[int, ...]) -> Steps:
     return Steps(starts, np.array(sizes, np.int64), groups, int(starts[-1]))
 
 
-def pool_for(steps: Steps, w: Array) -> int:
-    """The pool, where there is enough to share."""
-    large = steps.groups > 1 and steps.rows * w.size >= _PARALLEL_FROM
+def weights(w: Array | None, like: Array, turned: bool) -> tuple[Any, Array]:
+    """A matrix that takes part in the products of all steps, and the memory that it lies in.
+
+    As our own kernels for float32 want it, packed once; else in row-major order. `turned`: its
+    transpose. Without a matrix, one that has no columns.
+    """
+    if sgemm.AVAILABLE and like.dtype.char == "f" and like.size:
+        if w is None:
+            return sgemm.NOTHING, like
+        return sgemm.packed(whole(w), turned)
+    if w is None:
+        w = np.empty((0, 0), like.dtype)
+    w = whole(w.T if turned else w)
+    return w, w
+
+
+def pool_for(steps: Steps, size: int) -> int:
+    """The pool, where there is enough to share: a product with so many weights for each row."""
+    large = steps.groups > 1 and steps.rows * size >= _PARALLEL_FROM
     return pool_address() if large else 0
 
 

@@ -148,3 +148,46 @@ def _gpt(lib: Any) -> Any:
 
     x, y = (lib.randint(0, letters, (8, length)) for _ in range(2))
     return _train(lib, GPT(), x, y, letters)
+
+
+def _recurrent(lib: Any, kind: str) -> Callable[[], Any]:
+    """Letters of a text: embedding, one recurrent layer of 128, cross-entropy, Adam."""
+    lib.manual_seed(0)
+    nn, letters, width, hidden, length, batch = lib.nn, 65, 64, 128, 64, 32
+
+    class Network(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.letters = nn.Embedding(letters, width)
+            self.layer = getattr(nn, kind)(width, hidden)
+            self.head = nn.Linear(hidden, letters)
+
+        def forward(self, i: Any) -> Any:
+            return self.head(self.layer(self.letters(i))[0])
+
+    model = Network()
+    optimizer = importlib.import_module(f"{lib.__name__}.optim").Adam(model.parameters(), lr=1e-3)
+    x, y = (lib.randint(0, letters, (length, batch)) for _ in range(2))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x).view(-1, letters), y.view(-1))
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+@case("step: LSTM of 128, batch 32, length 64, Adam")
+def _lstm(lib: Any) -> Any:
+    return _recurrent(lib, "LSTM")
+
+
+@case("step: GRU of 128, batch 32, length 64, Adam")
+def _gru(lib: Any) -> Any:
+    return _recurrent(lib, "GRU")
+
+
+@case("step: RNN of 128, batch 32, length 64, Adam")
+def _rnn(lib: Any) -> Any:
+    return _recurrent(lib, "RNN")

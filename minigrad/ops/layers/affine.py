@@ -33,17 +33,12 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-def _product(x: Array, w: Array) -> Array:
-    """``x @ w.T`` for any number of leading dimensions of `x`."""
+def _affine(x: Array, w: Array, b: Array | None = None) -> Array:
+    """``x @ w.T + b`` for any number of leading dimensions of `x`."""
     if x.ndim == 2:
-        return products.matmul(x, w.T)  # type: ignore[no-any-return]
-    return products.matmul(_rows(x), w.T).reshape(*x.shape[:-1], w.shape[0])  # type: ignore[no-any-return]
-
-
-def _affine(x: Array, w: Array, b: Array) -> Array:
-    y = _product(x, w)
-    y += b
-    return y
+        return products.matmul(x, w.T, b)  # type: ignore[no-any-return]
+    y = products.matmul(_rows(x), w.T, b)
+    return y.reshape(*x.shape[:-1], w.shape[0])  # type: ignore[no-any-return]
 
 
 def _linear_backward(g: Array, x: Array, w: Array, needs: tuple[bool, ...]) -> Any:
@@ -121,7 +116,7 @@ _linear = primitive(
     sample=_linear_sample(True), doc="``x @ w.T + b``",
 )  # fmt: skip
 _linear_plain = primitive(
-    "linear_plain", lambda x, w: _product(x, w), _RULES[:2], inputs=2,
+    "linear_plain", lambda x, w: _affine(x, w), _RULES[:2], inputs=2,
     fused=lambda g, x, w, needs: _linear_backward(g, x, w, needs), batch=_linear_each,
     sample=_linear_sample(False), doc="``x @ w.T``",
 )  # fmt: skip
