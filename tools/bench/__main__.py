@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import layers, operations, steps  # noqa: E402, F401 - they register their cases
+from bench import layers, operations, optimizers, steps  # noqa: E402, F401 - they register their cases
 from bench.cases import CASES  # noqa: E402
 from bench.run import LIBRARIES, ROOT, compare, start_up, worker  # noqa: E402
 from bench.tables import machine, replace_between, summary, table  # noqa: E402
