@@ -43,8 +43,9 @@ class LinAlgError(RuntimeError):
     >>> import minigrad as mg
     >>> mg.linalg.inv(mg.ones(2, 2))
     Traceback (most recent call last):
-    minigrad.ops.linear_algebra.matrices.LinAlgError: linalg.inv: The diagonal element 2 is zero, the inversion
-    could not be completed because the input matrix is singular.
+        ...
+    minigrad.ops.linear_algebra.matrices.LinAlgError: linalg.inv: The diagonal element 2 is zero,
+    the inversion could not be completed because the input matrix is singular.
     """
 
 
