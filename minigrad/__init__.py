@@ -64,11 +64,15 @@ from minigrad.tensor import (  # noqa: E402
 
 if TYPE_CHECKING:
     from minigrad import (
+        accelerator,
+        amp,
         backends,
         cuda,
         data,
+        distributions,
         fft,
         func,
+        jit,
         linalg,
         models,
         nn,
@@ -81,6 +85,7 @@ if TYPE_CHECKING:
         viz,
         xp,
     )
+    from minigrad.amp import autocast
     from minigrad.autograd.kernel import kernel
     from minigrad.func import vmap
     from minigrad.interop.dlpack import from_dlpack
@@ -91,11 +96,12 @@ __version__ = "0.1.0"
 from math import e, inf, nan, pi  # noqa: E402
 
 __all__ = [
-    "Size", "Tensor", "autograd", "backends", "bool", "can_cast", "contiguous_format", "cuda",
-    "data", "device", "double", "dtype", "e", "empty_cache", "enable_grad", "fft", "finfo", "float",
-    "float16", "float32", "float64", "from_dlpack", "func", "get_default_dtype", "get_num_threads",
+    "Size", "Tensor", "accelerator", "amp", "autocast", "autograd", "backends", "bool", "can_cast",
+    "contiguous_format", "cuda", "data", "device", "distributions", "double", "dtype", "e",
+    "empty_cache", "enable_grad", "fft", "finfo", "float", "float16", "float32", "float64",
+    "from_dlpack", "func", "get_default_dtype", "get_num_threads",
     "half", "iinfo", "inf", "inference_mode", "int", "int8", "int16", "int32", "int64", "interop",
-    "is_grad_enabled", "is_inference_mode_enabled", "kernel", "linalg", "load", "long",
+    "is_grad_enabled", "is_inference_mode_enabled", "jit", "kernel", "linalg", "load", "long",
     "memory_format", "models", "nan", "nn", "no_grad", "ops", "optim", "pi", "preserve_format",
     "promote_types", "result_type", "save", "serialize", "set_default_dtype", "set_grad_enabled",
     "set_num_threads", "set_printoptions", "short", "signal", "special", "train", "uint8", "uint16",
@@ -107,14 +113,22 @@ __all__ += names.__all__
 _LAZY = {
     name: name
     for name in (
-        "backends", "cuda", "data", "fft", "func", "linalg", "models", "nn", "optim", "serialize",
-        "signal", "special", "train", "utils", "viz", "xp",
+        "accelerator", "amp", "backends", "cuda", "data", "distributions", "fft", "func", "jit",
+        "linalg", "models", "nn", "optim", "serialize", "signal", "special", "train", "utils",
+        "viz", "xp",
     )
 }  # fmt: skip
 _LAZY_NAMES = {
-    "bfloat16": "dtypes", "from_dlpack": "interop.dlpack", "kernel": "autograd.kernel",
-    "load": "serialize", "save": "serialize", "vmap": "func",
+    "autocast": "amp", "bfloat16": "dtypes", "from_dlpack": "interop.dlpack",
+    "kernel": "autograd.kernel", "load": "serialize", "save": "serialize", "vmap": "func",
 }  # fmt: skip
+_LAZY_NAMES |= dict.fromkeys(
+    (
+        "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
+        "IntTensor", "LongTensor", "ShortTensor",
+    ),
+    "typed",
+)  # fmt: skip
 #: Functions of layers that PyTorch also has at the top.
 _LAZY_NAMES |= dict.fromkeys(
     (

@@ -67,6 +67,13 @@ class device:
                 f"minigrad computes on the CPU only: device must be 'cpu', got {name!r}"
             )
 
+    def __enter__(self) -> device:
+        """Make tensors on this device by default: where they are made anyway."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to undo."""
+
     def __repr__(self) -> str:
         return f"device(type={self.type!r})"
 
@@ -122,7 +129,8 @@ class Tensor(TensorMethods):
     data : array_like
         A numpy array is taken as it is, sharing memory; anything else becomes a new tensor of the
         default floating point type. `minigrad.tensor` is the constructor with dtype and
-        requires_grad.
+        requires_grad. Integers, ``Tensor(2, 3)``, and a `Size` are PyTorch's old way to ask for
+        sizes: the elements are whatever the memory held.
 
     Attributes
     ----------
@@ -155,9 +163,12 @@ class Tensor(TensorMethods):
 
     __array_priority__ = 1000
 
-    def __init__(self, data: Any = ()) -> None:
+    def __init__(self, data: Any = (), *sizes: int) -> None:
         if isinstance(data, np.generic):
             data = np.asarray(data)
+        elif sizes or data.__class__ is int or data.__class__ is Size:
+            shape = data if data.__class__ is Size else (data, *sizes)
+            data = np.empty(shape, dtypes.get_default_dtype().numpy)
         elif data.__class__ is not np.ndarray:
             data = np.array(
                 data.array if isinstance(data, Tensor) else data, dtypes.get_default_dtype().numpy

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         no_grad,
         set_grad_enabled,
     )
+    from minigrad.autograd.variable import Variable
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -41,6 +43,7 @@ __all__ = [
 
 _PLACES = {
     "Function": "function",
+    "Variable": "variable",
     "backward": "graph",
     "detect_anomaly": "anomaly",
     "enable_grad": "modes",

@@ -279,7 +279,8 @@ def random_split(
     Raises
     ------
     ValueError
-        If the lengths do not sum up to that of the dataset, or a fraction is not in 0 to 1.
+        If the lengths do not sum up to that of the dataset, or are negative, or a fraction is not
+        in 0 to 1.
 
     Examples
     --------
@@ -288,6 +289,8 @@ def random_split(
     [7, 3]
     """
     total = len(dataset)  # type: ignore[arg-type]
+    if not all(hasattr(length, "__float__") for length in lengths):
+        raise TypeError(f"lengths must be numbers, got {lengths}")
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         lengths = _from_fractions(lengths, total)
     if sum(lengths) != total:
@@ -295,6 +298,8 @@ def random_split(
             "Sum of input lengths does not equal the length of the input dataset! "
             f"({' + '.join(map(str, lengths))} and {total})"
         )
+    if min(lengths, default=0) < 0 or any(length != int(length) for length in lengths):
+        raise ValueError(f"lengths must be whole numbers, and not negative: got {lengths}")
     order = numpy_generator(generator).permutation(total).tolist()
     ends = accumulate(lengths)
     pairs = zip(ends, lengths, strict=True)

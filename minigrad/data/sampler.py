@@ -63,6 +63,10 @@ class SequentialSampler(_Ordered):
         return len(self.data_source)
 
 
+#: Drawn with replacement in pieces of so many.
+_AT_ONCE = 2**20
+
+
 class RandomSampler(_Ordered):
     """Samples in random order, or drawn at random with replacement.
 
@@ -110,13 +114,27 @@ class RandomSampler(_Ordered):
         """How many are drawn in one pass."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
-    def _order(self) -> Array:
-        n, wanted = len(self.data_source), self.num_samples
+    def _pieces(self) -> Iterator[Array]:
+        n, left = len(self.data_source), self.num_samples
         g = numpy_generator(self.generator)
-        if self.replacement:
-            return g.integers(0, n, wanted)
-        rounds = [g.permutation(n) for _ in range(-(-wanted // n))]
-        return (rounds[0] if len(rounds) == 1 else np.concatenate(rounds))[:wanted]
+        while left > 0:
+            if self.replacement:
+                piece = g.integers(0, n, min(left, _AT_ONCE))
+            else:
+                piece = g.permutation(n)[:left]
+            left -= piece.size
+            yield piece
+
+    def _order(self) -> Array | None:  # type: ignore[override]
+        # Endless training asks for 10**10 samples: those are drawn as they are needed.
+        if self.num_samples > max(_AT_ONCE, len(self.data_source)):
+            return None
+        pieces = list(self._pieces())
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def __iter__(self) -> Iterator[int]:
+        for piece in self._pieces():
+            yield from piece.tolist()
 
     def __len__(self) -> int:
         return self.num_samples

@@ -104,6 +104,11 @@ class Fetcher:
         dataset = self.dataset
         if not self.batched:
             return self.collate(dataset[indices])
+        if not hasattr(indices, "__iter__"):
+            raise TypeError(
+                "a batch_sampler must give the indices of a batch, such as a list of int; got "
+                f"{type(indices).__name__} ({indices!r}): is it meant to be a sampler?"
+            )
         then = getattr(self.collate, "after_default_collate", None)
         if self.collate is default_collate or then is not None:
             quick = getattr(dataset, "_batch", None)

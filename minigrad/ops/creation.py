@@ -440,10 +440,14 @@ def bfloat16(self: Tensor) -> Tensor:
 
 @method(name="type")
 def as_type(self: Tensor, dtype: Any = None) -> Any:
-    """The tensor as another dtype; without one, the name of its type."""
+    """The tensor as another dtype; without one, the name of its type.
+
+    The classes of tensors name their types, too: ``x.type(minigrad.LongTensor)``.
+    """
     if dtype is None:
         return f"minigrad.{self.dtype.name}"
-    return cast(self, as_dtype(dtype).numpy)
+    named = getattr(dtype, "dtype", None)
+    return cast(self, as_dtype(named if isinstance(named, dtypes.dtype) else dtype).numpy)
 
 
 @method

@@ -276,6 +276,8 @@ class Elementwise(Op):
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
         """Small arrays, and types without kernels, by numpy; others by the fused kernel."""
         dtype = arrays[-1].dtype
+        if params:
+            self._check_numbers(params)
         if dtype is FLOAT32 or dtype is FLOAT64:
             size = arrays[0].size if len(arrays) == 1 else max([a.size for a in arrays])
             if size >= self.small:
@@ -289,6 +291,12 @@ class Elementwise(Op):
             ) from None
         finally:
             restore(token)
+
+    def _check_numbers(self, params: tuple[Any, ...]) -> None:
+        for name, value in zip(self.names[self.arity :], params, strict=False):
+            if type(value) not in (float, int, bool) and not isinstance(value, np.generic):
+                kind = type(value).__name__
+                raise TypeError(f"{self.name}(): argument '{name}' must be a number, not {kind}")
 
     def backward(self, node: Node, g: Array) -> Sequence[Array | None]:
         """Each needed rule: on arrays as it stands, or as a fused kernel for large ones."""

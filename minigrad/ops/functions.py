@@ -32,6 +32,8 @@ PUBLIC: dict[str, Any] = {}
 
 FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 NUMBERS = (Tensor, bool, int, float, np.ndarray, np.generic)
+#: Arguments as NumPy calls them.
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 _DTYPE = {bool: dtypes.bool_, int: dtypes.int64}
 
 
@@ -62,7 +64,9 @@ def public(
     name = name or function.__name__
     PUBLIC[name] = function if isinstance(function, type) else _checked(function, name)
     if method:
-        setattr(Tensor, name, function)
+        # Those along a dimension may be asked for by NumPy's names of arguments.
+        along = "dim" in getattr(function, "__annotations__", ())
+        setattr(Tensor, name, guarded(function, name) if along else function)
     if inplace:
         add_inplace(name, function)
     return function
@@ -88,7 +92,7 @@ def _checked(function: F, name: str) -> F:
         except NoValues as error:
             return one_by_one(error, function, (input, *args), kwargs)
         except ACCIDENTS as error:
-            reraise(error, function, name, (input, *args), kwargs)
+            return _respelled(error, function, name, (input, *args), kwargs)
 
     return checked  # type: ignore[return-value]
 
@@ -106,9 +110,30 @@ def guarded(function: F, name: str = "") -> F:
         except NoValues as error:
             return one_by_one(error, function, args, kwargs)
         except ACCIDENTS as error:
-            reraise(error, function, name, args, kwargs)
+            return _respelled(error, function, name, args, kwargs)
 
     return called  # type: ignore[return-value]
+
+
+def _respelled(
+    error: Exception,
+    function: Callable[..., Any],
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """The result for arguments in NumPy's names, which PyTorch takes, too; else what went wrong.
+
+    Only calls that failed come here, so that the others do not pay for it.
+    """
+    known = function.__annotations__
+    renamed = {
+        NUMPY_NAMES[key] if key in NUMPY_NAMES and key not in known else key: value
+        for key, value in kwargs.items()
+    }
+    if renamed.keys() == kwargs.keys() or len(renamed) < len(kwargs):
+        reraise(error, function, name, args, kwargs)
+    return guarded(function, name)(*args, **renamed)
 
 
 def one_by_one(

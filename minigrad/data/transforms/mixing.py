@@ -65,11 +65,9 @@ class _Mix:
             )
         if self.num_classes is None:
             raise ValueError(f"num_classes is needed to mix labels: {type(self).__name__}(...)")
-        if len(y) and not 0 <= y.min() <= y.max() < self.num_classes:
-            raise ValueError(
-                f"labels should be from 0 to {self.num_classes - 1}, got {y.min()} to {y.max()}"
-            )
-        return np.eye(self.num_classes, dtype=kind)[y]
+        return np.eye(self.num_classes, dtype=kind)[
+            check_labels(type(self).__name__, y, self.num_classes)
+        ]
 
 
 def _array(transform: Any, x: Any) -> Array:
@@ -80,6 +78,25 @@ def _array(transform: Any, x: Any) -> Array:
     raise TypeError(
         f"{type(transform).__name__} takes tensors or numpy arrays, got {type(x).__name__}"
     )
+
+
+def check_labels(name: str, y: Array, num_classes: int) -> Array:
+    """`y`, if it holds numbers of classes; `name` is who asks.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold integers.
+    IndexError
+        If there is no class of a number.
+    """
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"{name} takes class numbers, got {y.dtype}")
+    if y.size and not 0 <= y.min() <= y.max() < num_classes:
+        raise IndexError(
+            f"{name}: labels should be from 0 to {num_classes - 1}, got {y.min()} to {y.max()}"
+        )
+    return y
 
 
 class MixUp(_Mix):
@@ -162,39 +179,48 @@ class CutMix(_Mix):
 
 
 class LabelNoise:
-    """Replace each label, with probability `p`, by a class drawn at random (lecture G).
+    """Make each label, with probability `p`, one of the other classes (lecture G).
 
     The wrong labels of real data, made on purpose: as a regularizer, or to see how much noise a
-    network takes. A label drawn may be the right one: a share of ``p (1 - 1 / num_classes)`` is
-    wrong.
+    network takes. In the mean the targets are those of label smoothing
+    (:func:`minigrad.train.smooth_targets`): ``1 - p`` for the class of the label, and
+    ``p / (num_classes - 1)`` for each other.
 
     Parameters
     ----------
     p : float
     num_classes : int
+        At least 2.
     generator : Generator, optional
+
+    Raises
+    ------
+    ValueError
+        If `p` is no probability, or there are fewer than two classes.
+    TypeError
+        When called with labels that are not integers.
+    IndexError
+        When called with a label that is none of the classes.
 
     Examples
     --------
     >>> import minigrad as mg
     >>> from minigrad.data.transforms import LabelNoise
-    >>> LabelNoise(0.0, 10)(mg.tensor([3, 1])).tolist()
-    [3, 1]
+    >>> LabelNoise(1.0, 2)(mg.tensor([0, 1, 1])).tolist()
+    [1, 0, 0]
     """
 
     def __init__(self, p: float, num_classes: int, generator: Generator | None = None) -> None:
         self.p = probability("p", p)
-        if num_classes < 1:
-            raise ValueError(f"num_classes should be positive, got {num_classes}")
+        if num_classes < 2:
+            raise ValueError(f"num_classes should be at least 2, got {num_classes}")
         self.num_classes = num_classes
         self.generator = generator
 
     def __call__(self, y: Any) -> Any:
         """The labels, some of them replaced."""
-        labels = _array(self, y)
-        if labels.dtype.kind not in "iu":
-            raise TypeError(f"LabelNoise takes class numbers, got {labels.dtype}")
+        labels = check_labels("LabelNoise", _array(self, y), self.num_classes)
         rng = batch_generator(self.generator).numpy
-        drawn = rng.integers(0, self.num_classes, labels.shape)
-        noisy = np.where(rng.random(labels.shape) < self.p, drawn, labels).astype(labels.dtype)
+        others = (labels + rng.integers(1, self.num_classes, labels.shape)) % self.num_classes
+        noisy = np.where(rng.random(labels.shape) < self.p, others, labels).astype(labels.dtype)
         return Tensor(noisy) if isinstance(y, Tensor) else noisy

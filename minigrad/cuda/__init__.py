@@ -8,9 +8,11 @@ device(type='cpu')
 
 from __future__ import annotations
 
+from minigrad.cuda import amp
+
 __all__ = [
-    "current_device", "device_count", "empty_cache", "is_available", "is_initialized",
-    "manual_seed", "manual_seed_all", "synchronize",
+    "amp", "current_device", "device_count", "empty_cache", "is_available", "is_bf16_supported",
+    "is_initialized", "manual_seed", "manual_seed_all", "synchronize",
 ]  # fmt: skip
 
 
@@ -27,6 +29,11 @@ def is_initialized() -> bool:
 def device_count() -> int:
     """How many GPUs there are: none."""
     return 0
+
+
+def is_bf16_supported() -> bool:
+    """Whether the GPU computes in bfloat16: there is none."""
+    return False
 
 
 def current_device() -> int:
