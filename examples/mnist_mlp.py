@@ -19,6 +19,7 @@ from minigrad import nn, optim, serialize
 from minigrad.data import DataLoader, TensorDataset
 from minigrad.data.datasets import MNIST
 from minigrad.nn import functional as F
+from minigrad.train import evaluate
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -81,16 +82,6 @@ def train_epoch(
     return total / count, count / (time.perf_counter() - began)
 
 
-def test(model: nn.Module, data: TensorDataset) -> float:
-    """The share of images that are recognized."""
-    model.eval()
-    right = 0
-    with mg.no_grad():
-        for x, y in DataLoader(data, batch_size=1000):
-            right += (model(x).argmax(1) == y).sum().item()
-    return right / len(data)
-
-
 def main(argv: Sequence[str] | None = None) -> float:
     args = arguments(argv)
     mg.manual_seed(args.seed)
@@ -111,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> float:
         print(f"going on after epoch {first}, from {args.checkpoint}")
     for epoch in range(first, args.epochs):
         loss, rate = train_epoch(model, loader, optimizer, scheduler, args.shift)
-        accuracy = test(model, held_out)
+        _, accuracy = evaluate(model, DataLoader(held_out, batch_size=1000))
         print(
             f"epoch {epoch + 1:>2}   loss {loss:.4f}   test accuracy {accuracy:.2%}   "
             f"{rate:,.0f} images/s",

@@ -253,18 +253,10 @@ def _status(run_: _Run) -> str:
 
 
 def _accuracy(model: Any, x: Any, y: Any) -> float:
-    """The share of images whose largest logit is at the right digit; the mode is put back."""
-    from minigrad.autograd.modes import no_grad
+    """The share of images whose largest logit is at the right digit."""
+    from minigrad.train import accuracy
 
-    training = model.training
-    model.eval()
-    with no_grad():
-        right = sum(
-            int((model(x[i : i + 1000]).array.argmax(1) == y.array[i : i + 1000]).sum())
-            for i in range(0, len(y), 1000)
-        )
-    model.train(training)
-    return right / len(y)
+    return accuracy(model, [(x[i : i + 1000], y[i : i + 1000]) for i in range(0, len(y), 1000)])
 
 
 def _say_result(run_: _Run, test: Any) -> None:

@@ -10,7 +10,7 @@ of the L2 penalty.
 
 from __future__ import annotations
 
-from minigrad.kernels.conv.drive import inner
+from minigrad.kernels.bodies import inner
 from minigrad.kernels.optim_pieces import Pieces, update
 from minigrad.kernels.vecmath import fabs, maximum, minimum, select, sqrt
 

@@ -21,6 +21,7 @@ around it takes nothing but addresses, there is no wrapper to compile for calls 
 
 from __future__ import annotations
 
+import array
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -34,9 +35,9 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from minigrad.kernels.atomics import load, store
-from minigrad.kernels.conv.drive import inner, numbers_at
+from minigrad.kernels.bodies import entry_of, inner, numbers_at
 from minigrad.kernels.jit import BLOCK, PARALLEL_CHEAP, jit
-from minigrad.kernels.threads import _launch, pool_address
+from minigrad.kernels.threads import launch, pool_address
 
 __all__ = ["STATES", "Pieces", "Update", "update"]
 
@@ -102,11 +103,11 @@ class Pieces:
         nothing = [None] * len(params)
         columns = [nothing if column is None else column for column in states]
         self.arrays = list(zip(params, *columns, strict=True))  # also keeps them alive
-        self.sizes = [p.size for p in params]
+        self.shapes = [p.shape for p in params]
         self._dtypes = [self.dtype] * len(params)
         tables = [self._rows(i, arrays) for i, arrays in enumerate(self.arrays)]
         self.table = np.concatenate(tables)
-        self.parallel = sum(self.sizes) >= PARALLEL_CHEAP
+        self.parallel = sum(p.size for p in params) >= PARALLEL_CHEAP
         self.head = np.zeros(len(Head._fields) + _OPTIONS, np.int64)
         self.head[0] = self.table.ctypes.data
         self.place = int(self.head.ctypes.data)
@@ -120,21 +121,29 @@ class Pieces:
         rows[:, 0] = np.minimum(arrays[0].size - starts, BLOCK)
         rows[:, 1] = 8 * number
         rows[:, 2] = starts * self.dtype.itemsize
-        for column, array in enumerate(arrays, 3):
-            if array is not None:
-                rows[:, column] = array.ctypes.data + rows[:, 2]
+        for column, part in enumerate(arrays, 3):
+            if part is not None:
+                rows[:, column] = part.ctypes.data + rows[:, 2]
         return rows
 
-    def set_options(self, values: list[float]) -> None:
+    def set_options(self, names: Sequence[str], values: list[float]) -> None:
         """Write the numbers that the kernel reads, unless they are there already."""
-        if values != self._values:
-            self._options[: len(values)] = values
-            self._values = values
+        if values == self._values:
+            return
+        try:
+            self._options[: len(values)] = array.array("d", values)
+        except TypeError:  # numpy alone would take strings for numbers
+            for name, value in zip(names, values, strict=True):
+                if not hasattr(value, "__float__"):
+                    kind = type(value).__name__
+                    raise TypeError(f"'{name}' must be a number, not {kind} ({value!r})") from None
+            raise
+        self._values = values
 
     def fits(self, gradients: list[Array]) -> bool:
-        """Whether kernels can read these gradients: one for each parameter, as long, contiguous."""
+        """Whether kernels can read these gradients: one for each parameter, of its shape."""
         return (
-            [g.size for g in gradients] == self.sizes
+            [g.shape for g in gradients] == self.shapes
             and [g.dtype for g in gradients] == self._dtypes
             and False not in [g.flags.c_contiguous for g in gradients]
         )
@@ -198,7 +207,7 @@ def _run(pool, entry, head, pieces, gradients, objects):  # type: ignore[no-unty
         for i in range(gradients.size):
             gradients[i] = load(gradients[i] + _DATA)
     store(head + 8, gradients.ctypes.data)
-    _launch(pool, entry, head, pieces)
+    launch(pool, entry, head, pieces)
 
 
 # ------------------------------------------------------------------------------------ the kernels
@@ -238,13 +247,14 @@ class Update:
         self._piece = inner(piece)
         self._function = piece
         self._entries: dict[str, int] = {}
+        self._kernels: list[Any] = []  # machine code lives as long as what it was made of
 
     def __call__(self, pieces: Pieces, gradients: list[Array], **options: float) -> None:
         """Update all pieces."""
         if config.DISABLE_JIT:
             self._in_python(pieces, gradients, options)
             return
-        pieces.set_options([options[name] for name in self.names])
+        pieces.set_options(self.names, [options[name] for name in self.names])
         entry = self._entries.get(pieces.kind) or self.entry(pieces.dtype)
         found = [id(g) if _READ_OBJECTS else g.ctypes.data for g in gradients]
         pool = pool_address() if pieces.parallel else 0
@@ -267,12 +277,9 @@ class Update:
         body.__module__ = function.__module__
         body.__qualname__ = body.__name__
         kernel = inner(body)
-        kernel.compile((types.int64,) * 3)
-        compiled = next(iter(kernel.overloads.values()))
-        self._kernels = (*getattr(self, "_kernels", ()), kernel)  # the code lives as long as this
-        address = int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
-        self._entries[dtype.char] = address
-        return address
+        self._kernels.append(kernel)
+        self._entries[dtype.char] = entry_of(kernel)
+        return self._entries[dtype.char]
 
     def _in_python(self, pieces: Pieces, gradients: list[Array], options: dict[str, float]) -> None:
         """The same without compiled code: ``NUMBA_DISABLE_JIT=1``, for debuggers."""

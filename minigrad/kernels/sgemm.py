@@ -33,14 +33,13 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from minigrad.kernels.atomics import load
-from minigrad.kernels.conv.drive import Body, inner, numbers_at
+from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.emitter import LINE, call
 from minigrad.kernels.conv.variants import HOST
 from minigrad.kernels.jit import jit
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.sgemm_code import VECTORS, all_functions
-from minigrad.kernels.threads import _launch, _stack_address, pool_address
-from minigrad.kernels.threads import _run as _call_body
+from minigrad.kernels.threads import launch, pool_address, run_body, stack_address
 
 __all__ = ["AVAILABLE", "NOTHING", "Packed", "packed", "product", "times_packed"]
 
@@ -237,14 +236,14 @@ def _tasks(address, b0, b1):  # type: ignore[no-untyped-def]
 @jit
 def _run(pool, entry, a, b, start, c, plan, count):  # type: ignore[no-untyped-def]
     places = (a.ctypes.data, b.ctypes.data, start.ctypes.data, c.ctypes.data, plan.ctypes.data)
-    _launch(pool, entry, _stack_address(places), count)
+    launch(pool, entry, stack_address(places), count)
 
 
 @jit
 def _run_alone(entry, a, b, start, c, plan, count):  # type: ignore[no-untyped-def]
     """Without the pool, which small programs need not compile."""
     places = (a.ctypes.data, b.ctypes.data, start.ctypes.data, c.ctypes.data, plan.ctypes.data)
-    _call_body(entry, _stack_address(places), 0, count)
+    run_body(entry, stack_address(places), 0, count)
 
 
 def _cut(m: int, n: int, count: int) -> tuple[int, int]:

@@ -46,7 +46,7 @@ STOP       1 tells the helpers to leave
 THREADS    number of threads, the launching one included
 =========  =======================================================================================
 
-Launching a job (:func:`_launch`) and claiming a piece of it (:func:`_claim_pieces`) go in this
+Launching a job (:func:`launch`) and claiming a piece of it (:func:`_claim_pieces`) go in this
 order, and the order is what makes it right without any lock:
 
 1. The launcher sets ``PIECES = 0``: from now on nobody *starts* to claim.
@@ -108,7 +108,15 @@ from minigrad.kernels.atomics import (
 from minigrad.kernels.jit import jit
 from minigrad.kernels.settings import get_num_threads, set_num_threads
 
-__all__ = ["get_num_threads", "parallel_for", "pool_address", "set_num_threads"]
+__all__ = [
+    "get_num_threads",
+    "launch",
+    "parallel_for",
+    "pool_address",
+    "run_body",
+    "set_num_threads",
+    "stack_address",
+]
 
 # Offsets in bytes. Words that different threads write lie on different cache lines of 64 bytes;
 # those of the job itself are written once per launch and lie together.
@@ -130,7 +138,7 @@ SPINS_BEFORE_YIELD = 2000  # and before a launcher that waits for the last piece
 
 
 @intrinsic
-def _stack_address(typing_context: Any, arguments: Any) -> Any:
+def stack_address(typing_context: Any, arguments: Any) -> Any:
     """Address of a copy of a tuple; valid until the function that asks for it returns."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -197,7 +205,7 @@ def _call(context: Any, builder: Any, args: Any) -> Any:
 
 
 @intrinsic
-def _run(typing_context: Any, entry: Any, arguments: Any, first: Any, last: Any) -> Any:
+def run_body(typing_context: Any, entry: Any, arguments: Any, first: Any, last: Any) -> Any:
     """Run blocks ``first`` to ``last`` and let exceptions through."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -274,12 +282,32 @@ def _ask_to_stop(pool: int) -> None:
 
 
 @jit
-def _launch(pool: int, entry: int, arguments: int, blocks: int) -> None:
-    """Run all blocks of one job, with the help of the pool unless it is 0 or busy."""
+def launch(pool: int, entry: int, arguments: int, blocks: int) -> None:
+    """Run all blocks of one job, with the help of the pool unless it is 0 or busy.
+
+    For use inside jitted kernels whose code is a body (:mod:`minigrad.kernels.bodies`); others have
+    :func:`parallel_for`.
+
+    Parameters
+    ----------
+    pool : int
+        What :func:`pool_address` has returned, or 0 to stay in the calling thread.
+    entry : int
+        Address of a function ``(arguments, b0, b1)``.
+    arguments : int
+        Address of what it needs to know; must stay valid until this returns.
+    blocks : int
+        Number of blocks.
+
+    Raises
+    ------
+    RuntimeError
+        If the function has raised on a thread of the pool.
+    """
     if blocks <= 0:
         return
     if pool == 0 or blocks == 1 or not compare_and_swap(pool + BUSY, 0, 1):
-        _run(entry, arguments, 0, blocks)
+        run_body(entry, arguments, 0, blocks)
         return
     grain = max(1, blocks // (PIECES_PER_THREAD * load(pool + THREADS)))
     pieces = (blocks + grain - 1) // grain
@@ -356,10 +384,10 @@ def parallel_for(pool: int, body: Callable[..., None], args: tuple[Any, ...], n:
 
 @overload(parallel_for, jit_options={"nogil": True, "error_model": "numpy"})
 def _parallel_for_in_kernels(pool: Any, body: Any, args: Any, n: Any) -> Any:
-    def launch(pool: Any, body: Any, args: Any, n: Any) -> None:
-        _launch(pool, _entry_address(body, args), _stack_address(args), n)
+    def run(pool: Any, body: Any, args: Any, n: Any) -> None:
+        launch(pool, _entry_address(body, args), stack_address(args), n)
 
-    return launch
+    return run
 
 
 # ------------------------------------------------------------------------- the pool in this process

@@ -18,7 +18,6 @@ from minigrad.models.alexnet import (
 from minigrad.models.autoencoder import (
     Autoencoder,
     StackedAutoencoder,
-    TransposedLinear,
 )
 from minigrad.models.blocks import (
     Conv2dNormActivation,
@@ -110,10 +109,6 @@ from minigrad.models.nasnet import (
     nasnet_a_cifar,
     nasnet_a_mobile,
 )
-from minigrad.models.parts import (
-    load_weights,
-    undrawn,
-)
 from minigrad.models.perceptron import (
     Perceptron,
     PerceptronLoss,
@@ -158,6 +153,9 @@ from minigrad.models.vgg import (
     vgg19,
     vgg19_bn,
 )
+from minigrad.models.weights import (
+    load_weights,
+)
 
 __all__ = [
     "GPT",
@@ -192,7 +190,6 @@ __all__ = [
     "SqueezeExcitation",
     "StackedAutoencoder",
     "StochasticDepth",
-    "TransposedLinear",
     "alexnet",
     "cifar_fixup_resnet",
     "cifar_fixup_resnet110",
@@ -250,7 +247,6 @@ __all__ = [
     "se_resnet152",
     "se_resnext50_32x4d",
     "sinusoidal_positions",
-    "undrawn",
     "vgg11",
     "vgg11_bn",
     "vgg13",

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import nn
-from minigrad.models.parts import load_weights
+from minigrad.models.weights import load_weights
 from minigrad.tensor import Tensor
 
 __all__ = ["AlexNet", "alexnet"]

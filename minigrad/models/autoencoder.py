@@ -9,51 +9,10 @@ from minigrad import nn
 from minigrad.models.mlp import Activation, make_activation
 from minigrad.names import rand_like, randn_like
 from minigrad.nn import functional as F
-from minigrad.nn.linear import new_parameter
+from minigrad.nn.linear import TransposedLinear
 from minigrad.tensor import Tensor
 
-__all__ = ["Autoencoder", "StackedAutoencoder", "TransposedLinear"]
-
-
-class TransposedLinear(nn.Module):
-    """``y = x W + b`` with the weight of another layer, that computes ``x W.T + c``.
-
-    The two layers share one parameter: it appears once in ``parameters()``, twice in the graph, and
-    its gradient is the sum of what flows back from both uses.
-
-    Parameters
-    ----------
-    linear : Linear
-        The layer whose weight is used, transposed.
-    bias : bool
-        Whether there is a shift; it is a parameter of its own.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> encode = mg.nn.Linear(4, 2)
-    >>> decode = TransposedLinear(encode)
-    >>> decode(encode(mg.ones(3, 4))).shape, decode.weight is encode.weight
-    (minigrad.Size([3, 4]), True)
-    """
-
-    def __init__(self, linear: nn.Linear, bias: bool = True) -> None:
-        super().__init__()
-        self.in_features = linear.out_features
-        self.out_features = linear.in_features
-        self.weight = linear.weight
-        if bias:
-            self.bias = nn.init.zeros_(new_parameter((self.out_features,)))
-        else:
-            self.register_parameter("bias", None)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The product with the weight, plus the bias; shape (..., out_features)."""
-        return F.linear(input, self.weight.T, self.bias)
-
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return f"in_features={self.in_features}, out_features={self.out_features}, tied=True"
+__all__ = ["Autoencoder", "StackedAutoencoder"]
 
 
 class Autoencoder(nn.Module):
@@ -158,7 +117,8 @@ class StackedAutoencoder(nn.Module):
 
     First train `layers[0]` on the data, then, with that one held, `layers[1]` on its codes, and so
     on; each step is a shallow problem. The encoders one after the other then are the start of a
-    deep network, which is fine-tuned as a whole (Bengio et al. 2007).
+    deep network, which is fine-tuned as a whole (Bengio et al. 2007). The loop is yours here;
+    :func:`minigrad.train.pretrain_layerwise` has it built in, for any stack of linear layers.
 
     Parameters
     ----------

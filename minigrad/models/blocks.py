@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minigrad import nn
-from minigrad.models.parts import undrawn
 from minigrad.names import rand
 from minigrad.tensor import Tensor
 
@@ -52,7 +51,7 @@ class Conv2dNormActivation(nn.Sequential):
         activation_layer: Callable[[], nn.Module] | None = nn.ReLU,
     ) -> None:  # fmt: skip
         padding = (kernel_size - 1) // 2
-        conv = undrawn(
+        conv = nn.utils.skip_init(
             nn.Conv2d, in_channels, out_channels, kernel_size, stride, padding, groups=groups,
             bias=False,
         )  # fmt: skip

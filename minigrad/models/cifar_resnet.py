@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from minigrad import nn
-from minigrad.models.parts import load_weights
 from minigrad.models.resnet import BasicBlock, conv1x1, conv3x3, he_conv
+from minigrad.models.weights import load_weights
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from minigrad import nn
-from minigrad.models.parts import load_weights, undrawn
+from minigrad.models.weights import load_weights
 from minigrad.names import cat
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
@@ -27,10 +27,12 @@ class _DenseLayer(nn.Module):
         between = bn_size * growth_rate
         self.norm1 = nn.BatchNorm2d(num_input_features)
         self.relu1 = nn.ReLU()
-        self.conv1 = undrawn(nn.Conv2d, num_input_features, between, kernel_size=1, bias=False)
+        self.conv1 = nn.utils.skip_init(
+            nn.Conv2d, num_input_features, between, kernel_size=1, bias=False
+        )
         self.norm2 = nn.BatchNorm2d(between)
         self.relu2 = nn.ReLU()
-        self.conv2 = undrawn(nn.Conv2d, between, growth_rate, 3, padding=1, bias=False)
+        self.conv2 = nn.utils.skip_init(nn.Conv2d, between, growth_rate, 3, padding=1, bias=False)
         self.drop_rate = float(drop_rate)
         self.memory_efficient = memory_efficient
 
@@ -92,7 +94,9 @@ class _Transition(nn.Sequential):
         super().__init__()
         self.norm = nn.BatchNorm2d(num_input_features)
         self.relu = nn.ReLU()
-        self.conv = undrawn(nn.Conv2d, num_input_features, num_output_features, 1, bias=False)
+        self.conv = nn.utils.skip_init(
+            nn.Conv2d, num_input_features, num_output_features, 1, bias=False
+        )
         self.pool = nn.AvgPool2d(kernel_size=2, stride=2)
 
 

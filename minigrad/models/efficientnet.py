@@ -15,7 +15,7 @@ from minigrad.models.blocks import (
     StochasticDepth,
     make_divisible,
 )
-from minigrad.models.parts import load_weights, undrawn
+from minigrad.models.weights import load_weights
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -186,7 +186,7 @@ class EfficientNet(nn.Module):
         layers.append(Conv2dNormActivation(channels, last, 1, 1, 1, norm, nn.SiLU))
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        linear = undrawn(nn.Linear, last, num_classes)
+        linear = nn.utils.skip_init(nn.Linear, last, num_classes)
         self.classifier = nn.Sequential(nn.Dropout(dropout), linear)
         self._initialize()
 

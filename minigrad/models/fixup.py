@@ -2,13 +2,10 @@
 
 Without normalization the variance of a residual network doubles with every block, and so does what
 one step changes. *Fixup* starts every block as the identity, and scales what is inside so that one
-step changes the function of all L blocks by about as much as that of one:
-
-1. the last layer of every residual branch, and the classifier, start at 0;
-2. the other layers inside of branches start with He's distribution times ``L**(-1 / (2 m - 2))``,
-   for branches of m layers: here m = 2, so ``1 / sqrt(L)``;
-3. every branch has a learned factor that starts at 1, and in front of every convolution, activation
-   and affine layer there is a learned scalar bias that starts at 0.
+step changes the function of all L blocks by about as much as that of one. The rules for the weights
+are those of :func:`minigrad.nn.init.fixup_`, which sets any residual network so; written into the
+blocks here is the third rule: every branch has a learned factor that starts at 1, and in front of
+every convolution, activation and affine layer there is a learned scalar bias that starts at 0.
 
 - Zhang, Dauphin and Ma 2019, "Fixup Initialization: Residual Learning Without Normalization"
   (arXiv:1901.09321)
@@ -16,13 +13,12 @@ step changes the function of all L blocks by about as much as that of one:
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from minigrad import nn
 from minigrad.models.cifar_resnet import PadShortcut, blocks_per_stage
-from minigrad.models.parts import load_weights
 from minigrad.models.resnet import conv3x3
+from minigrad.models.weights import load_weights
 from minigrad.names import ones, zeros
 from minigrad.tensor import Tensor
 
@@ -41,8 +37,6 @@ class FixupBlock(nn.Module):
     Parameters
     ----------
     inplanes, planes, stride : int
-    blocks : int
-        How many of them the network has: L.
 
     Examples
     --------
@@ -51,7 +45,7 @@ class FixupBlock(nn.Module):
     tensor([1., 1., 1., 1.], grad_fn=<...>)
     """
 
-    def __init__(self, inplanes: int, planes: int, stride: int = 1, blocks: int = 1) -> None:
+    def __init__(self, inplanes: int, planes: int, stride: int = 1) -> None:
         super().__init__()
         self.bias1a = _scalar(0)
         self.conv1 = conv3x3(inplanes, planes, stride)
@@ -63,7 +57,6 @@ class FixupBlock(nn.Module):
         self.bias2b = _scalar(0)
         fits = stride == 1 and inplanes == planes
         self.downsample = None if fits else PadShortcut(inplanes, planes, stride)
-        nn.init.normal_(self.conv1.weight, 0, math.sqrt(2 / (9 * planes * blocks)))
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,15 +98,15 @@ class FixupResNet(nn.Module):
             made = []
             for i in range(blocks):
                 stride = 2 if number and not i else 1
-                made.append(FixupBlock(inplanes, width << number, stride, 3 * blocks))
+                made.append(FixupBlock(inplanes, width << number, stride))
                 inplanes = width << number
             stages.append(nn.Sequential(*made))
         self.layer1, self.layer2, self.layer3 = stages
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.bias2 = _scalar(0)
         self.fc = nn.Linear(inplanes, num_classes)
-        nn.init.zeros_(self.fc.weight)
-        nn.init.zeros_(self.fc.bias)
+        branches = [[block.conv1, block.conv2] for stage in stages for block in stage]
+        nn.init.fixup_(self, branches, classifier=self.fc, scalars=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The scores of the classes (before softmax): all 0 at the start."""

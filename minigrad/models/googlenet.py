@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from minigrad import nn
-from minigrad.models.parts import load_weights
+from minigrad.models.weights import load_weights
 from minigrad.names import cat, tensor
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor

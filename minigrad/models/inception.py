@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from minigrad import nn
 from minigrad.models.googlenet import BasicConv2d, ConvBlock, from_imagenet
-from minigrad.models.parts import load_weights
+from minigrad.models.weights import load_weights
 from minigrad.names import cat
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor

@@ -7,7 +7,7 @@ from typing import Any
 
 from minigrad import nn
 from minigrad.models.blocks import Conv2dNormActivation, make_divisible
-from minigrad.models.parts import load_weights, undrawn
+from minigrad.models.weights import load_weights
 from minigrad.nn import functional as F
 from minigrad.tensor import Tensor
 
@@ -28,7 +28,7 @@ Norm = Callable[[int], nn.Module]
 
 
 def _classifier(dropout: float, channels: int, num_classes: int) -> nn.Sequential:
-    last = undrawn(nn.Linear, channels, num_classes)
+    last = nn.utils.skip_init(nn.Linear, channels, num_classes)
     nn.init.normal_(last.weight, 0, 0.01)
     nn.init.zeros_(last.bias)
     return nn.Sequential(nn.Dropout(dropout), last)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from minigrad import nn
-from minigrad.models.parts import load_weights, undrawn
+from minigrad.models.weights import load_weights
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -33,7 +33,7 @@ NormLayer = Callable[[int], nn.Module]
 
 def he_conv(in_planes: int, out_planes: int, kernel_size: int, **kwargs: Any) -> nn.Conv2d:
     """A convolution without bias, its weights drawn from ``N(0, 2 / fan_out)`` (He et al. 2015)."""
-    conv = undrawn(nn.Conv2d, in_planes, out_planes, kernel_size, bias=False, **kwargs)
+    conv = nn.utils.skip_init(nn.Conv2d, in_planes, out_planes, kernel_size, bias=False, **kwargs)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return conv
 

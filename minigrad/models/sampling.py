@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from minigrad import nn
 from minigrad.autograd.modes import no_grad
 from minigrad.names import multinomial
+from minigrad.nn.modes import evaluating
 from minigrad.ops.random import Generator
 from minigrad.tensor import Tensor
 
@@ -16,26 +17,9 @@ __all__ = ["draw", "writing"]
 
 @contextmanager
 def writing(model: nn.Module) -> Iterator[None]:
-    """No gradients and no dropout inside; afterwards each part of the model is as it was.
-
-    Examples
-    --------
-    >>> from minigrad import nn
-    >>> net = nn.Dropout(0.5)
-    >>> with writing(net):
-    ...     net.training
-    False
-    >>> net.training
-    True
-    """
-    before = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in before:
-            module.training = training
+    """No gradients and no dropout inside; afterwards each part of the model is as it was."""
+    with evaluating(model), no_grad():
+        yield
 
 
 def draw(

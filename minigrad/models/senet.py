@@ -13,8 +13,8 @@ from typing import Any
 
 from minigrad.models.blocks import SqueezeExcitation
 from minigrad.models.cifar_resnet import CIFARResNet, cifar_resnet
-from minigrad.models.parts import load_weights
 from minigrad.models.resnet import BasicBlock, Bottleneck, ResNet
+from minigrad.models.weights import load_weights
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad import nn
-from minigrad.models.parts import load_weights, undrawn
+from minigrad.models.weights import load_weights
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -104,7 +104,7 @@ class VGG(nn.Module):
 
         def linear(inputs: int, outputs: int) -> nn.Linear:
             if init_weights:  # draws 124 million once, not twice
-                return undrawn(nn.Linear, inputs, outputs)
+                return nn.utils.skip_init(nn.Linear, inputs, outputs)
             return nn.Linear(inputs, outputs)
 
         self.features = features  # 512 x 7 x 7, for 224 x 224

@@ -19,6 +19,8 @@ from minigrad.serialize.errors import FileError
 __all__ = ["Named", "Reader", "Unfinished", "check_depth"]
 
 _MAX_DEPTH = 100
+#: How often each byte may be copied, as the bytes of an array are that are written as a text.
+_COPIES = 4
 _MARK = object()
 
 
@@ -71,7 +73,7 @@ class Reader:
         self._value_of = value_of
         self._build = build
         self._persistent = persistent
-        self._budget = len(data)
+        self._budget = _COPIES * len(data)
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -108,7 +110,7 @@ class Reader:
         """
         self._budget -= amount
         if self._budget < 0:
-            raise FileError("its pickle copies more than the file is long")
+            raise FileError("its pickle copies much more than the file is long")
 
     # -- parts of the data -----------------------------------------------------------------------
 
@@ -209,13 +211,13 @@ class Reader:
 
 def refusal(thing: Any) -> str:
     """Why a call, or a class, is refused, and what to do about it."""
-    text = f"its pickle calls {thing}, which minigrad does not do"
     if isinstance(thing, Named) and thing.name.startswith(("torch.nn.modules.", "__main__.")):
-        text = f"it holds a whole object of class {thing}, which only code could make again"
-    return (
-        f"{text}: nothing in a file is executed; save the state instead, with "
-        "torch.save(model.state_dict(), path)"
-    )
+        return (
+            f"it holds a whole object of class {thing}, which only code could make again, and "
+            "nothing in a file is executed: save the state instead, with "
+            "torch.save(model.state_dict(), path)"
+        )
+    return f"its pickle calls {thing}, which minigrad does not do: nothing in a file is executed"
 
 
 def check_key(key: Any) -> Any:

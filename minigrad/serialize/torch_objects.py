@@ -5,7 +5,6 @@ These tables are all that a pickle can reach. Each function checks what it is gi
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -15,7 +14,9 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad.nn.parameter import Buffer, Parameter
+from minigrad.serialize import numpy_objects
 from minigrad.serialize.errors import FileError
+from minigrad.serialize.numpy_objects import check_counts
 from minigrad.serialize.pickles import Named, Reader, Unfinished, check_key, refusal
 from minigrad.tensor import Size, Tensor, device
 
@@ -29,7 +30,6 @@ _STORAGES = {
     "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
     "Bool": "bool",
 }  # fmt: skip
-_MAX_DIMS = 32
 
 
 class Storage(Unfinished):
@@ -68,7 +68,7 @@ class Storage(Unfinished):
 
     def view(self, dtype: dtypes.dtype, offset: Any, size: Any, stride: Any) -> Tensor:
         """A tensor on this memory; offset and strides count elements."""
-        _check_counts(offset, size, stride)
+        check_counts(offset, size, stride)
         last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
         has = self.content.size // dtype.itemsize
         if (last >= has and 0 not in size) or offset > has:
@@ -94,16 +94,6 @@ def _element_type(kind: Any) -> dtypes.dtype | None:
     if found[1] not in _STORAGES:
         raise FileError(f"it has a {name}, whose elements tensors of minigrad do not hold")
     return dtypes.as_dtype(_STORAGES[found[1]])
-
-
-def _check_counts(offset: Any, size: Any, stride: Any) -> None:
-    for name, counts in (("offset", (offset,)), ("size", size), ("stride", stride)):
-        if not isinstance(counts, tuple) or not all(type(n) is int and n >= 0 for n in counts):
-            raise FileError(f"a tensor has a {name} that is not made of numbers from 0 up")
-    if len(size) != len(stride) or len(size) > _MAX_DIMS:
-        raise FileError(f"a tensor has {len(size)} sizes and {len(stride)} strides")
-    if math.prod(max(n, 1) for n in size) > 2**48 or any(s > 2**48 for s in stride):
-        raise FileError(f"a tensor has impossible sizes: {list(size)}, strides {list(stride)}")
 
 
 # -- tensors ---------------------------------------------------------------------------------------
@@ -203,7 +193,7 @@ def _counter(reader: Reader, arguments: Arguments) -> Any:
 def _size(reader: Reader, arguments: Arguments) -> Size:
     sizes = _one(arguments, (tuple, list), "Size")
     reader.spend(len(sizes))
-    _check_counts(0, tuple(sizes), tuple(sizes))
+    check_counts(0, tuple(sizes), tuple(sizes))
     return Size(sizes)
 
 
@@ -219,52 +209,10 @@ def _set(reader: Reader, arguments: Arguments) -> set[Any]:
     return set(map(check_key, parts))
 
 
-def _bytes(reader: Reader, arguments: Arguments) -> bytes:
-    """Bytes, as pickles of protocol 2 write them: encoded as a text."""
-    if len(arguments) == 2 and isinstance(arguments[0], str) and arguments[1] == "latin1":
-        reader.spend(len(arguments[0]))
-        return arguments[0].encode("latin-1")
-    if not arguments:
-        return b""
-    raise FileError("its pickle is broken (an encoding that is not allowed)")
-
-
 def _complex(reader: Reader, arguments: Arguments) -> complex:
     if len(arguments) != 2 or not all(type(a) is float for a in arguments):
         raise FileError("its pickle is broken (the arguments of complex)")
     return complex(*arguments)
-
-
-# -- numpy -----------------------------------------------------------------------------------------
-
-
-def _numpy_dtype(reader: Reader, arguments: Arguments) -> np.dtype[Any]:
-    name = arguments[0] if arguments else None
-    if not isinstance(name, str) or not re.fullmatch(r"[iu][1248]|f[248]|b1", name):
-        raise FileError(f"it has a numpy array with elements of type {name!r}")
-    return np.dtype(name)
-
-
-def _numpy_scalar(reader: Reader, arguments: Arguments) -> Any:
-    kind, content = arguments
-    if not isinstance(kind, np.dtype) or not isinstance(content, bytes):
-        raise FileError("its pickle is broken (the arguments of a numpy number)")
-    return np.frombuffer(content, kind, 1)[0]
-
-
-def _numpy_empty(reader: Reader, arguments: Arguments) -> Array:
-    """An array whose contents come by BUILD."""
-    return np.empty(0, np.uint8)
-
-
-def _numpy_array(reader: Reader, arguments: Arguments) -> Array:
-    """An array, as pickles of protocol 5 write it."""
-    content, kind, shape, order = arguments
-    _check_counts(0, shape, shape)
-    if not isinstance(kind, np.dtype) or not isinstance(content, bytes) or order not in ("C", "F"):
-        raise FileError("its pickle is broken (the arguments of a numpy array)")
-    reader.spend(len(content))
-    return np.frombuffer(bytearray(content), kind).reshape(shape, order=order)
 
 
 def build(reader: Reader, target: Any, state: Any) -> None:
@@ -280,20 +228,7 @@ def build(reader: Reader, target: Any, state: Any) -> None:
         if set(state) == {"_metadata"} and isinstance(metadata, dict):
             target._metadata = metadata  # type: ignore[attr-defined]
             return
-    if isinstance(target, np.dtype) and isinstance(state, tuple):
-        if len(state) == 8 and state[1] in ("<", "|", "="):
-            return
-        raise FileError("it has numpy arrays that are big-endian or of a structure")
-    if type(target) is np.ndarray and isinstance(state, tuple) and len(state) == 5:
-        _, shape, kind, fortran, content = state
-        _check_counts(0, shape, shape)
-        _flag(fortran)
-        good = isinstance(kind, np.dtype) and isinstance(content, bytes)
-        if good and math.prod(shape) * kind.itemsize == len(content):
-            reader.spend(len(content))
-            target.__setstate__((1, shape, kind, fortran, content))
-            return
-    raise FileError(f"its pickle puts a state into a {type(target).__name__}")
+    numpy_objects.build(reader, target, state)
 
 
 # -- the tables ------------------------------------------------------------------------------------
@@ -309,16 +244,11 @@ CALLS: dict[str, Callable[[Reader, Arguments], Any]] = {
     "collections.Counter": _counter,
     "torch.Size": _size,
     "torch.device": _device,
-    "_codecs.encode": _bytes,
-    "numpy.dtype": _numpy_dtype,
+    **numpy_objects.CALLS,
 }
 for _module in ("builtins", "__builtin__"):
     CALLS |= {f"{_module}.set": _set, f"{_module}.complex": _complex}
-    CALLS |= {f"{_module}.bytes": _bytes}
-for _module in ("numpy._core.multiarray", "numpy.core.multiarray"):
-    CALLS |= {f"{_module}.scalar": _numpy_scalar, f"{_module}._reconstruct": _numpy_empty}
-for _module in ("numpy._core.numeric", "numpy.core.numeric"):
-    CALLS |= {f"{_module}._frombuffer": _numpy_array}
+    CALLS |= {f"{_module}.bytes": numpy_objects.as_bytes}
 
 _TYPES = {f"torch.{d.name}" for d in dtypes.ALL} | {"torch.bfloat16"}
 

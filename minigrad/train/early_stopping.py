@@ -93,7 +93,7 @@ class EarlyStopping:
         bool
             Whether to stop. If so, the model has been given back its best weights.
         """
-        value = float(metric.item()) if isinstance(metric, Tensor) else float(metric)
+        value = float(metric)
         gain = self.best - value if self.mode == "min" else value - self.best
         self.steps += 1
         if gain > self.min_delta:

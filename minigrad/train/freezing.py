@@ -47,7 +47,16 @@ def freeze(module: M, *names: str) -> M:
 
 
 def unfreeze(module: M, *names: str) -> M:
-    """Let parameters learn again; the counterpart of :func:`freeze`."""
+    """Let parameters learn again; the counterpart of :func:`freeze`, with its arguments.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.train import freeze, unfreeze
+    >>> net = unfreeze(freeze(mg.nn.Linear(2, 1)), "bias")
+    >>> [name for name, p in net.named_parameters() if p.requires_grad]
+    ['bias']
+    """
     return _set(module, names, True)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from minigrad.data.transforms import LabelNoise
+from minigrad.data.transforms.base import probability
+from minigrad.data.transforms.mixing import check_labels
 from minigrad.dtypes import get_default_dtype
-from minigrad.ops.random import Generator, numpy_generator
+from minigrad.ops.random import Generator
 from minigrad.tensor import Tensor
 
 __all__ = ["flip_labels", "smooth_targets"]
@@ -40,6 +43,8 @@ def smooth_targets(labels: Tensor, num_classes: int, epsilon: float = 0.1) -> Te
     ------
     ValueError
         If `epsilon` is no probability, or there are fewer than two classes.
+    TypeError
+        If the labels are not integers.
     IndexError
         If a label is out of range.
 
@@ -50,9 +55,11 @@ def smooth_targets(labels: Tensor, num_classes: int, epsilon: float = 0.1) -> Te
     >>> smooth_targets(mg.tensor([1]), 3, 0.2)
     tensor([[0.1000, 0.8000, 0.1000]])
     """
-    _check(labels, num_classes, epsilon, "epsilon")
+    probability("epsilon", epsilon)
+    if num_classes < 2:
+        raise ValueError(f"num_classes should be at least 2, got {num_classes}")
+    flat = check_labels("smooth_targets", labels.array, num_classes).reshape(-1)
     kind = get_default_dtype().numpy
-    flat = labels.array.reshape(-1)
     made = np.full((flat.size, num_classes), epsilon / (num_classes - 1), kind)
     made[np.arange(flat.size), flat] = 1 - epsilon
     return Tensor(made.reshape(*labels.shape, num_classes))
@@ -61,7 +68,9 @@ def smooth_targets(labels: Tensor, num_classes: int, epsilon: float = 0.1) -> Te
 def flip_labels(
     labels: Tensor, num_classes: int, p: float, generator: Generator | None = None
 ) -> Tensor:
-    """Label noise: each label becomes, with probability `p`, one of the other classes.
+    """Label noise, once for all epochs: with probability `p` a label becomes another class.
+
+    The transform :class:`minigrad.data.transforms.LabelNoise` draws anew for every batch.
 
     Parameters
     ----------
@@ -76,6 +85,11 @@ def flip_labels(
     Tensor
         New labels, of the same shape and type.
 
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        As `LabelNoise` does.
+
     Examples
     --------
     >>> import minigrad as mg
@@ -83,23 +97,5 @@ def flip_labels(
     >>> flip_labels(mg.tensor([0, 1, 1]), 2, p=1.0)
     tensor([1, 0, 0])
     """
-    _check(labels, num_classes, p, "p")
-    g = numpy_generator(generator)
-    array = labels.array
-    others = (array + g.integers(1, num_classes, array.shape)) % num_classes
-    return Tensor(np.where(g.random(array.shape) < p, others, array).astype(array.dtype))
-
-
-def _check(labels: Tensor, num_classes: int, p: float, name: str) -> None:
-    if labels.dtype.category != 1:
-        raise TypeError(f"expected labels that are integers, but got {labels.dtype}")
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes, but got {num_classes}")
-    if not 0 <= p <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, but got {p}")
-    array = labels.array
-    if array.size and (array.min() < 0 or array.max() >= num_classes):
-        raise IndexError(
-            f"expected labels from 0 to {num_classes - 1}, but they go from {array.min()} to "
-            f"{array.max()}"
-        )
+    flipped: Tensor = LabelNoise(p, num_classes, generator)(labels)
+    return flipped

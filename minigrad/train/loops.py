@@ -7,6 +7,7 @@ from typing import Any
 
 from minigrad.autograd.modes import no_grad
 from minigrad.nn.functional import cross_entropy
+from minigrad.nn.modes import evaluating
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
@@ -61,7 +62,7 @@ def train_epoch(
 
 
 def evaluate(model: Module, loader: Batches, loss: Loss = cross_entropy) -> tuple[float, float]:
-    """Mean loss and accuracy on data, in evaluation mode; the mode is put back.
+    """Mean loss and accuracy on data, in evaluation mode; afterwards each part is as it was.
 
     Parameters
     ----------
@@ -75,19 +76,29 @@ def evaluate(model: Module, loader: Batches, loss: Loss = cross_entropy) -> tupl
     (float, float)
         The mean loss, and the share of samples whose largest output is that of the label.
     """
-    training = model.training
-    model.eval()
     total, right, count = 0.0, 0, 0
-    with no_grad():
+    with evaluating(model), no_grad():
         for x, y in loader:
             out = model(x)
             total += float(loss(out, y).item()) * len(x)
             right += int((out.array.argmax(1) == y.array).sum())
             count += len(x)
-    model.train(training)
     return total / max(count, 1), right / max(count, 1)
 
 
 def accuracy(model: Module, loader: Batches) -> float:
-    """The share of samples whose largest output is that of the label: of :func:`evaluate`."""
+    """The share of samples whose largest output is that of the label: of :func:`evaluate`.
+
+    Parameters
+    ----------
+    model : Module
+    loader : iterable of (inputs, labels)
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.train import accuracy
+    >>> accuracy(mg.nn.Identity(), [(mg.eye(4), mg.tensor([0, 1, 2, 0]))])
+    0.75
+    """
     return evaluate(model, loader)[1]

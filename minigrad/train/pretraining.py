@@ -11,13 +11,15 @@ from minigrad.data import DataLoader, TensorDataset
 from minigrad.nn.activation import Sigmoid
 from minigrad.nn.containers import Sequential
 from minigrad.nn.functional import mse_loss
-from minigrad.nn.linear import Linear
+from minigrad.nn.linear import Linear, TransposedLinear
+from minigrad.nn.modes import evaluating
 from minigrad.nn.module import Module
 from minigrad.nn.noise import GaussianNoise
+from minigrad.ops.join import cat
 from minigrad.ops.random import Generator
 from minigrad.optim import Adam
 from minigrad.tensor import Tensor
-from minigrad.train.tying import tie
+from minigrad.train.loops import train_epoch
 
 __all__ = ["pretrain_layerwise"]
 
@@ -97,14 +99,14 @@ def pretrain_layerwise(
     noisy = noise if isinstance(noise, Module) else GaussianNoise(noise)
     features = data.detach()
     for number, block in enumerate(blocks):
-        decoder = _decoder(block, tied)
-        optimizer = Adam([*block.parameters(), *decoder.parameters()], lr=lr)
         loader: Any = DataLoader(
             TensorDataset(features), batch_size, shuffle=True, generator=generator
         )
-        autoencoder = Sequential(noisy, block, decoder).train()
+        autoencoder = Sequential(noisy, block, _decoder(block, tied))
+        optimizer = Adam(autoencoder.parameters(), lr=lr)
         for epoch in range(epochs):
-            mean = _epoch(autoencoder, loader, optimizer, loss)
+            pairs = ((x, x) for (x,) in loader)
+            mean = train_epoch(autoencoder, pairs, optimizer, loss)
             if report is not None:
                 report(number, epoch, mean)
         features = _features(block, features)
@@ -139,37 +141,17 @@ def _check(blocks: list[Sequential], data: Tensor) -> None:
         )
 
 
-def _decoder(block: Sequential, tied: bool) -> Linear:
+def _decoder(block: Sequential, tied: bool) -> Module:
     """From features back to the input of the layer."""
     encoder = _linear(block)
     assert encoder is not None
-    decoder = Linear(encoder.out_features, encoder.in_features)
-    if encoder.weight.dtype is not decoder.weight.dtype:
-        decoder.to(encoder.weight.dtype)
+    dtype = encoder.weight.dtype
     if tied:
-        tie(encoder, "weight", decoder, "weight", transpose=True)
-    return decoder
-
-
-def _epoch(model: Module, loader: Any, optimizer: Any, loss: Callable[..., Tensor]) -> float:
-    total, count = 0.0, 0
-    for (x,) in loader:
-        optimizer.zero_grad()
-        error = loss(model(x), x)
-        error.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += float(error.item()) * len(x)
-        count += len(x)
-    return total / max(count, 1)
+        return TransposedLinear(encoder).to(dtype)
+    return Linear(encoder.out_features, encoder.in_features, dtype=dtype)
 
 
 def _features(block: Sequential, data: Tensor) -> Tensor:
     """What a trained layer makes of all the data."""
-    from minigrad.ops.join import cat
-
-    training = block.training
-    block.eval()
-    with no_grad():
-        parts = [block(data[i : i + _BATCH]) for i in range(0, len(data), _BATCH)]
-    block.train(training)
-    return cat(parts)
+    with evaluating(block), no_grad():
+        return cat([block(data[i : i + _BATCH]) for i in range(0, len(data), _BATCH)])  # type: ignore[no-any-return]

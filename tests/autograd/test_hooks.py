@@ -70,7 +70,7 @@ def test_node_hooks_with_a_graph() -> None:
 
 def test_node_hooks_of_several_results() -> None:
     x = mg.ones(4, 2, dtype=mg.float64, requires_grad=True)
-    _, mean, _ = mg.ops.normalization.batch_norm_training(
+    _, mean, _ = mg.ops.layers.normalization.batch_norm_training(
         (x, mg.ones(2, dtype=mg.float64), mg.zeros(2, dtype=mg.float64)), (1e-5,)
     )
     seen: list[Any] = []

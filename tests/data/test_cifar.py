@@ -15,6 +15,7 @@ import pytest
 
 from minigrad.data import DataLoader
 from minigrad.data.datasets import CIFAR10, CIFAR100, folder
+from minigrad.data.datasets.pickled import load_batch
 
 N = 4
 
@@ -173,6 +174,30 @@ def test_pickled_files(tmp_path: Path, protocol: int) -> None:
     check10(CIFAR10(tmp_path), CIFAR10(tmp_path, train=False))
 
 
+def of_python_2(array: np.ndarray[Any, Any], labels: list[int]) -> bytes:
+    """A batch as Python 2 pickled the official files: its texts and its bytes are of one type."""
+
+    def text(words: bytes) -> bytes:
+        return b"T" + len(words).to_bytes(4, "little") + words
+
+    dtype = b"cnumpy\ndtype\n(" + text(b"u1") + b"K\x00K\x01tR"
+    dtype += b"(K\x03" + text(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    data = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + text(b"b") + b"tR"
+    shape = b"(" + b"".join(b"M" + n.to_bytes(2, "little") for n in array.shape) + b"t"
+    data += b"(K\x01" + shape + dtype + b"\x89" + text(array.tobytes()) + b"tb"
+    numbers = b"](" + b"".join(b"K" + bytes([n]) for n in labels) + b"e"
+    return b"\x80\x02}(" + text(b"data") + data + text(b"labels") + numbers + b"u."
+
+
+def test_files_that_python_2_pickled(tmp_path: Path) -> None:
+    pixels, (labels,) = records(0, 10)
+    path = tmp_path / "test_batch"
+    path.write_bytes(of_python_2(pixels, labels.tolist()))
+    images, found = load_batch(path, {"labels": 10})
+    assert np.array_equal(images.reshape(pixels.shape), pixels)
+    assert np.array_equal(found["labels"], labels)
+
+
 class Evil:
     def __init__(self, *call: Any) -> None:
         self.call = call
@@ -189,7 +214,7 @@ def test_pickles_that_want_more(tmp_path: Path) -> None:
         "posix.mkdir": Evil(os.mkdir, (str(witness),)),
         "builtins.eval": Evil(eval, ("1",)),
         "numpy.load": Evil(np.load, ("x",)),
-        "the type object": {"data": np.array([{}], object), "labels": [1]},
+        "elements of type 'O8'": {"data": np.array([{}], object), "labels": [1]},
         "lacks 'labels'": {"data": np.zeros((1, 3072), np.uint8)},
         "expected bytes of shape": {"data": np.zeros((1, 3)), "labels": [1]},
         "expected 1 labels from 0 to 9": {"data": np.zeros((1, 3072), np.uint8), "labels": [10]},

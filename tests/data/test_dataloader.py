@@ -252,3 +252,8 @@ def test_options_that_exclude_each_other(options: Any, words: str) -> None:
 def test_streams_have_no_order_to_choose(name: str) -> None:
     with pytest.raises(ValueError, match=f"unspecified {name} option"):
         DataLoader(Count(3), **{name: [[0]]})  # type: ignore[arg-type]
+
+
+def test_a_sampler_in_place_of_a_batch_sampler() -> None:
+    with pytest.raises(TypeError, match=r"indices of a batch.* got int \(1\).*a sampler\?"):
+        list(DataLoader(TensorDataset(mg.arange(3)), batch_sampler=[1, 2]))  # type: ignore[list-item]

@@ -251,3 +251,12 @@ def test_convert() -> None:
     assert out["b"][1] == "s"
     assert out["c"].y.tolist() == [0.0]
     assert default_convert([np.array(["x"])])[0].tolist() == ["x"]
+
+
+def test_lengths_that_make_no_parts() -> None:
+    with pytest.raises(ValueError, match=r"not negative: got \[-1, 11\]"):
+        random_split(range(10), [-1, 11])
+    with pytest.raises(ValueError, match="whole numbers"):
+        random_split(range(10), [2.5, 7.5])
+    with pytest.raises(TypeError, match="lengths must be numbers"):
+        random_split(range(10), ["a"])  # type: ignore[list-item]

@@ -278,7 +278,7 @@ def test_mixup() -> None:
         ):
             with pytest.raises(ValueError, match=words):
                 mix()(x, y_bad)
-        with pytest.raises(ValueError, match="labels should be from 0 to 2, got 0 to 4"):
+        with pytest.raises(IndexError, match="labels should be from 0 to 2, got 0 to 4"):
             mix(num_classes=3)(x, labels.array)
         with pytest.raises(ValueError, match="got 5 and 4"):
             mix(num_classes=5)(x[:4], labels.array)
@@ -303,7 +303,7 @@ def test_label_noise() -> None:
     y = mg.zeros(4000, dtype=mg.int64)
     noisy = T.LabelNoise(0.5, 10, generator=gen())(y)
     assert noisy.dtype is mg.int64
-    assert 0.42 < np.count_nonzero(noisy.array) / 4000 < 0.48
+    assert 0.47 < np.count_nonzero(noisy.array) / 4000 < 0.53
     assert set(noisy.tolist()) == set(range(10))
     with pytest.raises(TypeError, match="class numbers"):
         T.LabelNoise(0.5, 10)(mg.ones(3))

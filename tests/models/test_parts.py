@@ -1,4 +1,4 @@
-"""Numbers of parameters, layers without a draw, and weights from files."""
+"""Numbers of parameters, and weights from files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import models, nn
-from minigrad.models.parts import load_weights, undrawn
+from minigrad.models.weights import load_weights
 
 COUNTS = {
     "alexnet": 61_100_840, "vgg11": 132_863_336, "vgg11_bn": 132_868_840, "vgg13": 133_047_848,
@@ -70,17 +69,6 @@ def test_models_are_imported_when_they_are_asked_for() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "resnet18\n"
-
-
-def test_undrawn_leaves_the_stream_of_random_numbers_alone() -> None:
-    mg.manual_seed(3)
-    expected = mg.rand(4)
-    mg.manual_seed(3)
-    layer = undrawn(nn.Conv2d, 2, 4, kernel_size=3, padding=1)
-    assert mg.equal(mg.rand(4), expected)
-    assert repr(layer) == repr(nn.Conv2d(2, 4, kernel_size=3, padding=1))
-    layer.reset_parameters()
-    assert float(layer.weight.abs().max()) <= 1 / np.sqrt(18)
 
 
 def test_weights_are_loaded_from_a_file(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def cifar_twin(blocks: int, shortcut: str) -> Any:
 
 # -- the others: the files of minigrad, run by PyTorch ---------------------------------------------
 
-FILES = ["parts", "blocks", "resnet", "cifar_resnet", "fixup", "senet", "alexnet", "vgg",
+FILES = ["weights", "blocks", "resnet", "cifar_resnet", "fixup", "senet", "alexnet", "vgg",
          "googlenet", "inception"]  # fmt: skip
 
 
@@ -111,6 +111,8 @@ def translated() -> Any:
             for ours, theirs in (("names", "torch"), ("tensor", "torch"), ("nn", "torch.nn")):
                 text = text.replace(f"from minigrad.{ours} import", f"from {theirs} import")
             text = text.replace("from minigrad import nn", "from torch import nn")
+            # PyTorch has no such initialization, and the weights are copied anyway
+            text = text.replace("nn.init.fixup_", "(lambda *args, **kwargs: None)")
             module = types.ModuleType(f"torch_twins.{file}")
             sys.modules[module.__name__] = module
             exec(compile(text, f"<{file} for PyTorch>", "exec"), module.__dict__)
@@ -174,17 +176,24 @@ def compare(ours: Any, theirs: Any, size: int, batch: int = 2) -> None:
         close(p.grad, q.grad, name)
 
 
+#: Blocks of the stages: one that changes the shape in each, and one that does not. How many there
+#: are in the networks of the papers is held by their numbers of parameters (tests/models).
+FEW = [1, 2, 1, 1]
+
 HAND_WRITTEN: dict[str, tuple[Callable[[], Any], Callable[[], Any], int]] = {
     "resnet18": (
-        lambda: models.resnet18(num_classes=5), lambda: imagenet_twin([2, 2, 2, 2]), 32,
+        lambda: models.ResNet(models.resnet.BasicBlock, FEW, num_classes=5),
+        lambda: imagenet_twin(FEW), 32,
     ),
     "resnext50_32x4d": (
-        lambda: models.resnext50_32x4d(num_classes=5),
-        lambda: imagenet_twin([3, 4, 6, 3], wide=True, groups=32, base=4), 40,
+        lambda: models.ResNet(
+            models.resnet.Bottleneck, FEW, num_classes=5, groups=32, width_per_group=4
+        ),
+        lambda: imagenet_twin(FEW, wide=True, groups=32, base=4), 32,
     ),
     "wide_resnet50_2": (
-        lambda: models.wide_resnet50_2(num_classes=5),
-        lambda: imagenet_twin([3, 4, 6, 3], wide=True, base=128), 40,
+        lambda: models.ResNet(models.resnet.Bottleneck, FEW, num_classes=5, width_per_group=128),
+        lambda: imagenet_twin(FEW, wide=True, base=128), 32,
     ),
     "resnet20, option A": (models.cifar_resnet20, lambda: cifar_twin(3, "A"), 8),
     "resnet20, option B": (

@@ -123,9 +123,10 @@ def test_dense_block():
 
 
 FILES = [
-    "parts", "blocks", "mlp", "lenet", "autoencoder", "densenet", "mobilenet", "efficientnet",
+    "weights", "blocks", "mlp", "lenet", "autoencoder", "densenet", "mobilenet", "efficientnet",
     "nasnet",
 ]  # fmt: skip
+NEW_PARAMETER = "new_parameter = lambda shape: nn.Parameter(__import__('torch').empty(shape))\n"
 SOURCES = {
     "from minigrad import nn": "from torch import nn",
     "from minigrad.names import": "from torch import",
@@ -133,8 +134,10 @@ SOURCES = {
     "from minigrad.nn import": "from torch.nn import",
     "from minigrad.utils.": "from torch.utils.",
     "minigrad.models": "torch_twins_b",
-    "from minigrad.nn.linear import new_parameter":
-        "new_parameter = lambda shape: nn.Parameter(__import__('torch').empty(shape))",
+    "from minigrad.nn.linear import new_parameter": NEW_PARAMETER,
+    "from minigrad.nn.linear import TransposedLinear": NEW_PARAMETER
+        + "Module, Linear, linear, init = nn.Module, nn.Linear, F.linear, nn.init\n"
+        + inspect.getsource(mg.nn.TransposedLinear),
     "Tensor(np.array(rows, np.int64).reshape(-1))":
         "__import__('torch').tensor(np.array(rows)).flatten()",
     "Tensor(_codes(num_classes, 84))": "__import__('torch').tensor(_codes(num_classes, 84))",

@@ -2,7 +2,8 @@
 
 Both are made with the same arguments and get the same state; compared are the text, the state, the
 results in training and evaluation, all gradients, copies, and what a strict `load_state_dict` takes
-from the other side. `MODULE_DB_SAMPLES=0` runs all samples instead of a spread of them.
+from the other side. `MODULE_DB_SAMPLES=0` runs all samples instead of the few that have most of the
+arguments between them.
 """
 
 from __future__ import annotations
@@ -26,14 +27,13 @@ from torch.testing._internal.common_modules import ModuleErrorEnum, module_db  #
 import minigrad as mg  # noqa: E402
 from tests.torch.twins import Twins, array  # noqa: E402
 
-#: How many samples of a module to take, spread over all of them; 0 for all.
-SAMPLES = int(os.environ.get("MODULE_DB_SAMPLES", 6))
+#: How many samples of a module to take at most, as different ones as there are; 0 for all.
+SAMPLES = int(os.environ.get("MODULE_DB_SAMPLES", 8))
 
 #: Modules of ``torch.nn`` that minigrad does not have, and why.
 ABSENT = {
     "Container": "deprecated",
     "CrossMapLRN2d": "of Caffe2's days: LocalResponseNorm computes the same",
-    "DataParallel": "of several GPUs",
     "FractionalMaxPool2d": "random windows, not among the operations",
     "FractionalMaxPool3d": "random windows, not among the operations",
     "SyncBatchNorm": "of several GPUs",
@@ -128,6 +128,29 @@ def kept(*args: Any, **kwargs: Any) -> Any:
     return args, kwargs
 
 
+def traits(sample: Sample) -> set[str]:
+    """What a sample is there for: its settings, and the shapes of its inputs."""
+    (args, settings), (inputs, more) = sample
+    found = {f"{i}: {a}" for i, a in enumerate(args)} | {f"{k}={v}" for k, v in settings.items()}
+    found |= {f"input {i}: {getattr(x, 'shape', x)}" for i, x in enumerate(inputs)}
+    return found | {f"called with {k}: {getattr(v, 'shape', v)}" for k, v in more.items()}
+
+
+def most_different(found: list[Sample]) -> list[Sample]:
+    """As few samples as have all traits between them, or the first ones of these."""
+    if not SAMPLES:
+        return found
+    chosen: list[Sample] = []
+    seen: set[str] = set()
+    while len(chosen) < min(SAMPLES, len(found)):
+        best = max(found, key=lambda sample: len(traits(sample) - seen))
+        if chosen and not traits(best) - seen:
+            break
+        chosen.append(best)
+        seen |= traits(best)
+    return chosen
+
+
 def samples(name: str, training: bool) -> Iterator[Sample]:
     seed(name)
     if name in MORE:
@@ -139,11 +162,10 @@ def samples(name: str, training: bool) -> Iterator[Sample]:
     inputs = info.module_inputs_func(
         info, device="cpu", dtype=torch.float64, requires_grad=True, training=training
     )
-    few = SAMPLES or len(inputs)
-    places = sorted({i * (len(inputs) - 1) // max(few - 1, 1) for i in range(few)})
-    for i in places:
-        made, called = inputs[i].constructor_input, inputs[i].forward_input
-        yield Sample((made.args, made.kwargs), (called.args, called.kwargs))
+    made = [(entry.constructor_input, entry.forward_input) for entry in inputs]
+    yield from most_different(
+        [Sample((m.args, m.kwargs), (called.args, called.kwargs)) for m, called in made]
+    )
 
 
 def ours_of(value: Any) -> Any:

@@ -1,46 +1,27 @@
-"""How tasks are run that know nothing but addresses.
+"""How the bodies of convolution are run (:mod:`minigrad.kernels.bodies`), and get their memory.
 
-A kernel's tasks are a *body*: a compiled function ``(address, b0, b1)`` that does the tasks from b0
-to b1, all it must know being integers at an address. That is what the thread pool calls in the end,
-so no code is needed around it, for no type of array: the bodies of convolution are compiled once,
-each in some tenths of a second, for float32 and float64 and all sizes.
+Each is compiled once, in some tenths of a second, for float32 and float64 and all sizes.
 
-The integers are named tuples one after the other, of which the first, :class:`Head`, is filled in
-for each call: addresses of the arrays, of memory that all tasks share, and of memory that tasks
-have for themselves. There is a slot of the latter for each thread, to be claimed at the beginning
-of a range of tasks (:func:`claim`) and released at its end.
+The integers that a body reads are named tuples one after the other, of which the first,
+:class:`Head`, is filled in for each call: addresses of the arrays, of memory that all tasks share,
+and of memory that tasks have for themselves. There is a slot of the latter for each thread, to be
+claimed at the beginning of a range of tasks (:func:`claim`) and released at its end.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
 from minigrad.kernels.atomics import compare_and_swap, store
+from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.emitter import LINE
 from minigrad.kernels.jit import jit
 from minigrad.kernels.settings import get_num_threads
-from minigrad.kernels.startup import cached
-from minigrad.kernels.threads import _launch, pool_address
+from minigrad.kernels.threads import launch, pool_address
 
-__all__ = [
-    "HEAD_BYTES",
-    "Body",
-    "Head",
-    "claim",
-    "inner",
-    "numbers_at",
-    "padded",
-    "release",
-    "run",
-    "sections",
-]
+__all__ = ["HEAD_BYTES", "Head", "claim", "padded", "release", "run", "sections"]
 
 Array = np.ndarray[Any, Any]
 
@@ -76,39 +57,6 @@ def sections(work_bytes: int, *parts: tuple[int, ...]) -> Array:
     return np.array([*head, *(number for part in parts for number in part)], np.int64)
 
 
-def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that only compiled functions call: without an entry for Python."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    make = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
-    return cached(make(function))
-
-
-class Body:
-    """A function ``(address, b0, b1)`` for the pool, made by using this class as a decorator."""
-
-    def __init__(self, function: Callable[[int, int, int], None]) -> None:
-        self._function = inner(function)
-
-    @functools.cached_property
-    def entry(self) -> int:
-        """The address of its machine code, compiled if need be."""
-        self._function.compile((types.int64,) * 3)
-        compiled = next(iter(self._function.overloads.values()))
-        return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
-
-
-@intrinsic
-def numbers_at(typing_context: Any, kind: Any, address: Any) -> Any:
-    """The named tuple of integers, of a given class, that lies at an address."""
-    fields = types.NamedUniTuple(types.int64, len(kind.instance_class._fields), kind.instance_class)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.inttoptr(args[1], context.get_value_type(fields).as_pointer())
-        return builder.load(pointer, align=8)
-
-    return fields(kind, types.int64), codegen
-
-
 @inner
 def claim(address):  # type: ignore[no-untyped-def]
     """The number of a free slot; there are as many as there can be threads here."""
@@ -136,8 +84,8 @@ def _run(pool, numbers, arrays, memory, shared, slots, first, tasks, second, mor
     numbers[5] = numbers[4] + shared
     numbers[7] = slots
     numbers[8] = numbers.ctypes.data + 8 * (numbers.size - slots)
-    _launch(pool, first, numbers.ctypes.data, tasks)
-    _launch(pool, second, numbers.ctypes.data, more)
+    launch(pool, first, numbers.ctypes.data, tasks)
+    launch(pool, second, numbers.ctypes.data, more)
 
 
 def run(

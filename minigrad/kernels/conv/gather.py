@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.conv.drive import Body, Head, claim, inner, numbers_at, release
+from minigrad.kernels.bodies import Body, inner, numbers_at
+from minigrad.kernels.conv.drive import Head, claim, release
 from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather_plan import (

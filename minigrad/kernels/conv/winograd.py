@@ -13,16 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.conv.drive import (
-    Body,
-    Head,
-    claim,
-    inner,
-    numbers_at,
-    padded,
-    release,
-    sections,
-)
+from minigrad.kernels.bodies import Body, inner, numbers_at
+from minigrad.kernels.conv.drive import Head, claim, padded, release, sections
 from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import LINE, Vector, call
 from minigrad.kernels.conv.gather import by_block, pack_blocks

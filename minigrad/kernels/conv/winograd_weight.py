@@ -15,17 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.conv.drive import (
-    HEAD_BYTES,
-    Body,
-    Head,
-    claim,
-    inner,
-    numbers_at,
-    padded,
-    release,
-    sections,
-)
+from minigrad.kernels.bodies import Body, inner, numbers_at
+from minigrad.kernels.conv.drive import HEAD_BYTES, Head, claim, padded, release, sections
 from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather_plan import TASK, TASKS, Pair

@@ -1,4 +1,4 @@
-"""What the files of the models share: layers without a first draw, and trained weights."""
+"""Trained weights, read from a file."""
 
 from __future__ import annotations
 
@@ -7,40 +7,9 @@ from typing import Any, TypeVar
 
 from minigrad import nn
 
-__all__ = ["load_weights", "undrawn"]
+__all__ = ["load_weights"]
 
 M = TypeVar("M", bound=nn.Module)
-
-
-def undrawn(kind: type[M], *args: Any, **kwargs: Any) -> M:
-    """Make a layer, but leave out the draw of its parameters: they hold whatever the memory held.
-
-    For models that draw all parameters by a rule of their own: drawing the 138 million of VGG-16
-    once takes a second or two, so not twice.
-
-    Parameters
-    ----------
-    kind : class of modules
-        One that draws in ``reset_parameters()``, such as ``nn.Conv2d`` or ``nn.Linear``.
-    *args, **kwargs
-        What the layer is made with.
-
-    Returns
-    -------
-    Module
-
-    Examples
-    --------
-    >>> from minigrad import nn
-    >>> conv = undrawn(nn.Conv2d, 3, 64, kernel_size=3, bias=False)
-    >>> nn.init.kaiming_normal_(conv.weight).shape
-    minigrad.Size([64, 3, 3, 3])
-    """
-    layer = kind.__new__(kind)
-    layer.__dict__["reset_parameters"] = lambda: None  # found before the one of the class
-    layer.__init__(*args, **kwargs)  # type: ignore[misc]
-    del layer.__dict__["reset_parameters"]
-    return layer
 
 
 def load_weights(model: M, weights: Any, without: tuple[str, ...] = ()) -> M:
