@@ -10,13 +10,22 @@ from minigrad.nn.conv import *  # noqa: F403
 from minigrad.nn.dropout import *  # noqa: F403
 from minigrad.nn.lazy import *  # noqa: F403
 from minigrad.nn.likelihood_loss import *  # noqa: F403
-from minigrad.nn.linear import Bilinear, Flatten, Identity, Linear, Maxout, Unflatten
+from minigrad.nn.linear import (
+    Bilinear,
+    Flatten,
+    Identity,
+    Linear,
+    Maxout,
+    TransposedLinear,
+    Unflatten,
+)
 from minigrad.nn.loss import *  # noqa: F403
 from minigrad.nn.margin_loss import *  # noqa: F403
 from minigrad.nn.module import Module
 from minigrad.nn.noise import GaussianNoise
 from minigrad.nn.normalization import *  # noqa: F403
 from minigrad.nn.padding import *  # noqa: F403
+from minigrad.nn.parallel import DataParallel
 from minigrad.nn.parameter import (
     Buffer,
     Parameter,
@@ -38,11 +47,11 @@ from minigrad.nn import (  # isort: skip
 )  # fmt: skip
 
 __all__ = [
-    "AdaptiveLogSoftmaxWithLoss", "Bilinear", "Buffer", "CosineSimilarity", "Embedding",
-    "EmbeddingBag", "Flatten", "GRU", "GRUCell", "GaussianNoise", "Identity", "LSTM", "LSTMCell",
-    "Linear", "Maxout", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
+    "AdaptiveLogSoftmaxWithLoss", "Bilinear", "Buffer", "CosineSimilarity", "DataParallel",
+    "Embedding", "EmbeddingBag", "Flatten", "GRU", "GRUCell", "GaussianNoise", "Identity", "LSTM",
+    "LSTMCell", "Linear", "Maxout", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
     "PairwiseDistance", "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase",
-    "RNNCell", "RNNCellBase", "Sequential",
+    "RNNCell", "RNNCellBase", "Sequential", "TransposedLinear",
     "Unflatten", "UninitializedBuffer", "UninitializedParameter", "functional", "init", "modules",
     "summary", "utils", *activation.__all__, *conv.__all__, *dropout.__all__, *lazy.__all__,
     *likelihood_loss.__all__, *loss.__all__, *margin_loss.__all__, *normalization.__all__,

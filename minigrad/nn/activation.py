@@ -81,7 +81,23 @@ class _Inplace(Module):
 
 
 class ReLU(_Inplace):
-    """``max(0, x)`` (Nair and Hinton 2010)."""
+    """``max(0, x)`` (Nair and Hinton 2010).
+
+    Cheap, and it does not saturate above 0, so deep networks learn several times faster than with
+    sigmoids. Below 0 no gradient passes: a unit that is negative for all data is dead for ever.
+    Start the weights with :func:`minigrad.nn.init.kaiming_normal_`.
+
+    Parameters
+    ----------
+    inplace : bool
+        Write over the input.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.ReLU()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """The activation, element by element."""
@@ -97,9 +113,22 @@ class ReLU6(_Inplace):
 
 
 class SELU(_Inplace):
-    """A scaled ELU that, with LeCun initialization, keeps mean 0 and variance 1.
+    """``scale * (x if x > 0 else alpha * (exp(x) - 1))``: mean 0 and variance 1 hold through depth.
 
-    Klambauer et al. 2017.
+    With alpha 1.6732632423543772 and scale 1.0507009873554805 they are a fixed point that layers
+    with LeCun initialization (:func:`minigrad.nn.init.lecun_normal_`) are drawn to, without any
+    normalization; in place of dropout there is :class:`AlphaDropout` (Klambauer et al. 2017).
+
+    Parameters
+    ----------
+    inplace : bool
+        Write over the input.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.SELU()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([-1.5202,  0.0000,  2.1014])
     """
 
     _function = staticmethod(F.selu)
@@ -138,13 +167,34 @@ class Hardsigmoid(_Inplace):
 
 
 class Sigmoid(_Plain):
-    """``1 / (1 + exp(-x))``."""
+    """``1 / (1 + exp(-x))``: a probability.
+
+    Its slope, ``y (1 - y)``, is 1/4 at most and 0 where it saturates, so that in a stack of them
+    gradients vanish. It is not centred at 0: all gradients into one neuron of the next layer have
+    the same sign.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.Sigmoid()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([0.1192, 0.5000, 0.8808])
+    """
 
     _function = staticmethod(F.sigmoid)
 
 
 class Tanh(_Plain):
-    """The hyperbolic tangent."""
+    """``(exp(x) - exp(-x)) / (exp(x) + exp(-x))``: a sigmoid that is centred at 0.
+
+    Its slope, ``1 - y**2``, is 1 at 0, and 0 where it saturates. Start the weights with
+    :func:`minigrad.nn.init.xavier_uniform_`.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.Tanh()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([-0.9640,  0.0000,  0.9640])
+    """
 
     _function = staticmethod(F.tanh)
 
@@ -170,10 +220,18 @@ class Tanhshrink(_Plain):
 class LeakyReLU(_Inplace):
     """``x`` where positive, ``negative_slope * x`` elsewhere (Maas, Hannun and Ng 2013).
 
+    A unit never dies: some gradient passes everywhere.
+
     Parameters
     ----------
     negative_slope : float
     inplace : bool
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.LeakyReLU(0.1)(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([-0.2000,  0.0000,  2.0000])
     """
 
     def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
@@ -192,10 +250,19 @@ class LeakyReLU(_Inplace):
 class ELU(_Inplace):
     """``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al. 2016).
 
+    The negative values bring the mean of a layer near 0; far below it saturates at ``-alpha``,
+    which makes it robust against noise.
+
     Parameters
     ----------
     alpha : float
     inplace : bool
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.ELU()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([-0.8647,  0.0000,  2.0000])
     """
 
     _function = staticmethod(F.elu)
@@ -228,6 +295,8 @@ class CELU(ELU):
 class PReLU(Module):
     """``x`` where positive, ``weight * x`` elsewhere, the weight learned (He et al. 2015).
 
+    Weight decay would push it towards a plain relu: give it a group of its own without.
+
     Parameters
     ----------
     num_parameters : int
@@ -235,6 +304,14 @@ class PReLU(Module):
     init : float
         The slope at the start.
     device, dtype : optional
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> f = mg.nn.PReLU()
+    >>> f(mg.tensor([-2.0, 0.0, 2.0])).sum().backward()
+    >>> f.weight.grad  # the sum of the negative inputs
+    tensor([-2.])
     """
 
     def __init__(
@@ -262,11 +339,20 @@ class PReLU(Module):
 class RReLU(_Inplace):
     """Leaky relu with random slopes in training, their mean in use (Xu et al. 2015).
 
+    ``x`` where positive, ``a x`` elsewhere; in training, each element draws its a between `lower`
+    and `upper`, in use ``a = (lower + upper) / 2``.
+
     Parameters
     ----------
     lower, upper : float
         Between which the slopes are drawn.
     inplace : bool
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.RReLU(0.1, 0.3).eval()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([-0.4000,  0.0000,  2.0000])
     """
 
     def __init__(
@@ -286,11 +372,21 @@ class RReLU(_Inplace):
 
 
 class GELU(Module):
-    """``x * Phi(x)``, Phi the normal distribution (Hendrycks and Gimpel 2016).
+    """``x * Phi(x)``, Phi the normal distribution function (Hendrycks and Gimpel 2016).
+
+    The expected value of an input that is kept with probability ``Phi(x)``: a smooth relu, as
+    transformers use it.
 
     Parameters
     ----------
     approximate : {"none", "tanh"}
+        ``"tanh"``: ``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x**3)))``, that of GPT-2.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.nn.GELU()(mg.tensor([-2.0, 0.0, 2.0]))
+    tensor([-0.0455,  0.0000,  1.9545])
     """
 
     def __init__(self, approximate: str = "none") -> None:

@@ -17,7 +17,10 @@ from minigrad.ops.creation import finish
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
-__all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Maxout", "Unflatten", "new_parameter"]
+__all__ = [
+    "Bilinear", "Flatten", "Identity", "Linear", "Maxout", "TransposedLinear", "Unflatten",
+    "new_parameter",
+]  # fmt: skip
 
 
 def new_parameter(shape: Any, dtype: Any = None, device: Any = None) -> Parameter:
@@ -105,6 +108,48 @@ class Linear(Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+class TransposedLinear(Module):
+    """``y = x W + b`` with the weight of another layer, that computes ``x W.T + c``.
+
+    The decoder of an autoencoder that is tied to its encoder. The two layers share one parameter:
+    it appears once in ``parameters()``, twice in the graph, and its gradient is the sum of what
+    flows back from both uses. The state dict has it under both names.
+
+    Parameters
+    ----------
+    linear : Linear
+        The layer whose weight is used, transposed.
+    bias : bool
+        Whether there is a shift; it is a parameter of its own.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> encode = mg.nn.Linear(4, 2)
+    >>> decode = mg.nn.TransposedLinear(encode)
+    >>> decode(encode(mg.ones(3, 4))).shape, decode.weight is encode.weight
+    (minigrad.Size([3, 4]), True)
+    """
+
+    def __init__(self, linear: Linear, bias: bool = True) -> None:
+        super().__init__()
+        self.in_features = linear.out_features
+        self.out_features = linear.in_features
+        self.weight = linear.weight
+        if bias:
+            self.bias = init.zeros_(new_parameter((self.out_features,)))
+        else:
+            self.register_parameter("bias", None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The product with the weight, plus the bias; shape (..., out_features)."""
+        return linear(input, self.weight.T, self.bias)
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, tied=True"
 
 
 class Bilinear(Module):

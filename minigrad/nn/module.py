@@ -13,6 +13,7 @@ from minigrad.autograd.engine import _sequence
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import no_grad
 from minigrad.nn import hooks
+from minigrad.nn.misuse import explained, explaining
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import Stateful
 from minigrad.ops.functions import cast
@@ -86,6 +87,11 @@ class Module(Stateful):
     _load_state_dict_post_hooks: dict[int, hooks.Hook]
     _spans: deque[tuple[int, int]]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__ and cls.__module__.startswith("minigrad."):
+            cls.__init__ = explaining(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self) -> None:
         own = self.__dict__  # not by attribute: __setattr__ needs these to be there
         for name in _REGISTRIES + _HOOKS:
@@ -120,8 +126,11 @@ class Module(Stateful):
                 ) from None
             raise
         except Exception as error:
-            hooks.name_layer(error, self)
-            raise
+            better = explained(error, self.forward, type(self).__name__, args, kwargs)
+            hooks.name_layer(better, self)
+            if better is error:
+                raise
+            raise better from better.__cause__
         own["_spans"].append((start, _sequence()))
         return result
 

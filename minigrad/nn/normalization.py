@@ -170,7 +170,19 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalization of (N, C, H, W); parameters as of :class:`BatchNorm1d`."""
+    """Batch normalization of images, (N, C, H, W): one mean and variance for each channel.
+
+    Over all samples and places, as a convolution treats all places alike. Parameters as of
+    :class:`BatchNorm1d`.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.randn(4, 3, 5, 5) * 2 + 1
+    >>> y = mg.nn.BatchNorm2d(3)(x)
+    >>> bool(y.mean((0, 2, 3)).abs().max() < 1e-5)
+    True
+    """
 
     _dims = (4,)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from minigrad.nn.functions.padding import pad
 from minigrad.nn.module import Module
 from minigrad.tensor import Tensor
@@ -30,6 +32,8 @@ class _Pad(Module):
             raise ValueError(
                 f"{type(self).__name__}: expected one int or {count} of them, got {padding}"
             )
+        if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) for n in self.padding):
+            raise TypeError(f"{type(self).__name__}: expected {count} ints, got {padding!r}")
 
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""

@@ -139,6 +139,11 @@ class Stateful:
         self = cast("Module", self)
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+        for key in state_dict:
+            if not isinstance(key, str):
+                raise TypeError(
+                    f"keys of a state_dict must be str, not {type(key).__name__}: {key}"
+                )
         missing: list[str] = []
         unexpected: list[str] = []
         errors: list[str] = []

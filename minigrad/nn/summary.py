@@ -15,7 +15,8 @@ from minigrad.autograd.modes import no_grad
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.nn.attention import MultiheadAttention
 from minigrad.nn.conv import _Conv, _ConvTranspose
-from minigrad.nn.linear import Bilinear, Linear, Maxout
+from minigrad.nn.linear import Bilinear, Linear, Maxout, TransposedLinear
+from minigrad.nn.modes import evaluating
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter, is_lazy
 from minigrad.nn.recurrent import RNNBase
@@ -90,6 +91,7 @@ def _attention(module: Any, args: Sequence[Any], output: Any) -> int:
 #: What is counted; the class that stands first among a layer's bases decides.
 _COUNTS: dict[type, Count] = {
     Linear: _linear,
+    TransposedLinear: _linear,
     Maxout: _maxout,
     Bilinear: _bilinear,
     _Conv: _conv,
@@ -354,9 +356,8 @@ class _Watch:
 
 @contextmanager
 def _unchanged(model: Module) -> Iterator[None]:
-    """Put back modes, values of parameters and buffers, and the random state."""
-    modes = {module: module.training for module in model.modules()}
-    buffers = {module: dict(module._buffers) for module in modes}
+    """Put back values of parameters and buffers, and the random state."""
+    buffers = {module: dict(module._buffers) for module in model.modules()}
     tensors = [t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]
     values = [t.array.copy() for t in tensors]
     state = get_rng_state()
@@ -364,9 +365,8 @@ def _unchanged(model: Module) -> Iterator[None]:
         yield
     finally:
         set_rng_state(state)
-        for module, training in modes.items():
-            module.training = training
-            for name, b in buffers[module].items():
+        for module, before in buffers.items():
+            for name, b in before.items():
                 if not is_lazy(b) and name in module._buffers:
                     module._buffers[name] = b
         for t, value in zip(tensors, values, strict=True):
@@ -463,8 +463,7 @@ def summary(
         raise TypeError(f"summary expects an nn.Module, got {type(model).__name__}")
     args, kwargs = _inputs(model, inputs, input_size, dtype)
     watch = _Watch(model, {**_COUNTS, **(counts or {})})
-    with _unchanged(model), no_grad():
-        model.eval()
+    with _unchanged(model), evaluating(model), no_grad():
         handles = watch.attach()
         try:
             model(*args, **kwargs)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.modes import enable_grad
+from minigrad.nn.modes import modes_kept
 from minigrad.nn.module import Module
 from minigrad.ops.random import get_rng_state, set_rng_state
 from minigrad.optim.lr_scheduler.base import set_rate
@@ -322,7 +323,6 @@ def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
     for group in optimizer.param_groups:
         tensors.update({id(p): p for p in group["params"]})
     saved = [(t, t.array, t.array.copy(), t._grad) for t in tensors.values()]
-    modes = [(module, module.training) for module in model.modules()]
     groups = [(group, dict(group)) for group in optimizer.param_groups]
     state = dict(optimizer.state)
     called = optimizer._opt_called
@@ -334,15 +334,14 @@ def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
         group.update(_copied_options(options))
     optimizer.state.update({p: deepcopy(s) for p, s in state.items()})
     try:
-        yield
+        with modes_kept(model):
+            yield
     finally:
         for t, array, values, grad in saved:
             t.array = array
             array[...] = values
             t._share_counter().bump()
             t._grad = grad
-        for module, training in modes:
-            module.training = training
         for group, options in groups:
             group.clear()
             group.update(options)

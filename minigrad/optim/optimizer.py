@@ -8,6 +8,7 @@ one kernel call (see :mod:`minigrad.optim.runs`); everything else is here. A cla
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.autograd.modes import enable_grad
-from minigrad.optim.options import as_number
+from minigrad.optim.options import as_number, check_group
 from minigrad.optim.runs import Plan, Run, number_state, plan_runs, work_dtype
 from minigrad.tensor import Tensor
 
@@ -106,7 +107,7 @@ class Optimizer:
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
         self._reset_extras()
-        groups: list[Any] = list(params)
+        groups: list[Any] = _entries(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
@@ -123,6 +124,7 @@ class Optimizer:
         self._optimizer_state_dict_post_hooks: dict[int, Callable[..., Any]] = {}
         self._optimizer_load_state_dict_pre_hooks: dict[int, Callable[..., Any]] = {}
         self._optimizer_load_state_dict_post_hooks: dict[int, Callable[..., Any]] = {}
+        self._lock = threading.RLock()
         self._plans: dict[int, Plan] = {}
         self._known_states: list[dict[str, Any]] = []
 
@@ -156,6 +158,8 @@ class Optimizer:
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        if "params" not in param_group:
+            raise KeyError(f"a parameter group needs 'params'; this one has {sorted(param_group)}")
         params, names = _listed(param_group["params"])
         param_group["params"] = params
         if names:
@@ -204,7 +208,10 @@ class Optimizer:
                     p._grad = None
                 else:
                     g.detach_()
-                    g.array.fill(0)
+                    if g.array.flags.writeable:
+                        g.array.fill(0)
+                    else:  # an expanded one
+                        g.array = np.zeros(g.array.shape, g.array.dtype)
                     g._share_counter().bump()
 
     # -- the step --------------------------------------------------------------------------------
@@ -226,9 +233,14 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for run in self._plan(group).runs:
-                self._update(group, run)
+        with self._lock:  # the tables of addresses are for one step at a time
+            for group in self.param_groups:
+                try:
+                    for run in self._plan(group).runs:
+                        self._update(group, run)
+                except (TypeError, ValueError, KeyError, OverflowError):
+                    check_group(type(self).__name__, group, self.defaults)
+                    raise
         return loss
 
     def _plan(self, group: Group) -> Plan:
@@ -309,6 +321,7 @@ class Optimizer:
         state = {
             (index[id(p)] if isinstance(p, Tensor) else p): dict(s) if isinstance(s, dict) else s
             for p, s in self.state.items()
+            if not isinstance(p, Tensor) or id(p) in index  # not what has left the groups
         }
         result: dict[str, Any] = {"state": state, "param_groups": groups}
         for after in list(self._optimizer_state_dict_post_hooks.values()):
@@ -325,10 +338,17 @@ class Optimizer:
             If the groups are not as many, or not of the same sizes, as here; if a tensor does not
             fit its parameter.
         """
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"state_dict must be a dict, not {type(state_dict).__name__}")
         state_dict = dict(state_dict)
         for before in list(self._optimizer_load_state_dict_pre_hooks.values()):
             replaced = before(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
+        for key in ("param_groups", "state"):
+            if key not in state_dict:
+                raise KeyError(
+                    f"not the state of an optimizer: it has no '{key}', but {list(state_dict)[:5]}"
+                )
         saved_groups = deepcopy(state_dict["param_groups"])
         groups = self.param_groups
         if len(groups) != len(saved_groups):
@@ -343,6 +363,7 @@ class Optimizer:
         for group, saved in pairs:
             param_of.update(zip(saved["params"], group["params"], strict=True))
             saved["params"] = group["params"]
+            self._complete(saved)
             if "param_names" in group:
                 saved.setdefault("param_names", group["param_names"])
         state: defaultdict[Any, Any] = defaultdict(dict)
@@ -357,6 +378,19 @@ class Optimizer:
         self.__dict__.update(hooks)
         for after in list(self._optimizer_load_state_dict_post_hooks.values()):
             after(self)
+
+    def _complete(self, group: Group) -> None:
+        """Give a saved group the options that have come since, which are off by default."""
+        missing = [name for name in self.defaults if name not in group]
+        off = (None, False, required)  # but 0 is a number
+        unknown = [n for n in missing if not any(self.defaults[n] is value for value in off)]
+        if unknown:
+            raise ValueError(
+                f"loaded state dict has no {', '.join(unknown)}: it was not saved by "
+                f"{type(self).__name__}"
+            )
+        for name in missing:
+            group[name] = self.defaults[name]
 
     def _fitted(self, name: str, value: Any, p: Tensor, key: Any) -> Any:
         """A copy of a saved value, as it is kept for parameter `p`."""
@@ -374,6 +408,19 @@ class Optimizer:
         return Tensor(np.array(value.array, dtype=work_dtype(p)))
 
 
+def _entries(params: Any) -> list[Any]:
+    """Parameters or groups as a list."""
+    if not isinstance(params, Iterable):
+        kind = type(params).__name__
+        hint = "; pass its parameters()" if hasattr(params, "parameters") else ""
+        hint = "; call it" if callable(params) and not hint else hint
+        raise TypeError(
+            "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+            f"but got {kind}{hint}"
+        )
+    return list(params)
+
+
 def _listed(params: Any) -> tuple[list[Any], list[str]]:
     """Parameters as a list, and their names, if they come as pairs."""
     if isinstance(params, Tensor):
@@ -383,8 +430,10 @@ def _listed(params: Any) -> tuple[list[Any], list[str]]:
             "optimizer parameters need to be organized in ordered collections, but the ordering of "
             "tensors in sets will change between runs. Please use a list instead."
         )
-    entries = list(params)
+    entries = _entries(params)
     names = [e[0] for e in entries if isinstance(e, tuple)]
+    if any(isinstance(e, tuple) and len(e) != 2 for e in entries):
+        raise ValueError("named parameters must be pairs of a name and a tensor")
     if names and len(names) != len(entries):
         raise ValueError(
             "all optimizer params should be with/without names. Some param names are missing"

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from minigrad.tensor import Tensor
 
-__all__ = ["as_number", "check", "checked", "slope_options"]
+__all__ = ["as_number", "check", "check_group", "checked", "slope_options"]
 
 
 def as_number(value: Any) -> float:
     """A hyperparameter as a number, also if it is kept in a tensor of one element."""
-    return float(value.item()) if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor):
+        return float(value.item())
+    if not hasattr(value, "__float__"):  # strings have none
+        raise TypeError(
+            "options and counts of an optimizer must be numbers, or tensors of one element, not "
+            f"{type(value).__name__} ({value!r})"
+        )
+    return value  # type: ignore[no-any-return]
 
 
 def check(good: bool, message: str) -> None:
@@ -29,6 +37,7 @@ def _check_lr(lr: Any) -> None:
 
 def _check_betas(betas: Any) -> None:
     """The decay rates of two running averages."""
+    check(len(betas) == 2, f"betas must be 2 numbers, not {betas}")
     for i, beta in enumerate(betas):
         check(0.0 <= float(beta) < 1.0, f"Invalid beta parameter at index {i}: {beta}")
 
@@ -65,6 +74,25 @@ _RULES: dict[str, Callable[[Any], None]] = {
 }
 
 
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """What is a number by default must be one; likewise a tuple of them."""
+    if isinstance(default, tuple):
+        if not isinstance(value, (tuple, list)):
+            raise TypeError(f"{name} must be a tuple of numbers, not {type(value).__name__}")
+        for part in value:
+            _check_type(name, part, 0.0)
+    elif isinstance(default, (int, float)) and not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__} ({value!r})")
+
+
+def check_group(owner: str, group: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Say which option of a group made a step fail, if one is missing or of another type."""
+    for name, default in defaults.items():
+        if name not in group:
+            raise KeyError(f"{owner}: a parameter group has no '{name}'") from None
+        _check_type(f"{owner}: {name}", group[name], default)
+
+
 def checked(arguments: dict[str, Any], **rules: Callable[[Any], None]) -> dict[str, Any]:
     """The options of an optimizer, from the arguments of its ``__init__``.
 
@@ -82,6 +110,8 @@ def checked(arguments: dict[str, Any], **rules: Callable[[Any], None]) -> dict[s
 
     Raises
     ------
+    TypeError
+        For what is no number where one is due.
     ValueError
         For a value that is not allowed.
     RuntimeError
@@ -91,7 +121,7 @@ def checked(arguments: dict[str, Any], **rules: Callable[[Any], None]) -> dict[s
     Examples
     --------
     >>> from minigrad.optim.options import checked
-    >>> checked({"self": None, "params": [], "lr": 0.1, "eps": 0.0})
+    >>> checked({"params": [], "lr": 0.1, "eps": 0.0})
     {'lr': 0.1, 'eps': 0.0}
     >>> checked({"eps": -1.0})
     Traceback (most recent call last):
@@ -100,6 +130,11 @@ def checked(arguments: dict[str, Any], **rules: Callable[[Any], None]) -> dict[s
     """
     skipped = ("self", "params", "__class__")
     options = {name: value for name, value in arguments.items() if name not in skipped}
+    if "self" in arguments:
+        owner = type(arguments["self"])
+        for name, parameter in inspect.signature(owner).parameters.items():
+            if name in options:
+                _check_type(f"{owner.__name__}: {name}", options[name], parameter.default)
     for name, value in options.items():
         rule = rules.get(name) or _RULES.get(name)
         if rule is not None:

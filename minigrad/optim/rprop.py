@@ -15,6 +15,7 @@ __all__ = ["Rprop"]
 
 
 def _check_etas(etas: tuple[float, float]) -> None:
+    check(len(etas) == 2, f"etas must be 2 numbers, not {etas}")
     check(0.0 < etas[0] < 1.0 < etas[1], f"Invalid eta values: {etas[0]}, {etas[1]}")
 
 

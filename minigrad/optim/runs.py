@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.dtypes import get_default_dtype
+from minigrad.dtypes import get_default_dtype, is_float
 from minigrad.kernels.lazy import lazy
+from minigrad.optim.options import as_number
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Run:
         self._dtype = work_dtype(params[0])
         self._copied: list[tuple[Array, Array]] = []
         work = [self._workable(a) for a in self.arrays]
-        columns = [[self._state_array(s[n]) for s in states] if n else None for n in names]
+        columns = [self._column(n) if n else None for n in names]
         self._numbers = {name: self._table([s[name] for s in states]) for name in numbers}
         self._pieces = kernels.Pieces(work, columns)
         self._known = [self._remembered(name) for name in (*names, *numbers) if name]
@@ -138,12 +139,34 @@ class Run:
             )
         if a.dtype == self._dtype and a.flags.carray:
             return a
+        if not is_float(a.dtype):
+            raise RuntimeError(
+                f"a parameter of shape {list(a.shape)} is of type {a.dtype}, and only floating "
+                "point numbers can be optimized"
+            )
         work = np.empty(a.shape, self._dtype)
         self._copied.append((a, work))
         return work
 
-    def _state_array(self, t: Tensor) -> Array:
+    def _column(self, name: str) -> list[Array]:
+        """The arrays of a state, one for each parameter."""
+        pairs = zip(self.params, self.states, strict=True)
+        return [self._state_array(name, state[name], p) for p, state in pairs]
+
+    def _state_array(self, name: str, t: Any, p: Tensor) -> Array:
         """The array of a state, made contiguous and of the right type if it is not."""
+        shape = list(p.array.shape)
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"the state '{name}' of a parameter of shape {shape} must be a tensor of that "
+                f"shape, but is {type(t).__name__}"
+            )
+        if t.array.shape != p.array.shape:
+            raise RuntimeError(
+                f"the state '{name}' of a parameter of shape {shape} has shape "
+                f"{list(t.array.shape)}: if the parameter has been replaced by one of another "
+                "shape, forget its state (del optimizer.state[p]), or make a new optimizer"
+            )
         if t.array.dtype != self._dtype or not t.array.flags.carray:
             t.array = np.array(t.array, self._dtype, order="C")
         return t.array
@@ -196,15 +219,18 @@ class Run:
 class Plan:
     """The runs of one group, and the parameters that had no gradient when it was made."""
 
-    def __init__(self, runs: list[Run], idle: list[Tensor], count: int, names: Any) -> None:
+    def __init__(
+        self, runs: list[Run], idle: list[Tensor], params: list[Tensor], names: Any
+    ) -> None:
         self.runs = runs
         self.idle = idle
-        self.count = count
+        self.params = list(params)  # keeps them alive: their ids belong to nothing else
+        self._ids = [*map(id, params)]
         self.names = names
 
     def holds(self, params: list[Tensor], names: tuple[str, ...]) -> bool:
         """Whether nothing has changed that would need other runs."""
-        if len(params) != self.count or names != self.names:
+        if names != self.names or [*map(id, params)] != self._ids:
             return False
         for p in self.idle:
             if p._grad is not None:
@@ -219,11 +245,15 @@ def plan_runs(optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...
     seen: Counter[int] = Counter()
     alike: dict[Hashable, tuple[list[Tensor], list[dict[str, Any]]]] = {}
     for p in group["params"]:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
+            )
         if p._grad is None:
             idle.append(p)
             continue
         state, first = make_state(optimizer, group, names, p)
-        counts = tuple([(state[n].array.dtype.char, state[n].array.item()) for n in numbers])
+        counts = tuple([(state[n].array.dtype.char, state[n].item()) for n in numbers])
         # A parameter that is listed twice is updated twice, one time after the other.
         key = (work_dtype(p).char, first, counts, seen[id(p)])
         seen[id(p)] += 1
@@ -231,7 +261,7 @@ def plan_runs(optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...
         params.append(p)
         states.append(state)
     runs = [Run(ps, ss, names, numbers, key[1]) for key, (ps, ss) in alike.items()]  # type: ignore[index]
-    return Plan(runs, idle, len(group["params"]), names)
+    return Plan(runs, idle, group["params"], names)
 
 
 def make_state(
@@ -242,11 +272,14 @@ def make_state(
     if not names and not numbers:
         return {}, True
     state = optimizer.state[p]
+    if not isinstance(state, dict):
+        raise TypeError(f"the state of a parameter must be a dict, not {type(state).__name__}")
     first = False
     for name in numbers:
-        if not isinstance(state.get(name), Tensor):
-            value = state.get(name)
-            state[name] = number_state(optimizer._start(name, group) if value is None else value)
+        value = state.get(name)
+        if not isinstance(value, Tensor):
+            start = optimizer._start(name, group) if value is None else as_number(value)
+            state[name] = number_state(start)
     for name in filter(None, names):
         if state.get(name) is None:
             fill = optimizer._start(name, group)

@@ -206,6 +206,8 @@ class AveragedModel(Module):
         use_buffers: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(model, Module):
+            raise TypeError(f"AveragedModel(): model must be a Module, not {type(model).__name__}")
         if avg_fn is not None and multi_avg_fn is not None:
             raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
         self.module = deepcopy(model)
@@ -222,6 +224,10 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Take the present weights of `model` into the average; the first time, copy them."""
+        if not isinstance(model, Module):
+            raise TypeError(
+                f"update_parameters(): model must be a Module, not {type(model).__name__}"
+            )
         averages, weights = [
             [t.detach() for t in self._averaged(m)]  # type: ignore[attr-defined]
             for m in (self.module, model)

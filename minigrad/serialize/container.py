@@ -7,8 +7,11 @@ that the tensors are parts of (see :mod:`minigrad.serialize.structure`).
 from __future__ import annotations
 
 import json
+import zlib
 from collections import OrderedDict
 from typing import Any
+
+import numpy as np
 
 from minigrad.serialize.errors import FileError
 from minigrad.serialize.files import Array, FileLike, name_of, opened, read_content, write
@@ -19,6 +22,7 @@ from minigrad.tensor import Tensor, device
 __all__ = ["load", "save"]
 
 _KEY = "minigrad"
+_CHECK = "crc32"
 #: Raised when files are written that older versions would misread.
 _VERSION = 1
 
@@ -59,7 +63,7 @@ def save(obj: Any, f: FileLike) -> None:
     packer = Packer()
     packed = packer.pack(obj)
     text = json.dumps({"version": _VERSION, "object": packed}, allow_nan=False)
-    write(f, packer.arrays, {_KEY: text})
+    write(f, packer.arrays, {_KEY: text, _CHECK: _checksum(text, packer.arrays)})
 
 
 def load(
@@ -102,7 +106,19 @@ def load(
         tensors, metadata = read_content(file.read(), name_of(f))
     if _KEY not in metadata:
         return OrderedDict((name, Tensor(array)) for name, array in tensors.items())
+    if metadata.get(_CHECK, "") not in ("", _checksum(metadata[_KEY], tensors)):
+        raise FileError(f"{name_of(f)} is damaged: its content has changed since it was saved")
     return _described(metadata[_KEY], tensors, name_of(f))
+
+
+def _checksum(text: str, tensors: dict[str, Array]) -> str:
+    """Of all that a file holds; it notices what a disk or a transfer has changed."""
+    total = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        total = zlib.crc32(f"{name} {array.dtype.str} {array.shape}".encode(), total)
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
+    return f"{total:08x}"
 
 
 def _described(text: str, tensors: dict[str, Array], name: str) -> Any:

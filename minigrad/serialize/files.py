@@ -7,6 +7,7 @@ text that the writer adds), and the bytes of the tensors. Nothing in it is ever 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import struct
@@ -75,6 +76,15 @@ def write(f: FileLike, tensors: dict[str, Array], metadata: dict[str, str] | Non
     ImportError
         Without safetensors.
     """
+    if isinstance(f, (str, os.PathLike)):
+        folder = Path(os.path.realpath(f)).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "There is no folder to save in", str(folder))
+    elif not hasattr(f, "write"):
+        raise TypeError(
+            f"expected a path or a binary stream to write to, got {type(f).__name__}: what is "
+            "saved comes first, where to comes second"
+        )
     if RESERVED in tensors:
         raise ValueError(f"a tensor in a safetensors file cannot be called {RESERVED!r}")
     content = _library().numpy.save(tensors, metadata)

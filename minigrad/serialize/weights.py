@@ -35,8 +35,15 @@ def save_file(
     ImportError
         Without safetensors: ``pip install "minigrad[io]"``.
     """
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"save_file() takes a dict of named tensors, not {type(tensors).__name__}; save() "
+            "takes nested data"
+        )
     arrays = {}
     for name, t in tensors.items():
+        if not isinstance(name, str):
+            raise TypeError(f"names of tensors must be strings, not {type(name).__name__} ({name})")
         if not isinstance(t, Tensor):
             raise TypeError(
                 f"save_file() takes named tensors, but '{name}' is {type(t).__name__}; save() "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -242,3 +244,21 @@ def test_flatten_and_unflatten_undo_each_other() -> None:
         nn.Unflatten(1, 3)
     with pytest.raises(TypeError, match="dim"):
         nn.Unflatten("a", (1,))  # type: ignore[arg-type]
+
+
+def test_a_transposed_weight_follows_and_sends_its_gradient() -> None:
+    a = nn.Linear(4, 2, bias=False)
+    net = nn.Sequential(a, nn.TransposedLinear(a, bias=False))
+    x = mg.randn(3, 4)
+    net(x).pow(2).sum().backward()
+    w = a.weight.detach().clone().requires_grad_()
+    (x @ w.T @ w).pow(2).sum().backward()
+    np.testing.assert_allclose(a.weight.grad.numpy(), w.grad.numpy(), rtol=1e-5)
+    assert len(list(net.parameters())) == 1
+    assert list(net.state_dict()) == ["0.weight", "1.weight"]
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        with mg.no_grad():
+            twin[0].weight.fill_(1.0)
+        assert mg.allclose(twin(x), 2 * x.sum(1, keepdim=True).expand(3, 4), atol=1e-6)
+    assert not (net[1].weight == 1).any()
+    assert "in_features=2, out_features=4, tied=True" in repr(net)

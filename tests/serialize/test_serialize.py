@@ -439,3 +439,28 @@ def test_checkpoints_that_do_not_fit(tmp_path: Path) -> None:
     serialize.save([1], path)
     with pytest.raises(serialize.FileError, match="no checkpoint"):
         serialize.load_checkpoint(path)
+
+
+def test_where_to_save(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="path or a binary stream to write to, got NoneType"):
+        mg.save({}, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got dict: what is saved comes first"):
+        mg.save("file.mg", {})  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match=r"no folder to save in: .*missing"):
+        mg.save({}, tmp_path / "missing" / "file.mg")
+    for wrong, words in (([mg.ones(2)], "takes a dict"), ({3: mg.ones(2)}, "must be strings")):
+        with pytest.raises(TypeError, match=words):
+            serialize.save_file(wrong, tmp_path / "file")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [mg.ones(100), mg.ones(3, 0), mg.tensor(2.5), mg.ones(2) > 0])
+def test_changed_numbers_are_noticed(values: Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    mg.save({"w": values, "n": 3}, path)
+    assert mg.equal(mg.load(path)["w"], values)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 0x40
+    path.write_bytes(content)
+    if values.numel():
+        with pytest.raises(serialize.FileError, match="is damaged"):
+            mg.load(path)

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.autograd.graph import grad
 from minigrad.autograd.modes import enable_grad, no_grad
 from minigrad.nn.init.fill import normal_, orthogonal_, zeros_
+from minigrad.nn.modes import evaluating
 from minigrad.ops.inplace import written
 from minigrad.ops.random import Generator, normal_array, numpy_generator
 from minigrad.tensor import Tensor
@@ -81,17 +82,14 @@ def _fit_in_order(
         return None
 
     wanted = weight_layers(model) if layers is None else list(layers)
-    modes = [(m, m.training) for m in model.modules()]
     handles = [layer.register_forward_hook(hook, with_kwargs=True) for layer in wanted]
     try:
-        model.eval()  # no dropout, and no statistics of data that the network will not see again
-        with no_grad():
+        # no dropout, and no statistics of data that the network will not see again
+        with evaluating(model), no_grad():
             model(*_arguments(data))
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes:
-            module.training = training
     missed = [layer for layer in wanted if not any(layer is other for other in reached)]
     if layers is not None and missed:
         raise RuntimeError(f"the data did not come to {missed[0]}: the model does not call it")
@@ -252,18 +250,12 @@ def _per_output(layer: Module, values: Array) -> Array:
 def _balance(model: Module, data: Any, order: list[Module], generator: Generator | None) -> None:
     """Scale a chain of layers against each other so that all change at the same relative rate."""
     weights = [_weight(layer) for layer in order]
-    modes = [(m, m.training) for m in model.modules()]
-    try:
-        model.eval()
-        with enable_grad():
-            y = model(*_arguments(data))
-            # Independent random losses of the examples: the gradient of their sum has the
-            # expected square that is wanted.
-            loss = normal_array(y.array.shape, y.array.dtype, numpy_generator(generator))
-            slopes = grad(y, weights, Tensor(loss), allow_unused=True)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(model), enable_grad():
+        y = model(*_arguments(data))
+        # Independent random losses of the examples: the gradient of their sum has the expected
+        # square that is wanted.
+        loss = normal_array(y.array.shape, y.array.dtype, numpy_generator(generator))
+        slopes = grad(y, weights, Tensor(loss), allow_unused=True)
     rates = np.zeros(len(order))
     for i, (w, g) in enumerate(zip(weights, slopes, strict=True)):
         size = np.linalg.norm(w.array.astype(np.float64))

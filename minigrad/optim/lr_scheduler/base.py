@@ -35,6 +35,15 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     return list(value)
 
 
+def positive(name: str, value: Any) -> Any:
+    """A number of epochs; not 0, which would be divided by."""
+    if not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__} ({value!r})")
+    if not value > 0:
+        raise ValueError(f"Expected positive {name}, but got {value}")
+    return value
+
+
 def values_of(optimizer: Optimizer, key: str) -> list[Rate]:
     """What stands under `key` in each group; tensors are copied, for they are written in place."""
     values = [group[key] for group in optimizer.param_groups]
@@ -115,8 +124,29 @@ class LRScheduler:
         return {k: v for k, v in self.__dict__.items() if k not in self._not_saved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue where the schedule that gave `state_dict` was."""
+        """Continue where the schedule that gave `state_dict` was.
+
+        Raises
+        ------
+        TypeError
+            If `state_dict` is no dictionary.
+        ValueError
+            If it was saved by a scheduler of another kind, or by something else.
+        """
+        self._check_state(state_dict)
         self.__dict__.update(state_dict)
+
+    def _check_state(self, state_dict: Any, *needed: str) -> None:
+        """Refuse what was saved by a scheduler of another kind, or by something else."""
+        if not isinstance(state_dict, dict):
+            raise TypeError(f"state_dict must be a dict, not {type(state_dict).__name__}")
+        public = [k for k in self.__dict__ if k[0] != "_" and k not in self._not_saved]
+        missing = [k for k in [*public, *needed] if k not in state_dict]
+        if missing:
+            raise ValueError(
+                f"not the state of a {type(self).__name__}: it has {list(state_dict)[:8]}, but no "
+                f"{', '.join(missing)}"
+            )
 
     # -- rates ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from minigrad.optim.lr_scheduler.base import (
     Rate,
     as_optimizer,
     per_group,
+    positive,
     rates_of,
     saved_callable,
     set_rate,
@@ -40,7 +41,7 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
-        self.T_max = T_max
+        self.T_max = positive("T_max", T_max)
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -277,6 +278,7 @@ class CyclicLR(_WithMomentum):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where the schedule that gave `state_dict` was."""
+        self._check_state(state_dict)
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "_scale_fn_custom"})
         if state_dict.get("_scale_fn_custom") is not None:
             self._scale_fn_custom.__dict__.update(state_dict["_scale_fn_custom"])

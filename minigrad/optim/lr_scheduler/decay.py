@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from minigrad.optim.lr_scheduler.base import LRScheduler, Rate, rates_of, saved_callable, values_of
+from minigrad.optim.lr_scheduler.base import (
+    LRScheduler,
+    Rate,
+    positive,
+    rates_of,
+    saved_callable,
+    values_of,
+)
 from minigrad.optim.optimizer import Optimizer
 
 __all__ = [
@@ -53,6 +60,7 @@ class _ByFunction(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue; attributes of callable objects are restored, functions stay as they are."""
+        self._check_state(state_dict, "lr_lambdas")
         self.__dict__.update({k: v for k, v in state_dict.items() if k != "lr_lambdas"})
         for function, saved in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if saved is not None:
@@ -111,7 +119,8 @@ class MultiplicativeLR(_ByFunction):
 class StepLR(LRScheduler):
     """Step decay: every `step_size` epochs the rate is multiplied by `gamma`.
 
-    "Halve the rate every 5 epochs" of the lectures is ``StepLR(opt, 5, gamma=0.5)``.
+    ``lr_t = lr_0 gamma^floor(t / step_size)``. "Halve the rate every 5 epochs" of the lectures is
+    ``StepLR(opt, 5, gamma=0.5)``.
 
     Parameters
     ----------
@@ -121,12 +130,23 @@ class StepLR(LRScheduler):
     gamma : float
         The factor.
     last_epoch : int
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad import optim
+    >>> opt = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    >>> schedule = optim.lr_scheduler.StepLR(opt, 2, gamma=0.5)
+    >>> for _ in range(6):
+    ...     print(round(schedule.get_last_lr()[0], 3), end=" ")
+    ...     opt.step(); schedule.step()
+    1.0 1.0 0.5 0.5 0.25 0.25
     """
 
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        self.step_size = step_size
+        self.step_size = positive("step_size", step_size)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -152,6 +172,17 @@ class MultiStepLR(LRScheduler):
         Epochs; one that stands there twice counts twice.
     gamma : float
     last_epoch : int
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad import optim
+    >>> opt = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    >>> schedule = optim.lr_scheduler.MultiStepLR(opt, [2, 5])
+    >>> for _ in range(6):
+    ...     print(round(schedule.get_last_lr()[0], 3), end=" ")
+    ...     opt.step(); schedule.step()
+    1.0 1.0 0.1 0.1 0.1 0.01
     """
 
     def __init__(
@@ -233,6 +264,17 @@ class LinearLR(LRScheduler):
     total_iters : int
         Epochs from one to the other.
     last_epoch : int
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad import optim
+    >>> opt = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    >>> schedule = optim.lr_scheduler.LinearLR(opt, 0.2, total_iters=4)
+    >>> for _ in range(6):
+    ...     print(round(schedule.get_last_lr()[0], 3), end=" ")
+    ...     opt.step(); schedule.step()
+    0.2 0.4 0.6 0.8 1.0 1.0
     """
 
     def __init__(
@@ -273,7 +315,7 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Exponential decay: ``lr_t = lr_{t-1} gamma``.
+    """Exponential decay: ``lr_t = lr_{t-1} gamma = lr_0 gamma^t``.
 
     ``lr_0 e^{-kt}`` of the lectures is ``gamma = e^{-k}``.
 
@@ -282,6 +324,17 @@ class ExponentialLR(LRScheduler):
     optimizer : Optimizer
     gamma : float
     last_epoch : int
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad import optim
+    >>> opt = optim.SGD([mg.zeros(1, requires_grad=True)], lr=1.0)
+    >>> schedule = optim.lr_scheduler.ExponentialLR(opt, gamma=0.5)
+    >>> for _ in range(6):
+    ...     print(round(schedule.get_last_lr()[0], 3), end=" ")
+    ...     opt.step(); schedule.step()
+    1.0 0.5 0.25 0.125 0.062 0.031
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
