@@ -22,7 +22,6 @@ from minigrad.tensor import Tensor, device
 __all__ = ["load", "save"]
 
 _KEY = "minigrad"
-_CHECK = "crc32"
 #: Raised when files are written that older versions would misread.
 _VERSION = 1
 
@@ -62,8 +61,10 @@ def save(obj: Any, f: FileLike) -> None:
     """
     packer = Packer()
     packed = packer.pack(obj)
-    text = json.dumps({"version": _VERSION, "object": packed}, allow_nan=False)
-    write(f, packer.arrays, {_KEY: text, _CHECK: _checksum(text, packer.arrays)})
+    check = _checksum(packed, packer.arrays)
+    # One text: of several, safetensors writes one or the other first, and files would differ.
+    text = json.dumps({"version": _VERSION, "crc32": check, "object": packed})
+    write(f, packer.arrays, {_KEY: text})
 
 
 def load(
@@ -106,14 +107,12 @@ def load(
         tensors, metadata = read_content(file.read(), name_of(f))
     if _KEY not in metadata:
         return OrderedDict((name, Tensor(array)) for name, array in tensors.items())
-    if metadata.get(_CHECK, "") not in ("", _checksum(metadata[_KEY], tensors)):
-        raise FileError(f"{name_of(f)} is damaged: its content has changed since it was saved")
     return _described(metadata[_KEY], tensors, name_of(f))
 
 
-def _checksum(text: str, tensors: dict[str, Array]) -> str:
+def _checksum(packed: Any, tensors: dict[str, Array]) -> str:
     """Of all that a file holds; it notices what a disk or a transfer has changed."""
-    total = zlib.crc32(text.encode())
+    total = zlib.crc32(json.dumps(packed, allow_nan=False).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         total = zlib.crc32(f"{name} {array.dtype.str} {array.shape}".encode(), total)
@@ -133,6 +132,8 @@ def _described(text: str, tensors: dict[str, Array], name: str) -> Any:
             )
         if version != _VERSION:
             raise FileError(f"it has format version {version!r}")
+        if described.get("crc32", "") not in ("", _checksum(described["object"], tensors)):
+            raise FileError("it is damaged: its content has changed since it was saved")
         return Unpacker(tensors).unpack(described["object"])
     except (FileError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         raise FileError(f"{name} cannot be read: {error}") from error
