@@ -49,8 +49,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     Examples
     --------
     >>> import minigrad as mg
-    >>> layer = mg.nn.AdaptiveLogSoftmaxWithLoss(8, 100, cutoffs=[10, 40])
-    >>> output, loss = layer(mg.ones(4, 8), mg.tensor([3, 50, 99, 0]))
+    >>> layer = mg.nn.AdaptiveLogSoftmaxWithLoss(16, 100, cutoffs=[10, 40])
+    >>> output, loss = layer(mg.ones(4, 16), mg.tensor([3, 50, 99, 0]))
     >>> output.shape
     minigrad.Size([4])
     """

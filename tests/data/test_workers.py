@@ -105,8 +105,10 @@ def test_a_hanging_process_is_ended_by_the_timeout() -> None:
 
 
 SCRIPT = """
-    import os, sys, time
+    import os, signal, sys, time
     from minigrad.data import DataLoader
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
     class Slow:
         def __getitem__(self, i):
@@ -148,6 +150,7 @@ def test_no_process_survives_an_interrupt(options: Any, number: int, where: str)
         errors = main.stderr.read()
     finally:
         main.kill()
+        main.wait()
         main.stdout.close()
         main.stderr.close()
     assert main.returncode != 0
