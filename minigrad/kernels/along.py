@@ -69,6 +69,20 @@ def _gather_rows(x, indices, rows, cols, length, group, out, wrong, b0, b1):  # 
 
 
 @jit
+def _gather_whole(x, indices, rows, cols, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+    """The same where one index stands for a whole row."""
+    for q in range(b0 * group, smaller(b1 * group, indices.size)):
+        i = indices[q]
+        if np.uint64(i) >= np.uint64(length):
+            wrong[0] = 1
+            continue
+        start = (q // rows * length + i) * cols
+        source, target = x[start : start + cols], out[q * cols : (q + 1) * cols]
+        for c in range(target.size):
+            target[c] = source[c]
+
+
+@jit
 def _gather(pool, x, indices, rows, cols, length, out, wrong):  # type: ignore[no-untyped-def]
     if cols == 1:
         group = larger(1, _UNIT // rows)
@@ -78,7 +92,19 @@ def _gather(pool, x, indices, rows, cols, length, out, wrong):  # type: ignore[n
         group = larger(1, _UNIT // cols)
         units = (out.size // cols + group - 1) // group
         args = (x, indices, rows, cols, length, group, out, wrong)
-        parallel_for(pool, _gather_rows, args, units)
+        if indices.size < out.size:
+            parallel_for(pool, _gather_whole, args, units)
+        else:
+            parallel_for(pool, _gather_rows, args, units)
+
+
+def _distinct(indices: Indices, axis: int) -> Indices:
+    """The indices flat; where they are expanded over the columns, those of the first only."""
+    behind = slice(axis + 1, None)
+    if math.prod(indices.shape[behind]) > 1 and not any(indices.strides[behind]):
+        first: tuple[Any, ...] = (Ellipsis, *[0] * (indices.ndim - axis - 1))
+        indices = indices[first]
+    return indices.ravel()
 
 
 def gather(x: Array, axis: int, indices: Indices) -> Array | None:
@@ -109,7 +135,7 @@ def gather(x: Array, axis: int, indices: Indices) -> Array | None:
         return out
     wrong = np.zeros(1, np.int64)
     rows, cols = indices.shape[axis], math.prod(x.shape[axis + 1 :])
-    flat = (x.ravel(), indices.ravel())
+    flat = (x.ravel(), _distinct(indices, axis))
     _gather(_pool(out.size), *flat, rows, cols, x.shape[axis], out.reshape(-1), wrong)
     return None if wrong[0] else out
 
@@ -152,6 +178,24 @@ def _add_panels(values, indices, rows, cols, length, panels, out, wrong, b0, b1)
 
 
 @jit
+def _add_whole(values, indices, rows, cols, length, panels, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+    """The same where one index stands for a whole row."""
+    for unit in range(b0, b1):
+        slab, left = unit // panels, unit % panels * _PANEL
+        count = smaller(_PANEL, cols - left)
+        for r in range(slab * rows, (slab + 1) * rows):
+            i = indices[r]
+            if np.uint64(i) >= np.uint64(length):
+                wrong[0] = 1
+                continue
+            source = values[r * cols + left : r * cols + left + count]
+            start = (slab * length + i) * cols + left
+            target = out[start : start + count]
+            for c in range(target.size):
+                target[c] += source[c]
+
+
+@jit
 def _scatter_add(pool, values, indices, rows, cols, length, out, wrong):  # type: ignore[no-untyped-def]
     slabs = values.size // (rows * cols)
     if cols == 1:
@@ -161,7 +205,10 @@ def _scatter_add(pool, values, indices, rows, cols, length, out, wrong):  # type
     else:
         panels = (cols + _PANEL - 1) // _PANEL
         panel = (values, indices, rows, cols, length, panels, out, wrong)
-        parallel_for(pool, _add_panels, panel, slabs * panels)
+        if indices.size < values.size:
+            parallel_for(pool, _add_whole, panel, slabs * panels)
+        else:
+            parallel_for(pool, _add_panels, panel, slabs * panels)
 
 
 def scatter_add(out: Array, axis: int, indices: Indices, values: Array) -> bool:
@@ -199,7 +246,7 @@ def scatter_add(out: Array, axis: int, indices: Indices, values: Array) -> bool:
     target = np.ascontiguousarray(part)
     wrong = np.zeros(1, np.int64)
     rows, cols = indices.shape[axis], math.prod(indices.shape[axis + 1 :])
-    flat = (values.ravel(), indices.ravel(), rows, cols, out.shape[axis])
+    flat = (values.ravel(), _distinct(indices, axis), rows, cols, out.shape[axis])
     _scatter_add(_pool(values.size), *flat, target.reshape(-1), wrong)
     if target is not part:
         part[...] = target

@@ -97,3 +97,24 @@ def test_cumsum(shape, backwards):
 def test_cumsum_adds_float32_in_float64():
     x = np.full(2**20, 0.1, "f4")
     assert along.cumsum(x, 0)[-1] == np.float32(2**20 * np.float64(np.float32(0.1)))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_index_for_whole_rows(axis, dtype):
+    x = rng.normal(size=(4, 5, 70)).astype(dtype)
+    shape = [4, 5, 70]
+    shape[axis] = 9
+    chosen = rng.integers(0, x.shape[axis], shape[: axis + 1])
+    chosen = np.broadcast_to(chosen[(..., *[None] * (2 - axis))], shape)
+    want = np.take_along_axis(x, chosen, axis)
+    np.testing.assert_array_equal(along.gather(x, axis, chosen), want)
+    sums, again = np.zeros_like(x), np.zeros_like(x)
+    assert along.scatter_add(sums, axis, chosen, want)
+    assert along.scatter_add(again, axis, chosen.copy(), want)
+    np.testing.assert_array_equal(sums, again)
+    wrong = chosen.copy()[(..., *[slice(0, 1)] * (2 - axis))]
+    wrong[(0,) * 3] = 99
+    wrong = np.broadcast_to(wrong, shape)
+    assert along.gather(x, axis, wrong) is None
+    assert not along.scatter_add(sums, axis, wrong, want)
