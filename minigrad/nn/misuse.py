@@ -94,8 +94,11 @@ def explaining(init: Callable[..., None]) -> Callable[..., None]:
             init(self, *args, **kwargs)
         except ACCIDENTS as error:
             better = explained(error, MethodType(init, self), type(self).__name__, args, kwargs)
-            if better is error:
-                raise
-            raise better from better.__cause__
+            try:
+                if better is error:
+                    raise
+                raise better from better.__cause__
+            finally:
+                del better  # or it and this frame would keep each other alive
 
     return checked

@@ -128,9 +128,12 @@ class Module(Stateful):
         except Exception as error:
             better = explained(error, self.forward, type(self).__name__, args, kwargs)
             hooks.name_layer(better, self)
-            if better is error:
-                raise
-            raise better from better.__cause__
+            try:
+                if better is error:
+                    raise
+                raise better from better.__cause__
+            finally:
+                del better  # with its traceback it would keep this frame alive, and its tensors
         own["_spans"].append((start, _sequence()))
         return result
 
