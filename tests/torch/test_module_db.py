@@ -39,8 +39,12 @@ ABSENT = {
     "SyncBatchNorm": "of several GPUs",
 }
 
-#: Modules that only hold others; tests/nn/test_containers.py and test_nn_modules.py have them.
-CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}
+#: Modules that only hold others; tests/nn/test_containers.py, test_nn_modules.py and
+#: tests/test_stand_ins.py have them.
+CONTAINERS = {
+    "DataParallel", "Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList",
+    "Sequential",
+}  # fmt: skip
 #: Not to be made by themselves.
 ABSTRACT = {"RNNBase", "RNNCellBase"}
 
