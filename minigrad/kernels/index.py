@@ -151,8 +151,11 @@ def _add_panels(grad, indices, cols, width, skip, out, b0, b1):  # type: ignore[
 
 @jit
 def _add_rows(pool, grad, indices, cols, skip, out):  # type: ignore[no-untyped-def]
-    """``out[indices[r]] += grad[r]``, all flat; a unit of work is a panel of columns."""
-    width = larger(32, (cols // 8 + 15) // 16 * 16)
+    """``out[indices[r]] += grad[r]``, all flat; a unit of work is a panel of columns.
+
+    Narrow rows stay whole, and one thread adds them: halves are no quicker to fetch than wholes.
+    """
+    width = larger(128, (cols // 8 + 15) // 16 * 16)
     panels = (cols + width - 1) // width
     parallel_for(pool, _add_panels, (grad, indices, cols, width, skip, out), panels)
 
