@@ -45,7 +45,7 @@ def test_layouts_and_no_indices():
 
 
 def test_same_bits_for_any_number_of_threads():
-    grad, chosen = rows(5000, (100,)), indices((5000,), 7)
+    grad, chosen = rows(5000, (300,)), indices((5000,), 7)
     before = get_num_threads()
     try:
         set_num_threads(1)
