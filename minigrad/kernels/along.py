@@ -133,6 +133,8 @@ def gather(x: Array, axis: int, indices: Indices) -> Array | None:
     out = np.empty(indices.shape, x.dtype)
     if not out.size:
         return out
+    if not x.size:  # then no index is right, and there is nothing to read in place of a wrong one
+        return None
     wrong = np.zeros(1, np.int64)
     rows, cols = indices.shape[axis], math.prod(x.shape[axis + 1 :])
     flat = (x.ravel(), _distinct(indices, axis))

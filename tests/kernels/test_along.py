@@ -118,3 +118,8 @@ def test_one_index_for_whole_rows(axis, dtype):
     wrong = np.broadcast_to(wrong, shape)
     assert along.gather(x, axis, wrong) is None
     assert not along.scatter_add(sums, axis, wrong, want)
+
+
+def test_of_nothing_no_index_is_right():
+    assert along.gather(np.zeros((3, 0)), 1, np.zeros((3, 2), np.int64)) is None
+    assert not along.scatter_add(np.zeros((3, 0)), 1, np.zeros((3, 2), np.int64), np.ones((3, 2)))

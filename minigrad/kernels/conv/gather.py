@@ -21,7 +21,6 @@ from minigrad.kernels.conv.gather_plan import (
     FRAME_AT,
     PACKING_AT,
     PHASE_BYTES,
-    STARTS,
     SUMS_AT,
     Frame,
     Packing,
@@ -31,7 +30,7 @@ from minigrad.kernels.conv.gather_plan import (
 )
 from minigrad.kernels.scalar import smaller
 
-__all__ = ["by_block", "fill_frame", "pack_blocks", "pack_weights", "run"]
+__all__ = ["fill_frame", "pack_blocks", "pack_weights", "run", "run_packed"]
 
 Array = np.ndarray[Any, Any]
 
@@ -212,20 +211,27 @@ def by_block(bias: Array, groups: int, channels: int, padded: int) -> Array:
     return filled.reshape(-1)
 
 
-def run(plan: Plan, x: Array, w: Array, bias: Array | None = None) -> Array:
-    """The result of a plan for images `x` and weights `w`, C-contiguous, of the plan's shapes."""
+def run_packed(
+    plan: Plan, pack: Body, compute: Body, x: Array, w: Array, bias: Array | None
+) -> Array:
+    """Pack the weights in the plan's `packed_tasks`, then compute the result in its `tasks`."""
     y = np.empty(plan.out_shape, x.dtype)
     numbers, start = plan.numbers, plan.zeros
     if bias is not None:
         start = by_block(bias, plan.groups, plan.channels, plan.padded_channels)
         numbers = numbers.copy()
-        numbers[STARTS] = 1
+        numbers[plan.starts] = 1
     drive(
         numbers,
         plan.packed_bytes,
         (x.reshape(-1), w.reshape(-1), start, y.reshape(-1)),
-        (pack_weights, plan.packed_tasks),
-        (_image_rows, plan.tasks),
+        (pack, plan.packed_tasks),
+        (compute, plan.tasks),
         plan.parallel,
     )
     return y
+
+
+def run(plan: Plan, x: Array, w: Array, bias: Array | None = None) -> Array:
+    """The result of a plan for images `x` and weights `w`, C-contiguous, of the plan's shapes."""
+    return run_packed(plan, pack_weights, _image_rows, x, w, bias)

@@ -28,7 +28,6 @@ __all__ = [
     "PHASE_BYTES",
     "SCRATCH",
     "SLACK",
-    "STARTS",
     "SUMS_AT",
     "TASK",
     "TASKS",
@@ -177,6 +176,7 @@ class Plan(NamedTuple):
     channels: int  # output channels of a group, and with those that fill up the last block
     padded_channels: int
     out_shape: tuple[int, ...]
+    starts: int  # which of the numbers says that sums begin with a bias
 
 
 class _Axis(NamedTuple):
@@ -416,6 +416,7 @@ def _plan(case: _Case) -> Plan:
         channels=out_channels,
         padded_channels=cut.blocks * choice.lanes,
         out_shape=(case.images, case.groups * out_channels, out_height, out_width),
+        starts=STARTS,
     )
 
 

@@ -329,16 +329,23 @@ def _add_parts(address, b0, b1):  # type: ignore[no-untyped-def]
         )
 
 
-def run(plan: Plan, dy: Array, x: Array, w_shape: tuple[int, ...]) -> Array:
-    """The gradient of the weight; arrays C-contiguous and of the plan's shapes."""
+def run_parts(
+    plan: Plan, parts: Body, add: Body, dy: Array, x: Array, w_shape: tuple[int, ...]
+) -> Array:
+    """Sum the parts in the plan's `tasks`, then add them in its `adding`."""
     dw = np.empty(w_shape, x.dtype)
     flat = x.reshape(-1)
     drive(
         plan.numbers,
         plan.sums_bytes,
         (flat, dy.reshape(-1), flat, dw.reshape(-1)),  # there is no bias
-        (_parts, plan.tasks),
-        (_add_parts, plan.adding),
+        (parts, plan.tasks),
+        (add, plan.adding),
         plan.parallel,
     )
     return dw
+
+
+def run(plan: Plan, dy: Array, x: Array, w_shape: tuple[int, ...]) -> Array:
+    """The gradient of the weight; arrays C-contiguous and of the plan's shapes."""
+    return run_parts(plan, _parts, _add_parts, dy, x, w_shape)

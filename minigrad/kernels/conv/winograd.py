@@ -15,10 +15,18 @@ import numpy as np
 
 from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.drive import Head, claim, padded, release, sections
-from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import LINE, Vector, call
-from minigrad.kernels.conv.gather import by_block, pack_blocks
-from minigrad.kernels.conv.gather_plan import FETCH, PACKING_AT, TASK, TASKS, Packing, Pair, packing
+from minigrad.kernels.conv.gather import pack_blocks, run_packed
+from minigrad.kernels.conv.gather_plan import (
+    FETCH,
+    PACKING_AT,
+    TASK,
+    TASKS,
+    Packing,
+    Pair,
+    Plan,
+    packing,
+)
 from minigrad.kernels.conv.transforms import PLACES
 from minigrad.kernels.conv.variants import Registers, address, gather_tile
 from minigrad.kernels.scalar import smaller
@@ -137,22 +145,6 @@ PRODUCTS_AT = INPUT_AT + 8 * len(Input._fields)
 STARTS = PRODUCTS_AT // 8 + Products._fields.index("starts")
 
 
-class Plan(NamedTuple):
-    """A convolution of certain sizes, prepared."""
-
-    numbers: Array
-    table: Array  # what the numbers have the address of
-    zeros: Array
-    packed_tasks: int
-    tasks: int
-    weights_bytes: int
-    parallel: bool
-    groups: int
-    channels: int  # output channels of a group, and with those that fill up the last block
-    padded_channels: int
-    out_shape: tuple[int, ...]
-
-
 @functools.lru_cache(maxsize=1024)
 def plan(
     registers: Registers,
@@ -212,16 +204,17 @@ def plan(
     work_bytes = inputs.bytes + inputs.buffer_bytes + products.products_bytes + scratch
     return Plan(
         numbers=sections(work_bytes, weights, inputs, products),
-        table=table,
+        kept=(table,),
         zeros=zeros,
         packed_tasks=groups * weights.blocks,
         tasks=units * block_tasks,
-        weights_bytes=packed + groups * weights.blocks * products.block_bytes,
+        packed_bytes=packed + groups * weights.blocks * products.block_bytes,
         parallel=work >= TASK,
         groups=groups,
         channels=o,
         padded_channels=weights.blocks * lanes,
         out_shape=(n, groups * o, height, width),
+        starts=STARTS,
     )
 
 
@@ -366,18 +359,4 @@ def _tiles(address, b0, b1):  # type: ignore[no-untyped-def]
 
 def run(plan: Plan, x: Array, w: Array, bias: Array | None = None) -> Array:
     """The result of a plan for images `x` and weights `w`, C-contiguous, of the plan's shapes."""
-    y = np.empty(plan.out_shape, x.dtype)
-    numbers, start = plan.numbers, plan.zeros
-    if bias is not None:
-        start = by_block(bias, plan.groups, plan.channels, plan.padded_channels)
-        numbers = numbers.copy()
-        numbers[STARTS] = 1
-    drive(
-        numbers,
-        plan.weights_bytes,
-        (x.reshape(-1), w.reshape(-1), start, y.reshape(-1)),
-        (_transform_weights, plan.packed_tasks),
-        (_tiles, plan.tasks),
-        plan.parallel,
-    )
-    return y
+    return run_packed(plan, _transform_weights, _tiles, x, w, bias)

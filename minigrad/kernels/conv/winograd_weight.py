@@ -17,10 +17,9 @@ import numpy as np
 
 from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.drive import HEAD_BYTES, Head, claim, padded, release, sections
-from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather_plan import TASK, TASKS, Pair
-from minigrad.kernels.conv.scatter import SUMS
+from minigrad.kernels.conv.scatter import SUMS, Plan, run_parts
 from minigrad.kernels.conv.transforms import PLACES
 from minigrad.kernels.conv.variants import Registers, address, scatter_tile
 from minigrad.kernels.conv.winograd import Input, Shape, cut_input, transform_input
@@ -74,17 +73,6 @@ class Terms(NamedTuple):
 
 INPUT_AT = HEAD_BYTES
 TERMS_AT = INPUT_AT + 8 * len(Input._fields)
-
-
-class Plan(NamedTuple):
-    """A convolution of certain sizes, prepared."""
-
-    numbers: Array
-    offsets: Array  # what the numbers have the address of
-    tasks: int
-    adding: int
-    sums_bytes: int
-    parallel: bool
 
 
 @functools.lru_cache(maxsize=1024)
@@ -303,14 +291,4 @@ def _add_parts(address, b0, b1):  # type: ignore[no-untyped-def]
 
 def run(plan: Plan, dy: Array, x: Array, w_shape: tuple[int, ...]) -> Array:
     """The gradient of the weight; arrays C-contiguous and of the plan's shapes."""
-    dw = np.empty(w_shape, x.dtype)
-    flat = x.reshape(-1)
-    drive(
-        plan.numbers,
-        plan.sums_bytes,
-        (flat, dy.reshape(-1), flat, dw.reshape(-1)),  # there is no bias
-        (_parts, plan.tasks),
-        (_add_parts, plan.adding),
-        plan.parallel,
-    )
-    return dw
+    return run_parts(plan, _parts, _add_parts, dy, x, w_shape)
