@@ -1,6 +1,14 @@
-"""Datasets, samplers, and the loader that makes batches; also importable as `utils.data`."""
+"""Datasets, samplers, and the loader that makes batches; also importable as `utils.data`.
 
-from minigrad.data import datasets, transforms
+The folders `datasets` and `transforms` are imported when they are asked for: a loop over tensors
+needs nothing that reads archives or fetches files.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
 from minigrad.data.collate import default_collate, default_convert
 from minigrad.data.dataloader import DataLoader
 from minigrad.data.dataset import (
@@ -41,10 +49,14 @@ __all__ = [
     "WeightedRandomSampler",
     "WorkerInfo",
     "batch_generator",
-    "datasets",
     "default_collate",
     "default_convert",
     "get_worker_info",
     "random_split",
-    "transforms",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("datasets", "transforms"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,12 +34,10 @@ class Head(NamedTuple):
     start: int
     result: int
     memory: int  # that all tasks share
-    work: (
-        int  # the first slot, the bytes of each, their number, and one word for each that is taken
-    )
+    work: int  # the first slot, the bytes of each, and their number
     work_bytes: int
     slots: int
-    busy: int
+    busy: int  # a word for each slot, which says whether it is taken
 
 
 #: Address of what follows the head.
