@@ -120,7 +120,7 @@ def _add_bfloat16() -> dtype:
     if made is None:
         made = globals()["bfloat16"] = dtype("bfloat16", scalar)
         FROM_NUMPY[made.numpy] = _BY_NAME["bfloat16"] = made
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def from_numpy(kind: Any) -> dtype:
@@ -147,7 +147,7 @@ def as_dtype(kind: Any) -> dtype:
     (minigrad.float32, minigrad.int32, minigrad.float64)
     """
     if kind.__class__ is dtype:
-        return kind  # type: ignore[no-any-return]
+        return kind
     if kind is float:
         return _default
     if kind is int:

@@ -73,7 +73,7 @@ globals().update({name: guarded(f) for name, f in _POLYNOMIALS.items()})
 @guarded
 def spherical_bessel_j0(input: Tensor) -> Tensor:
     """``sin(x) / x``, 1 at 0."""
-    return sinc(input / math.pi)  # type: ignore[operator, no-any-return]
+    return sinc(input / math.pi)  # type: ignore[no-any-return]
 
 
 @guarded

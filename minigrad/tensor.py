@@ -368,7 +368,7 @@ class Tensor(TensorMethods):
         def keep(g: Tensor) -> None:
             t = kept()
             if t is not None:
-                t._grad = g if t._grad is None else t._grad + g  # type: ignore[operator]
+                t._grad = g if t._grad is None else t._grad + g
 
         if self.node.hooks is None:
             self.node.hooks = {}
@@ -452,7 +452,7 @@ class Tensor(TensorMethods):
             return
         self._counter = parent._share_counter()
         self._parent = (parent, op, params)
-        self._counter.add_view(self)  # type: ignore[union-attr]
+        self._counter.add_view(self)
 
     # -- numpy and Python --------------------------------------------------------------------
 

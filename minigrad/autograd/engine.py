@@ -438,7 +438,7 @@ def run(
         if capture is not None and key in capture:
             capture[key] = g
         if node.__class__ is Slot:
-            _send_part(node, g, grads, heap)  # type: ignore[arg-type]
+            _send_part(node, g, grads, heap)
             continue
         if node.saved is None or Counter.newest > node.seq:
             node.check()

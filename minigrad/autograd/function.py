@@ -219,7 +219,7 @@ class _Call:
             from minigrad.ops.functions import cast
 
             return cast(g, dtype)
-        return g  # type: ignore[no-any-return]
+        return g
 
 
 def run_forward(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:

@@ -80,7 +80,7 @@ class _Point:
         self.name, self.create_graph, self.strict = name, create_graph, strict
         xs, self.many_in = _as_tuple(inputs, "inputs", name)
         self.leaves = tuple(
-            x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()  # type: ignore[attr-defined]
+            x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
             for x in xs
         )
         results = func(*self.leaves)
@@ -116,7 +116,7 @@ class _Point:
                 f"The Tensor returned by the function given to {self.name} should contain a single "
                 f"element, got shape {list(y.array.shape)}"
             )
-        return y.reshape(()) if y.array.ndim else y  # type: ignore[attr-defined, no-any-return]
+        return y.reshape(()) if y.array.ndim else y
 
     def pull(self, flows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """``v^T J``."""
@@ -253,7 +253,7 @@ def _rows(at: _Point, vectorize: bool) -> list[list[Tensor]]:
 
         found = mapped(pull, basis([y]), None if vectorize else 1)
         shapes = [(*y.array.shape, *x.array.shape) for x in at.leaves]
-        blocks.append([b.reshape(s) for b, s in zip(found, shapes, strict=True)])  # type: ignore[attr-defined]
+        blocks.append([b.reshape(s) for b, s in zip(found, shapes, strict=True)])
     return blocks
 
 
@@ -342,4 +342,4 @@ def hvp(
     >>> hvp(lambda x: (x ** 3).sum(), mg.tensor([1.0, 2.0]), mg.tensor([1.0, 1.0]))
     (tensor(9.), tensor([ 6., 12.]))
     """
-    return vhp(func, inputs, v, create_graph, strict)  # type: ignore[no-any-return]
+    return vhp(func, inputs, v, create_graph, strict)

@@ -66,7 +66,7 @@ def _starting_gradient(root: Tensor, g: Tensor | None, create_graph: bool) -> An
             f"shape of {list(x.shape)}."
         )
     if g.array.dtype != x.dtype:
-        g = g.to(root.dtype)  # type: ignore[attr-defined]
+        g = g.to(root.dtype)
     return g if create_graph else g.array
 
 
@@ -166,7 +166,7 @@ def _accumulate(leaf: Tensor, g: Any, create_graph: bool) -> None:
         g = engine._call_hooks(leaf._hooks, g, create_graph)
     known = leaf._grad
     if create_graph:
-        leaf._grad = g if known is None else known + g  # type: ignore[operator]
+        leaf._grad = g if known is None else known + g
     elif known is None:
         leaf._grad = Tensor(_own(g, 3))  # the engine's result, backward's loop, ours
     else:

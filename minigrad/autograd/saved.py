@@ -195,7 +195,7 @@ class save_on_cpu(saved_tensors_hooks):
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cpu") -> None:
-        super().__init__(lambda t: t.detach().clone(), lambda t: t)  # type: ignore[attr-defined]
+        super().__init__(lambda t: t.detach().clone(), lambda t: t)
 
 
 class allow_mutation_on_saved_tensors(save_on_cpu):

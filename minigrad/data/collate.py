@@ -95,7 +95,7 @@ def _like_mapping(first: Any, values: dict[Any, Any]) -> Any:
             clone = copy.copy(first)
             clone.update(values)
             return clone
-        return type(first)(values)  # type: ignore[call-arg]
+        return type(first)(values)
     except TypeError:
         return values
 

@@ -57,7 +57,7 @@ class Bernoulli(Distribution):
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
-    support = constraints.boolean  # type: ignore[assignment]
+    support = constraints.boolean
 
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -220,7 +220,7 @@ class OneHotCategorical(Distribution):
     """
 
     arg_constraints = Categorical.arg_constraints
-    support = constraints.one_hot  # type: ignore[assignment]
+    support = constraints.one_hot
 
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None

@@ -136,7 +136,7 @@ class MultivariateNormal(Distribution):
         "scale_tril": constraints.lower_cholesky,
     }
     has_rsample = True
-    support = constraints.real_vector  # type: ignore[assignment]
+    support = constraints.real_vector
 
     def __init__(
         self,
@@ -175,10 +175,10 @@ class MultivariateNormal(Distribution):
         if self._name == "scale_tril":
             return matrix
         if self._name == "covariance_matrix":
-            return linalg.cholesky(matrix)  # type: ignore[no-any-return]
+            return linalg.cholesky(matrix)
         # P = U U^T for the upper triangle U, a Cholesky factor in the reverse order, and L = U^-T.
         reverse = linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1))
-        return linalg.inv(reverse.mT)  # type: ignore[no-any-return]
+        return linalg.inv(reverse.mT)
 
     def __getattr__(self, name: str) -> Any:
         # The two matrices that were not given are made of the factor when they are asked for.

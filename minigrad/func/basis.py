@@ -33,7 +33,7 @@ def mapped(
     """The results of `function` at all vectors, so many at a time; one by one without `vmap`."""
     count = vectors[0].array.shape[0]
     if chunk_size == 1 and count:
-        rows = [function(*(v[i] for v in vectors)) for i in range(count)]  # type: ignore[index]
+        rows = [function(*(v[i] for v in vectors)) for i in range(count)]
         return [PUBLIC["stack"](list(parts)) for parts in zip(*rows, strict=True)]
     return list(vmap(function, chunk_size=chunk_size)(*vectors))
 

@@ -148,7 +148,7 @@ class Batched(Tensor):
         return self.value._parent
 
     @property  # type: ignore[misc]
-    def data(self) -> Tensor:  # type: ignore[override]
+    def data(self) -> Tensor:
         """The same memory outside the graph."""
         return Batched(self.value.data, self.levels)
 
@@ -157,7 +157,7 @@ class Batched(Tensor):
         return Batched(self.value.detach(), self.levels)
 
     @property  # type: ignore[misc]
-    def grad(self) -> Tensor | None:  # type: ignore[override]
+    def grad(self) -> Tensor | None:
         """None: inside `vmap`, gradients are results of `func.grad`."""
         return None
 

@@ -90,7 +90,7 @@ class _Leaves:
         levels = active.get()
         value = full(x, levels) if levels else x  # a gradient for each example
         if self.outer and value._requires_grad:
-            return wrap(value.view_as(value), levels)  # type: ignore[attr-defined]
+            return wrap(value.view_as(value), levels)
         leaf = value.detach()
         leaf._requires_grad = True
         return wrap(leaf, levels)

@@ -101,7 +101,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         if ext_tensor._requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         shared = ext_tensor.detach()
-        return shared.clone() if copy else shared  # type: ignore[attr-defined, no-any-return]
+        return shared.clone() if copy else shared
     if type(ext_tensor).__name__ == "PyCapsule":
         ext_tensor = _Exporter(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):

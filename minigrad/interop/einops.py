@@ -59,7 +59,7 @@ class _Methods:
         for position, length in pos2len.items():
             x = PUBLIC["unsqueeze"](x, position)
             sizes[position] = length
-        return x.expand(sizes)  # type: ignore[attr-defined]
+        return x.expand(sizes)
 
     def tile(self, x: Tensor, repeats: Sequence[int]) -> Any:
         return PUBLIC["tile"](x, tuple(repeats))

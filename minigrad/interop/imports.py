@@ -47,7 +47,7 @@ class _Finder:
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         action = _waiting.pop(name, None)
         if not _waiting and self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
         if action is None:
             return None
         for finder in sys.meta_path:
@@ -69,4 +69,4 @@ def after_import(name: str, action: Callable[[], None]) -> None:
         return
     _waiting[name] = action
     if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _finder)

@@ -31,7 +31,7 @@ def _float(a: Any, dtype: Any = None) -> Tensor:
 @_table()
 def sum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Tensor:
     x = as_tensor(a, dtype)
-    return x.clone() if axis == () else PUBLIC["sum"](x, axis, keepdims)  # type: ignore[attr-defined, no-any-return]
+    return x.clone() if axis == () else PUBLIC["sum"](x, axis, keepdims)
 
 
 @_table()
@@ -303,7 +303,7 @@ def cov(
     m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None
 ) -> Tensor:
     x = _float(m)
-    x = x if rowvar or x.array.ndim < 2 else x.T  # type: ignore[attr-defined]
+    x = x if rowvar or x.array.ndim < 2 else x.T
     if y is not None:
         x = PUBLIC["vstack"]([x, as_tensor(y)])
     return PUBLIC["cov"](x, correction=(0 if bias else 1) if ddof is None else ddof)  # type: ignore[no-any-return]
@@ -312,7 +312,7 @@ def cov(
 @_table()
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Tensor:
     t = _float(x)
-    t = t if rowvar or t.array.ndim < 2 else t.T  # type: ignore[attr-defined]
+    t = t if rowvar or t.array.ndim < 2 else t.T
     return PUBLIC["corrcoef"](t if y is None else PUBLIC["vstack"]([t, as_tensor(y)]))  # type: ignore[no-any-return]
 
 
@@ -339,7 +339,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
         b if b is None or isinstance(b, (bool, int, float)) else as_tensor(b) for b in (low, high)
     )
     x = as_tensor(a)
-    return x.clone() if low is None and high is None else PUBLIC["clamp"](x, low, high)  # type: ignore[attr-defined]
+    return x.clone() if low is None and high is None else PUBLIC["clamp"](x, low, high)
 
 
 @_table("round", "around")

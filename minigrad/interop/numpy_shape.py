@@ -226,7 +226,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     t, index = as_tensor(a), as_tensor(indices)
     if axis is None:
         t, axis = PUBLIC["reshape"](t, -1), 0
-    return t[(slice(None),) * (axis % t.ndim) + (index,)]  # type: ignore[index, no-any-return]
+    return t[(slice(None),) * (axis % t.ndim) + (index,)]
 
 
 @_table()
@@ -347,7 +347,7 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Tensor:
 @_table()
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
     t = as_tensor(x, dtype)
-    return PUBLIC["clone"](t) if copy and t is x else t  # type: ignore[no-any-return]
+    return PUBLIC["clone"](t) if copy and t is x else t
 
 
 @_table()
@@ -355,7 +355,7 @@ def copyto(dst: Any, src: Any) -> None:
     if not isinstance(dst, Tensor):
         raise TypeError("numpy.copyto: cannot copy a tensor of minigrad into a numpy array; call "
                         "t.detach().numpy()")  # fmt: skip
-    dst.copy_(as_tensor(src))  # type: ignore[attr-defined]
+    dst.copy_(as_tensor(src))
 
 
 def _like(name: str) -> None:
@@ -404,7 +404,7 @@ def linspace(
     """Between tensors: gradients flow to both ends."""
     a, b = as_tensor(start), as_tensor(stop)
     steps: Any = np.arange(num) / max(num - 1 if endpoint else num, 1)
-    grid = PUBLIC["as_tensor"](steps, dtype=(a + b).dtype)  # type: ignore[operator]
+    grid = PUBLIC["as_tensor"](steps, dtype=(a + b).dtype)
     grid = PUBLIC["reshape"](grid, (num,) + (1,) * max(a.ndim, b.ndim))
-    line = a + grid * (b - a)  # type: ignore[operator]
+    line = a + grid * (b - a)
     return as_tensor(PUBLIC["movedim"](line, 0, axis), dtype)

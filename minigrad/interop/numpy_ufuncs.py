@@ -41,7 +41,7 @@ _SAME = (
 
 
 def _column(x: Tensor) -> Any:
-    return x.unsqueeze(-1)  # type: ignore[attr-defined]
+    return x.unsqueeze(-1)
 
 
 def _heaviside(x: Tensor, values: Tensor) -> Any:
@@ -211,5 +211,5 @@ def _at(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, options: dict[str, Any]
         )
     indices = tuple(as_tensor(i) for i in (index if isinstance(index, tuple) else (index,)))
     value = as_tensor(values[0], x.dtype)
-    value = value if ufunc is np.add else -value  # type: ignore[operator]
-    x.index_put_(indices, value, accumulate=True)  # type: ignore[attr-defined]
+    value = value if ufunc is np.add else -value
+    x.index_put_(indices, value, accumulate=True)

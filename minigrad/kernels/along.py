@@ -37,7 +37,7 @@ def _pool(size: int) -> int:
 
 
 @jit
-def _gather_lines(x, indices, rows, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+def _gather_lines(x, indices, rows, length, group, out, wrong, b0, b1):
     """Along the last axis; `group` slabs are a unit. Without a branch, the loop vectorises."""
     limit, missed = np.uint64(length), 0
     for slab in range(b0 * group, smaller(b1 * group, out.size // rows)):
@@ -53,7 +53,7 @@ def _gather_lines(x, indices, rows, length, group, out, wrong, b0, b1):  # type:
 
 
 @jit
-def _gather_rows(x, indices, rows, cols, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+def _gather_rows(x, indices, rows, cols, length, group, out, wrong, b0, b1):
     """Along another axis; `group` rows of `cols` values are a unit."""
     limit, missed = np.uint64(length), 0
     for q in range(b0 * group, smaller(b1 * group, out.size // cols)):
@@ -69,7 +69,7 @@ def _gather_rows(x, indices, rows, cols, length, group, out, wrong, b0, b1):  # 
 
 
 @jit
-def _gather_whole(x, indices, rows, cols, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+def _gather_whole(x, indices, rows, cols, length, group, out, wrong, b0, b1):
     """The same where one index stands for a whole row."""
     for q in range(b0 * group, smaller(b1 * group, indices.size)):
         i = indices[q]
@@ -83,7 +83,7 @@ def _gather_whole(x, indices, rows, cols, length, group, out, wrong, b0, b1):  #
 
 
 @jit
-def _gather(pool, x, indices, rows, cols, length, out, wrong):  # type: ignore[no-untyped-def]
+def _gather(pool, x, indices, rows, cols, length, out, wrong):
     if cols == 1:
         group = larger(1, _UNIT // rows)
         units = (out.size // rows + group - 1) // group
@@ -146,7 +146,7 @@ def gather(x: Array, axis: int, indices: Indices) -> Array | None:
 
 
 @jit
-def _add_lines(values, indices, rows, length, group, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+def _add_lines(values, indices, rows, length, group, out, wrong, b0, b1):
     """Along the last axis; `group` slabs are a unit."""
     limit = np.uint64(length)
     for slab in range(b0 * group, smaller(b1 * group, values.size // rows)):
@@ -161,7 +161,7 @@ def _add_lines(values, indices, rows, length, group, out, wrong, b0, b1):  # typ
 
 
 @jit
-def _add_panels(values, indices, rows, cols, length, panels, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+def _add_panels(values, indices, rows, cols, length, panels, out, wrong, b0, b1):
     """Along another axis; a panel of columns of one slab is a unit."""
     limit = np.uint64(length)
     for unit in range(b0, b1):
@@ -180,7 +180,7 @@ def _add_panels(values, indices, rows, cols, length, panels, out, wrong, b0, b1)
 
 
 @jit
-def _add_whole(values, indices, rows, cols, length, panels, out, wrong, b0, b1):  # type: ignore[no-untyped-def]
+def _add_whole(values, indices, rows, cols, length, panels, out, wrong, b0, b1):
     """The same where one index stands for a whole row."""
     for unit in range(b0, b1):
         slab, left = unit // panels, unit % panels * _PANEL
@@ -198,7 +198,7 @@ def _add_whole(values, indices, rows, cols, length, panels, out, wrong, b0, b1):
 
 
 @jit
-def _scatter_add(pool, values, indices, rows, cols, length, out, wrong):  # type: ignore[no-untyped-def]
+def _scatter_add(pool, values, indices, rows, cols, length, out, wrong):
     slabs = values.size // (rows * cols)
     if cols == 1:
         group = larger(1, _UNIT // rows)
@@ -259,7 +259,7 @@ def scatter_add(out: Array, axis: int, indices: Indices, values: Array) -> bool:
 
 
 @jit
-def _sum_units(x, length, cols, width, panels, first, step, out, b0, b1):  # type: ignore[no-untyped-def]
+def _sum_units(x, length, cols, width, panels, first, step, out, b0, b1):
     """Each unit runs `width` sums side by side: one at a time would wait for every addition."""
     totals = np.empty(_PANEL, np.float64)
     for unit in range(b0, b1):
@@ -277,7 +277,7 @@ def _sum_units(x, length, cols, width, panels, first, step, out, b0, b1):  # typ
 
 
 @jit
-def _sum_lines(x, length, first, step, out, b0, b1):  # type: ignore[no-untyped-def]
+def _sum_lines(x, length, first, step, out, b0, b1):
     """Four lines side by side, for the same reason; `b0` to `b1` count fours of lines."""
     lines = x.size // length
     for line in range(4 * b0, smaller(4 * b1, lines), 4):
@@ -302,7 +302,7 @@ def _sum_lines(x, length, first, step, out, b0, b1):  # type: ignore[no-untyped-
 
 
 @jit
-def _cumsum(pool, x, length, cols, backwards, out):  # type: ignore[no-untyped-def]
+def _cumsum(pool, x, length, cols, backwards, out):
     first, step = (length - 1, -1) if backwards else (0, 1)
     if cols == 1:
         lines = x.size // length

@@ -49,7 +49,7 @@ _PARALLEL_FROM = 200_000  # multiplications that are worth sharing
 
 
 @jit_sum
-def _exp_and_sum(row, top):  # type: ignore[no-untyped-def]
+def _exp_and_sum(row, top):
     """``row = exp(row - top)``; returns the sum."""
     total = row.dtype.type(0)
     for i in range(row.size):
@@ -60,25 +60,25 @@ def _exp_and_sum(row, top):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add(row, other):  # type: ignore[no-untyped-def]
+def _add(row, other):
     for i in range(row.size):
         row[i] += other[i]
 
 
 @jit
-def _multiply(row, factor):  # type: ignore[no-untyped-def]
+def _multiply(row, factor):
     for i in range(row.size):
         row[i] *= factor
 
 
 @jit
-def _clear(row):  # type: ignore[no-untyped-def]
+def _clear(row):
     for i in range(row.size):
         row[i] = 0
 
 
 @jit
-def _gradient_row(p, ds, lse, shared):  # type: ignore[no-untyped-def]
+def _gradient_row(p, ds, lse, shared):
     """From scores and dp to ``p`` and ``p * (dp - shared)``, in place."""
     for i in range(p.size):
         value = exp(p[i] - lse)
@@ -90,7 +90,7 @@ def _gradient_row(p, ds, lse, shared):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _weights(place, keys, first, causal, mask, mask_step, lse, sums):  # type: ignore[no-untyped-def]
+def _weights(place, keys, first, causal, mask, mask_step, lse, sums):
     """Scores of a block to ``exp(s - max(s))``; a row's 1 / sum goes to `sums`."""
     zero, one = lse.dtype.type(0), lse.dtype.type(1)
     for i in range(lse.size):
@@ -113,7 +113,7 @@ def _weights(place, keys, first, causal, mask, mask_step, lse, sums):  # type: i
 
 
 @jit
-def _forward_units(q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal, b0, b1):  # type: ignore[no-untyped-def]
+def _forward_units(q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal, b0, b1):
     zero, one, size = lse.dtype.type(0), lse.dtype.type(1), lse.itemsize
     queries, keys, inner, outer, block = sizes
     scores, sums = np.empty(block * keys, lse.dtype), np.empty(block, lse.dtype)
@@ -139,7 +139,7 @@ def _forward_units(q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal
 
 
 @jit
-def _forward(pool, q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal):  # type: ignore[no-untyped-def]
+def _forward(pool, q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal):
     before = one_thread()
     units = offsets.shape[1] * ((sizes[0] + sizes[4] - 1) // sizes[4])
     arguments = (q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal)
@@ -151,9 +151,7 @@ def _forward(pool, q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal
 
 
 @jit
-def _score_gradients(  # type: ignore[no-untyped-def]
-    p, ds, keys, first, causal, mask, mask_step, lse, g, g_step, y, y_step, outer
-):
+def _score_gradients(p, ds, keys, first, causal, mask, mask_step, lse, g, g_step, y, y_step, outer):
     """Scores and dp of a block, at the addresses `p` and `ds`, to p and ds."""
     size = lse.itemsize
     for i in range(lse.size):
@@ -173,7 +171,7 @@ def _score_gradients(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _backward_heads(  # type: ignore[no-untyped-def]
+def _backward_heads(
     q, k, v, mask, y, g, lse, dq, dk, dv, ds_out, sizes, steps, offsets, scale, causal, b0, b1
 ):
     zero, one, size = lse.dtype.type(0), lse.dtype.type(1), lse.itemsize
@@ -219,7 +217,7 @@ def _backward_heads(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _backward(  # type: ignore[no-untyped-def]
+def _backward(
     pool, q, k, v, mask, y, g, lse, dq, dk, dv, ds_out, sizes, steps, offsets, scale, causal
 ):
     before = one_thread()

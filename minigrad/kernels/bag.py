@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 
 @jit
-def _sum_bags(weight, scale, index, starts, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _sum_bags(weight, scale, index, starts, cols, out, b0, b1):
     for b in range(b0, b1):
         target = out[b * cols : (b + 1) * cols]
         for i in range(starts[b], starts[b + 1]):
@@ -32,12 +32,12 @@ def _sum_bags(weight, scale, index, starts, cols, out, b0, b1):  # type: ignore[
 
 
 @jit
-def _sums(pool, weight, scale, index, starts, cols, out):  # type: ignore[no-untyped-def]
+def _sums(pool, weight, scale, index, starts, cols, out):
     parallel_for(pool, _sum_bags, (weight, scale, index, starts, cols, out), starts.size - 1)
 
 
 @jit
-def _spread_panels(grad, scale, index, starts, cols, width, out, b0, b1):  # type: ignore[no-untyped-def]
+def _spread_panels(grad, scale, index, starts, cols, width, out, b0, b1):
     for panel in range(b0, b1):
         left = panel * width
         right = smaller(left + width, cols)
@@ -51,14 +51,14 @@ def _spread_panels(grad, scale, index, starts, cols, width, out, b0, b1):  # typ
 
 
 @jit
-def _spread(pool, grad, scale, index, starts, cols, out):  # type: ignore[no-untyped-def]
+def _spread(pool, grad, scale, index, starts, cols, out):
     width = larger(32, (cols // 8 + 15) // 16 * 16)
     panels = (cols + width - 1) // width
     parallel_for(pool, _spread_panels, (grad, scale, index, starts, cols, width, out), panels)
 
 
 @jit
-def _dot_bags(grad, weight, index, starts, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _dot_bags(grad, weight, index, starts, cols, out, b0, b1):
     for b in range(b0, b1):
         row = grad[b * cols : (b + 1) * cols]
         for i in range(starts[b], starts[b + 1]):
@@ -66,12 +66,12 @@ def _dot_bags(grad, weight, index, starts, cols, out, b0, b1):  # type: ignore[n
 
 
 @jit
-def _dots(pool, grad, weight, index, starts, cols, out):  # type: ignore[no-untyped-def]
+def _dots(pool, grad, weight, index, starts, cols, out):
     parallel_for(pool, _dot_bags, (grad, weight, index, starts, cols, out), starts.size - 1)
 
 
 @jit
-def _largest_bags(weight, index, starts, cols, skip, best, rows, b0, b1):  # type: ignore[no-untyped-def]
+def _largest_bags(weight, index, starts, cols, skip, best, rows, b0, b1):
     for b in range(b0, b1):
         top, chosen = best[b * cols : (b + 1) * cols], rows[b * cols : (b + 1) * cols]
         for i in range(starts[b], starts[b + 1]):
@@ -83,7 +83,7 @@ def _largest_bags(weight, index, starts, cols, skip, best, rows, b0, b1):  # typ
 
 
 @jit
-def _largest(pool, weight, index, starts, cols, skip, best, rows):  # type: ignore[no-untyped-def]
+def _largest(pool, weight, index, starts, cols, skip, best, rows):
     arguments = (weight, index, starts, cols, skip, best, rows)
     parallel_for(pool, _largest_bags, arguments, starts.size - 1)
 

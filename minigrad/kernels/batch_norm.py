@@ -66,7 +66,7 @@ def vector(x: Array | None, size: int, default: float, dtype: np.dtype[Any]) -> 
 
 
 @jit
-def rows_per_unit(cols):  # type: ignore[no-untyped-def]
+def rows_per_unit(cols):
     """Rows whose sums are collected in their own dtype: not too many, for accuracy."""
     return larger(4, smaller(64, 32_768 // cols))
 
@@ -75,7 +75,7 @@ def rows_per_unit(cols):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _row_squares(x, center):  # type: ignore[no-untyped-def]
+def _row_squares(x, center):
     total = 0.0
     for start in range(0, x.size, BLOCK):
         total += np.float64(squares_block(x[start : start + BLOCK], center))
@@ -83,13 +83,13 @@ def _row_squares(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit
-def shift_and_scale(x, mean, scale, bias, out):  # type: ignore[no-untyped-def]
+def shift_and_scale(x, mean, scale, bias, out):
     for i in range(out.size):
         out[i] = (x[i] - mean) * scale + bias
 
 
 @jit
-def _batch_norm_each_channel(x, size, weight, bias, eps, out, means, rstds, variances, b0, b1):  # type: ignore[no-untyped-def]
+def _batch_norm_each_channel(x, size, weight, bias, eps, out, means, rstds, variances, b0, b1):
     kind, channels = x.dtype.type, means.size
     count = x.size // channels
     for c in range(b0, b1):
@@ -107,13 +107,13 @@ def _batch_norm_each_channel(x, size, weight, bias, eps, out, means, rstds, vari
 
 
 @jit
-def _batch_norm_channels(pool, x, size, weight, bias, eps, out, means, rstds, variances):  # type: ignore[no-untyped-def]
+def _batch_norm_channels(pool, x, size, weight, bias, eps, out, means, rstds, variances):
     arguments = (x, size, weight, bias, eps, out, means, rstds, variances)
     parallel_for(pool, _batch_norm_each_channel, arguments, means.size)
 
 
 @jit_sum
-def _sum_and_dot(g, x, mean):  # type: ignore[no-untyped-def]
+def _sum_and_dot(g, x, mean):
     """``sum(g)`` and ``sum(g * (x - mean))`` of at most `BLOCK` values."""
     plain, along = x.dtype.type(0), x.dtype.type(0)
     for i in range(x.size):
@@ -123,7 +123,7 @@ def _sum_and_dot(g, x, mean):  # type: ignore[no-untyped-def]
 
 
 @jit
-def row_sum_and_dot(g, x, mean):  # type: ignore[no-untyped-def]
+def row_sum_and_dot(g, x, mean):
     """As :func:`_sum_and_dot` for any length, float64."""
     plain, along = 0.0, 0.0
     for start in range(0, x.size, BLOCK):
@@ -134,14 +134,14 @@ def row_sum_and_dot(g, x, mean):  # type: ignore[no-untyped-def]
 
 
 @jit
-def combine_gradients(g, x, mean, scale, slope, shift, out):  # type: ignore[no-untyped-def]
+def combine_gradients(g, x, mean, scale, slope, shift, out):
     """``out = scale * g - slope * (x - mean) - shift``."""
     for i in range(out.size):
         out[i] = scale * g[i] - slope * (x[i] - mean) - shift
 
 
 @jit
-def _batch_norm_backward_each_channel(  # type: ignore[no-untyped-def]
+def _batch_norm_backward_each_channel(
     g, x, size, weight, means, rstds, training, out, dweight, dbias, b0, b1
 ):
     kind, channels = x.dtype.type, means.size
@@ -163,7 +163,7 @@ def _batch_norm_backward_each_channel(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _batch_norm_backward_channels(  # type: ignore[no-untyped-def]
+def _batch_norm_backward_channels(
     pool, g, x, size, weight, means, rstds, training, out, dweight, dbias
 ):
     arguments = (g, x, size, weight, means, rstds, training, out, dweight, dbias)
@@ -171,14 +171,14 @@ def _batch_norm_backward_channels(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _affine_each_row(x, size, means, scales, bias, out, b0, b1):  # type: ignore[no-untyped-def]
+def _affine_each_row(x, size, means, scales, bias, out, b0, b1):
     for r in range(b0, b1):
         c, here = r % means.size, slice(r * size, (r + 1) * size)
         shift_and_scale(x[here], means[c], scales[c], bias[c], out[here])
 
 
 @jit
-def _affine_channels(pool, x, size, means, scales, bias, out):  # type: ignore[no-untyped-def]
+def _affine_channels(pool, x, size, means, scales, bias, out):
     """``(x - mean) * scale + bias`` for ``(N, C, size)``."""
     parallel_for(pool, _affine_each_row, (x, size, means, scales, bias, out), x.size // size)
 
@@ -187,7 +187,7 @@ def _affine_channels(pool, x, size, means, scales, bias, out):  # type: ignore[n
 
 
 @jit
-def _moment_units(x, cols, rows, parts, b0, b1):  # type: ignore[no-untyped-def]
+def _moment_units(x, cols, rows, parts, b0, b1):
     """Row `b` of `parts`: means of the columns in unit `b`, then their squared deviations.
 
     The `rows` rows of a unit are read twice, the second time from the cache.
@@ -213,7 +213,7 @@ def _moment_units(x, cols, rows, parts, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _join_moments(parts, rows, count, means, variances):  # type: ignore[no-untyped-def]
+def _join_moments(parts, rows, count, means, variances):
     """Mean and variance of all `count` rows from those of units of `rows` rows, in float64."""
     cols = means.size
     units = parts.size // (2 * cols)
@@ -234,7 +234,7 @@ def _join_moments(parts, rows, count, means, variances):  # type: ignore[no-unty
 
 
 @jit
-def _affine_units(x, cols, rows, means, scales, bias, out, b0, b1):  # type: ignore[no-untyped-def]
+def _affine_units(x, cols, rows, means, scales, bias, out, b0, b1):
     for start in range(b0 * rows * cols, smaller(b1 * rows * cols, x.size), cols):
         row, target = x[start : start + cols], out[start : start + cols]
         for i in range(target.size):
@@ -242,7 +242,7 @@ def _affine_units(x, cols, rows, means, scales, bias, out, b0, b1):  # type: ign
 
 
 @jit
-def _affine_columns(pool, x, weight, bias, means, rstds, out):  # type: ignore[no-untyped-def]
+def _affine_columns(pool, x, weight, bias, means, rstds, out):
     """``(x - mean) * rstd * weight + bias`` for ``(R, C)``."""
     cols = means.size
     scales = np.empty(cols, x.dtype)
@@ -254,7 +254,7 @@ def _affine_columns(pool, x, weight, bias, means, rstds, out):  # type: ignore[n
 
 
 @jit
-def _batch_norm_columns(pool, x, weight, bias, eps, out, means, rstds, variances):  # type: ignore[no-untyped-def]
+def _batch_norm_columns(pool, x, weight, bias, eps, out, means, rstds, variances):
     cols = means.size
     count = x.size // cols
     rows = rows_per_unit(cols)
@@ -268,7 +268,7 @@ def _batch_norm_columns(pool, x, weight, bias, eps, out, means, rstds, variances
 
 
 @jit
-def _sum_and_dot_units(g, x, cols, rows, means, parts, b0, b1):  # type: ignore[no-untyped-def]
+def _sum_and_dot_units(g, x, cols, rows, means, parts, b0, b1):
     """Row `b` of `parts`: ``sum(g)`` of each column in unit `b`, then ``sum(g * (x - mean))``."""
     for unit in range(b0, b1):
         plain = parts[2 * unit * cols : (2 * unit + 1) * cols]
@@ -284,7 +284,7 @@ def _sum_and_dot_units(g, x, cols, rows, means, parts, b0, b1):  # type: ignore[
 
 
 @jit
-def _combine_units(g, x, cols, rows, means, scales, slopes, shifts, out, b0, b1):  # type: ignore[no-untyped-def]
+def _combine_units(g, x, cols, rows, means, scales, slopes, shifts, out, b0, b1):
     for start in range(b0 * rows * cols, smaller(b1 * rows * cols, x.size), cols):
         grad, row, target = g[start:], x[start:], out[start : start + cols]
         for i in range(target.size):
@@ -292,9 +292,7 @@ def _combine_units(g, x, cols, rows, means, scales, slopes, shifts, out, b0, b1)
 
 
 @jit
-def _batch_norm_backward_columns(  # type: ignore[no-untyped-def]
-    pool, g, x, weight, means, rstds, training, out, dweight, dbias
-):
+def _batch_norm_backward_columns(pool, g, x, weight, means, rstds, training, out, dweight, dbias):
     cols = means.size
     count = x.size // cols
     rows = rows_per_unit(cols)
@@ -319,7 +317,7 @@ def _batch_norm_backward_columns(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _batch_norm_small(x, weight, bias, eps, out, means, rstds, variances, sums):  # type: ignore[no-untyped-def]
+def _batch_norm_small(x, weight, bias, eps, out, means, rstds, variances, sums):
     """`sums`: zeros, float64, ``(2, C)``."""
     rows, cols = x.shape
     for r in range(rows):
@@ -340,7 +338,7 @@ def _batch_norm_small(x, weight, bias, eps, out, means, rstds, variances, sums):
 
 
 @jit
-def _batch_norm_backward_small(g, x, weight, means, rstds, out, dweight, dbias, sums):  # type: ignore[no-untyped-def]
+def _batch_norm_backward_small(g, x, weight, means, rstds, out, dweight, dbias, sums):
     """`sums`: zeros, float64, ``(2, C)``."""
     rows, cols = x.shape
     share = x.dtype.type(1.0 / rows)

@@ -55,7 +55,7 @@ I1E_FAR = (
 
 
 @jit
-def _chebyshev(t, coefficients):  # type: ignore[no-untyped-def]
+def _chebyshev(t, coefficients):
     """The sum of ``c[k] T_k(t)``, half of the first, by Clenshaw's recurrence."""
     now, before, last = 0.0, 0.0, 0.0
     for c in coefficients:
@@ -65,7 +65,7 @@ def _chebyshev(t, coefficients):  # type: ignore[no-untyped-def]
 
 
 @jit
-def i0e(x):  # type: ignore[no-untyped-def]
+def i0e(x):
     """``exp(-|x|) I0(x)``."""
     x = abs(x)
     if x <= 8.0:
@@ -74,14 +74,14 @@ def i0e(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def i0(x):  # type: ignore[no-untyped-def]
+def i0(x):
     """``I0(x)``; overflows only where the result does."""
     half = np.exp(0.5 * abs(x))
     return half * i0e(x) * half if half < np.inf else half
 
 
 @jit
-def i1e(x):  # type: ignore[no-untyped-def]
+def i1e(x):
     """``exp(-|x|) I1(x)``."""
     size = abs(x)
     if size <= 8.0:
@@ -91,7 +91,7 @@ def i1e(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def i1(x):  # type: ignore[no-untyped-def]
+def i1(x):
     """``I1(x)``."""
     half = np.exp(0.5 * abs(x))
     return half * i1e(x) * half if half < np.inf else np.copysign(half, x)

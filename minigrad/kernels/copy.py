@@ -22,7 +22,7 @@ _AS: dict[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64
 
 
 @jit
-def _copy_units(source, width, out, stride, offset, b0, b1):  # type: ignore[no-untyped-def]
+def _copy_units(source, width, out, stride, offset, b0, b1):
     """Rows of `width` values to every `stride`-th place; a unit is a block of `source`."""
     for at in range(b0 * BLOCK, smaller(b1 * BLOCK, source.size), BLOCK):
         end = smaller(at + BLOCK, source.size)
@@ -37,7 +37,7 @@ def _copy_units(source, width, out, stride, offset, b0, b1):  # type: ignore[no-
 
 
 @jit
-def _copy(pool, source, width, out, stride, offset):  # type: ignore[no-untyped-def]
+def _copy(pool, source, width, out, stride, offset):
     units = (source.size + BLOCK - 1) // BLOCK
     parallel_for(pool, _copy_units, (source, width, out, stride, offset), units)
 

@@ -33,7 +33,7 @@ _PARALLEL_FROM = 8192  # places times times
 
 
 @jit
-def _labels(targets, count, blank, places, skips):  # type: ignore[no-untyped-def]
+def _labels(targets, count, blank, places, skips):
     """The label at each place, and 0 where a path may come from two places before, -inf elsewhere.
 
     `skips` goes on for two places, where nothing comes from.
@@ -47,13 +47,13 @@ def _labels(targets, count, blank, places, skips):  # type: ignore[no-untyped-de
 
 
 @jit
-def _look_up(logp, places, out):  # type: ignore[no-untyped-def]
+def _look_up(logp, places, out):
     for i in range(out.size):
         out[i] = logp[places[i]]
 
 
 @jit
-def _step(stay, one, two, skips, emitted, out):  # type: ignore[no-untyped-def]
+def _step(stay, one, two, skips, emitted, out):
     """``log(exp(stay) + exp(one) + exp(two)) + emitted``, -inf where there is no way."""
     zero, lowest = out.dtype.type(0), out.dtype.type(-np.inf)
     for i in range(out.size):
@@ -64,19 +64,19 @@ def _step(stay, one, two, skips, emitted, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _copy(x, out):  # type: ignore[no-untyped-def]
+def _copy(x, out):
     for i in range(out.size):
         out[i] = x[i]
 
 
 @jit
-def _log_sum(a, b):  # type: ignore[no-untyped-def]
+def _log_sum(a, b):
     top = max(a, b)
     return top if top == -np.inf else top + log(exp(a - top) + exp(b - top))
 
 
 @jit
-def _forward_samples(logp, targets, times, counts, blank, alpha, losses, b0, b1):  # type: ignore[no-untyped-def]
+def _forward_samples(logp, targets, times, counts, blank, alpha, losses, b0, b1):
     most = alpha.shape[2] + 2
     places, skips = np.empty(most, np.int64), np.empty(most, logp.dtype)
     before, row = np.empty(most, logp.dtype), np.empty(most, logp.dtype)
@@ -101,13 +101,13 @@ def _forward_samples(logp, targets, times, counts, blank, alpha, losses, b0, b1)
 
 
 @jit
-def _forward(pool, logp, targets, times, counts, blank, alpha, losses):  # type: ignore[no-untyped-def]
+def _forward(pool, logp, targets, times, counts, blank, alpha, losses):
     arguments = (logp, targets, times, counts, blank, alpha, losses)
     parallel_for(pool, _forward_samples, arguments, losses.size)
 
 
 @jit
-def _subtract_shares(alpha, beta, emitted, loss, factor, places, shares, out):  # type: ignore[no-untyped-def]
+def _subtract_shares(alpha, beta, emitted, loss, factor, places, shares, out):
     """Take the probability to be at each place from the gradient of its label."""
     zero, lowest = out.dtype.type(0), out.dtype.type(-np.inf)
     for i in range(shares.size):
@@ -118,9 +118,7 @@ def _subtract_shares(alpha, beta, emitted, loss, factor, places, shares, out):  
 
 
 @jit
-def _backward_samples(  # type: ignore[no-untyped-def]
-    grads, logp, targets, times, counts, blank, alpha, losses, zero, out, b0, b1
-):
+def _backward_samples(grads, logp, targets, times, counts, blank, alpha, losses, zero, out, b0, b1):
     most = alpha.shape[2] + 2
     places, skips = np.empty(most, np.int64), np.empty(most, logp.dtype)
     after, row = np.empty(most, logp.dtype), np.empty(most, logp.dtype)
@@ -149,7 +147,7 @@ def _backward_samples(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _backward(pool, grads, logp, targets, times, counts, blank, alpha, losses, zero, out):  # type: ignore[no-untyped-def]
+def _backward(pool, grads, logp, targets, times, counts, blank, alpha, losses, zero, out):
     arguments = (grads, logp, targets, times, counts, blank, alpha, losses, zero, out)
     parallel_for(pool, _backward_samples, arguments, losses.size)
 

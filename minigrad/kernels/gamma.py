@@ -33,7 +33,7 @@ STIRLING = (-691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12)
 
 
 @jit
-def lgamma(x):  # type: ignore[no-untyped-def]
+def lgamma(x):
     """The logarithm of the size of the gamma function."""
     if x <= 0.0 and x == np.floor(x):
         return np.inf
@@ -41,7 +41,7 @@ def lgamma(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def digamma(x):  # type: ignore[no-untyped-def]
+def digamma(x):
     """Shifted to where the asymptotic series holds; negative numbers by reflection."""
     if x == 0.0:
         return np.copysign(np.inf, -x)
@@ -62,7 +62,7 @@ def digamma(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def zeta(s, q):  # type: ignore[no-untyped-def]
+def zeta(s, q):
     """Hurwitz's zeta function, the sum of ``(q + k) ** -s`` over k = 0, 1, ...: the first terms,
     and the rest by Euler and Maclaurin.
     """
@@ -99,7 +99,7 @@ def zeta(s, q):  # type: ignore[no-untyped-def]
 
 
 @jit
-def polygamma(n, x):  # type: ignore[no-untyped-def]
+def polygamma(n, x):
     """The n-th derivative of digamma, n > 0."""
     sign = 1.0 if n % 2.0 == 1.0 else -1.0
     return sign * math.gamma(n + 1.0) * zeta(n + 1.0, x)
@@ -109,7 +109,7 @@ def polygamma(n, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _log1p_minus(x):  # type: ignore[no-untyped-def]
+def _log1p_minus(x):
     """``log(1 + x) - x`` without cancellation."""
     if abs(x) > 0.5:
         return np.log1p(x) - x
@@ -124,7 +124,7 @@ def _log1p_minus(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _density(a, x):  # type: ignore[no-untyped-def]
+def _density(a, x):
     """``x**a exp(-x) / gamma(a)``; for large a without the cancellation of its logarithm."""
     if a < 10.0:
         return np.exp(a * np.log(x) - x - math.lgamma(a))
@@ -139,7 +139,7 @@ def _density(a, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lower(a, x):  # type: ignore[no-untyped-def]
+def _lower(a, x):
     """The lower function by its power series, for x up to about a."""
     term, total, k = 1.0, 1.0, a
     while term > EPSILON * total:
@@ -150,7 +150,7 @@ def _lower(a, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _upper(a, x):  # type: ignore[no-untyped-def]
+def _upper(a, x):
     """The upper function by Legendre's continued fraction (Lentz's method), for x above a."""
     tiny = 1e-300
     b = x + 1.0 - a
@@ -172,7 +172,7 @@ def _upper(a, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _upper_small(a, x):  # type: ignore[no-untyped-def]
+def _upper_small(a, x):
     """The upper function of small x and a: its series, without 1 minus something near 1."""
     factor, total = 1.0, 0.0
     for k in range(1, 2000):
@@ -186,7 +186,7 @@ def _upper_small(a, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _at_the_edge(a, x):  # type: ignore[no-untyped-def]
+def _at_the_edge(a, x):
     """The lower function where an argument is 0, infinite or out of range; -1 elsewhere."""
     if not (a >= 0.0 and x >= 0.0):
         return np.nan
@@ -200,7 +200,7 @@ def _at_the_edge(a, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def gammainc(a, x):  # type: ignore[no-untyped-def]
+def gammainc(a, x):
     """The regularized lower incomplete gamma function ``P(a, x)``."""
     edge = _at_the_edge(a, x)
     if edge != -1.0:
@@ -211,7 +211,7 @@ def gammainc(a, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def gammaincc(a, x):  # type: ignore[no-untyped-def]
+def gammaincc(a, x):
     """The regularized upper incomplete gamma function ``Q(a, x) = 1 - P(a, x)``."""
     edge = _at_the_edge(a, x)
     if edge != -1.0:

@@ -64,7 +64,7 @@ FAR_Q = (
 
 
 @jit
-def _horner(x, coefficients):  # type: ignore[no-untyped-def]
+def _horner(x, coefficients):
     y = 0.0
     for c in coefficients:
         y = y * x + c
@@ -72,13 +72,13 @@ def _horner(x, coefficients):  # type: ignore[no-untyped-def]
 
 
 @jit
-def erfc(x):  # type: ignore[no-untyped-def]
+def erfc(x):
     """``1 - erf(x)``."""
     return math.erfc(x)
 
 
 @jit
-def erfcx(x):  # type: ignore[no-untyped-def]
+def erfcx(x):
     """``exp(x**2) erfc(x)``."""
     if x < 0.0:
         if x < -26.7:
@@ -90,7 +90,7 @@ def erfcx(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def erfcx_positive(x):  # type: ignore[no-untyped-def]
+def erfcx_positive(x):
     """The series; far out, its limit ``1 / (x sqrt(pi))``."""
     if x > 1e8:
         return 1.0 / (SQRT_PI * x)
@@ -103,13 +103,13 @@ def erfcx_positive(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def ndtr(x):  # type: ignore[no-untyped-def]
+def ndtr(x):
     """The share of a standard normal distribution below `x`."""
     return 0.5 * math.erfc(-x * SQRT_HALF)
 
 
 @jit
-def log_ndtr(x):  # type: ignore[no-untyped-def]
+def log_ndtr(x):
     """``log(ndtr(x))`` without underflow."""
     t = x * SQRT_HALF
     if x < -1.0:
@@ -118,7 +118,7 @@ def log_ndtr(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def ndtri(p):  # type: ignore[no-untyped-def]
+def ndtri(p):
     """The inverse of ndtr: below which the share `p` of a standard normal distribution lies."""
     if not 0.0 < p < 1.0:
         return -np.inf if p == 0.0 else np.inf if p == 1.0 else np.nan
@@ -139,7 +139,7 @@ def ndtri(p):  # type: ignore[no-untyped-def]
 
 
 @jit
-def erfinv(x):  # type: ignore[no-untyped-def]
+def erfinv(x):
     """Winitzki's approximation and Halley steps; near 1 on the complement, exact there."""
     size = abs(x)
     if not size < 1.0:

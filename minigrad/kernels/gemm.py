@@ -22,7 +22,7 @@ AVAILABLE = matmul._found is not None
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _pointer(typing_context: Any, where: Any, like: Any) -> Any:
     """An address as a pointer to elements of the type of `like`."""
 
@@ -32,26 +32,26 @@ def _pointer(typing_context: Any, where: Any, like: Any) -> Any:
     return types.CPointer(like.dtype)(types.int64, like), codegen
 
 
-def row_at(where, size, like):  # type: ignore[no-untyped-def]
+def row_at(where, size, like):
     """The `size` elements at an address as an array; for jitted code."""
 
 
 @overload(row_at, inline="always")
-def _row_at(where, size, like):  # type: ignore[no-untyped-def]
+def _row_at(where, size, like):
     return lambda where, size, like: carray(_pointer(where, like), (size,))
 
 
-def address(array, first):  # type: ignore[no-untyped-def]
+def address(array, first):
     """The address of the element `first` of a 1-D array; for jitted code."""
 
 
 @overload(address, inline="always")
-def _address(array, first):  # type: ignore[no-untyped-def]
+def _address(array, first):
     size = array.dtype.bitwidth // 8
     return lambda array, first: array.ctypes.data + first * size
 
 
-def gemm(like, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
+def gemm(like, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
     """``c = alpha a @ b + beta c`` in the type of `like`, of ``(m, k)`` and ``(k, n)``.
 
     `a`, `b` and `c` are addresses; `ta` and `tb` say that the transpose is stored. To be called
@@ -78,11 +78,11 @@ def _gemm(
     return run
 
 
-def one_thread():  # type: ignore[no-untyped-def]
+def one_thread():
     """Let OpenBLAS use one thread from here on; returns how many it used. For jitted code."""
 
 
-def restore_threads(before):  # type: ignore[no-untyped-def]
+def restore_threads(before):
     """Let OpenBLAS use as many threads as before. For jitted code."""
 
 
@@ -93,12 +93,12 @@ def _one_thread() -> Any:
     def switch() -> int:
         before = get_threads()
         set_threads(1)
-        return before  # type: ignore[no-any-return]
+        return before
 
     return switch
 
 
 @overload(restore_threads, inline="always")
-def _restore_threads(before):  # type: ignore[no-untyped-def]
+def _restore_threads(before):
     set_threads = matmul._set_threads
     return lambda before: set_threads(before)

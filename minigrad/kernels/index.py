@@ -90,7 +90,7 @@ def check_indices(
 
 
 @jit
-def _take_groups(weight, indices, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _take_groups(weight, indices, cols, out, b0, b1):
     for r in range(b0 * _ROWS_AT_ONCE, smaller(b1 * _ROWS_AT_ONCE, indices.size)):
         row, target = weight[indices[r] * cols :], out[r * cols : (r + 1) * cols]
         for i in range(target.size):
@@ -98,7 +98,7 @@ def _take_groups(weight, indices, cols, out, b0, b1):  # type: ignore[no-untyped
 
 
 @jit
-def _take_rows(pool, weight, indices, cols, out):  # type: ignore[no-untyped-def]
+def _take_rows(pool, weight, indices, cols, out):
     groups = (indices.size + _ROWS_AT_ONCE - 1) // _ROWS_AT_ONCE
     parallel_for(pool, _take_groups, (weight, indices, cols, out), groups)
 
@@ -134,7 +134,7 @@ def take_rows(weight: Array, indices: Indices) -> Array:
 
 
 @jit
-def _add_panels(grad, indices, cols, width, skip, out, b0, b1):  # type: ignore[no-untyped-def]
+def _add_panels(grad, indices, cols, width, skip, out, b0, b1):
     for panel in range(b0, b1):
         left = panel * width
         right = smaller(left + width, cols)
@@ -150,7 +150,7 @@ def _add_panels(grad, indices, cols, width, skip, out, b0, b1):  # type: ignore[
 
 
 @jit
-def _add_rows(pool, grad, indices, cols, skip, out):  # type: ignore[no-untyped-def]
+def _add_rows(pool, grad, indices, cols, skip, out):
     """``out[indices[r]] += grad[r]``, all flat; a unit of work is a panel of columns.
 
     Narrow rows stay whole, and one thread adds them: halves are no quicker to fetch than wholes.

@@ -71,7 +71,7 @@ def _intrinsic(typing: Callable[..., Any]) -> Intrinsic:
 
 def _one_type(name: str, *operands: Any) -> Any:
     """The common type of the operands; a typing error unless all are equal."""
-    first, *others = (types.unliteral(operand) for operand in operands)  # type: ignore[no-untyped-call]
+    first, *others = (types.unliteral(operand) for operand in operands)
     if any(other != first for other in others):
         got = ", ".join(str(operand) for operand in operands)
         raise TypingError(

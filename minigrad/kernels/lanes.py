@@ -38,7 +38,7 @@ class Lanes(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Lanes({dtype})")
 
 
-@register_model(Lanes)  # type: ignore[untyped-decorator]
+@register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, lanes: Any) -> None:
         element = (
@@ -62,10 +62,10 @@ def _shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread(typingctx: Any, x: Any) -> Any:
     """One number in all lanes; whole numbers as int32."""
-    kind = types.int32 if isinstance(x, types.Integer) else types.unliteral(x)  # type: ignore[no-untyped-call]
+    kind = types.int32 if isinstance(x, types.Integer) else types.unliteral(x)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _splat(builder, context.cast(builder, args[0], signature.args[0], kind))
@@ -73,7 +73,7 @@ def spread(typingctx: Any, x: Any) -> Any:
     return Lanes(kind)(x), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def places(typingctx: Any, first: Any, step: Any) -> Any:
     """``first + step * i`` in lane `i`, int32."""
 
@@ -85,7 +85,7 @@ def places(typingctx: Any, first: Any, step: Any) -> Any:
     return _INTS(types.int64, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def inside(typingctx: Any, x: Any, size: Any) -> Any:
     """``0 <= x < size``."""
 
@@ -96,7 +96,7 @@ def inside(typingctx: Any, x: Any, size: Any) -> Any:
     return _FLAGS(_INTS, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def negative(typingctx: Any, x: Any) -> Any:
     """``x < 0`` of int32."""
 
@@ -106,7 +106,7 @@ def negative(typingctx: Any, x: Any) -> Any:
     return _FLAGS(_INTS), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def equal(typingctx: Any, x: Any, value: Any) -> Any:
     """``x == value`` of int32."""
 
@@ -116,7 +116,7 @@ def equal(typingctx: Any, x: Any, value: Any) -> Any:
     return _FLAGS(_INTS, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def takes_over(typingctx: Any, x: Any, best: Any) -> Any:
     """``x > best``, or `x` is NaN."""
 
@@ -158,7 +158,7 @@ multiply = _arithmetic("fmul", "``a * b``.")
 divide = _arithmetic("fdiv", "``a / b``.")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def choose(typingctx: Any, flags: Any, a: Any, b: Any) -> Any:
     """``a`` where the flag is set, ``b`` elsewhere."""
 
@@ -219,7 +219,7 @@ def _size(array: Any) -> int:
     return int(array.dtype.bitwidth) // 8
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typingctx: Any, array: Any, index: Any) -> Any:
     """The eight elements from ``array[index]`` on, all of which must exist."""
 
@@ -231,7 +231,7 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
     return _lanes_of(array)(array, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load_masked(typingctx: Any, array: Any, index: Any, flags: Any) -> Any:
     """As :func:`load`; lanes whose flag is not set are not read, and are 0."""
 
@@ -247,7 +247,7 @@ def load_masked(typingctx: Any, array: Any, index: Any, flags: Any) -> Any:
 _EVEN = list(range(0, 2 * LANES, 2))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load_second(typingctx: Any, array: Any, index: Any) -> Any:
     """Every second of the sixteen elements from ``array[index]`` on; all sixteen must exist."""
 
@@ -262,7 +262,7 @@ def load_second(typingctx: Any, array: Any, index: Any) -> Any:
     return _lanes_of(array)(array, types.int64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load_second_masked(typingctx: Any, array: Any, index: Any, flags: Any) -> Any:
     """As :func:`load_second`; lanes whose flag is not set are not read, and are 0."""
 
@@ -287,7 +287,7 @@ def _narrowed(builder: Any, value: Any, vector: Any) -> Any:
     return value if value.type == vector else builder.trunc(value, vector)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     """Write the eight elements from ``array[index]`` on."""
 
@@ -301,7 +301,7 @@ def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.int64, value), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store_masked(typingctx: Any, array: Any, index: Any, value: Any, flags: Any) -> Any:
     """As :func:`store`; lanes whose flag is not set are not written."""
 
@@ -319,7 +319,7 @@ def store_masked(typingctx: Any, array: Any, index: Any, value: Any, flags: Any)
     return types.void(array, types.int64, value, _FLAGS), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def interleaved(typingctx: Any, even: Any, odd: Any, upper: Any) -> Any:
     """``even[0], odd[0], even[1], ...``: the first eight of them, or (`upper`) the others."""
     half = LANES // 2

@@ -58,7 +58,7 @@ class CrossEntropy(NamedTuple):
 
 
 @jit_sum
-def _weighted_surprise(x, lse, weight):  # type: ignore[no-untyped-def]
+def _weighted_surprise(x, lse, weight):
     """``-sum(w * logp)`` of a row; no weights means ones."""
     total = x.dtype.type(0)
     if weight.size > 0:
@@ -71,7 +71,7 @@ def _weighted_surprise(x, lse, weight):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _loss_rows(x, cols, targets, weight, smoothing, ignore, lse, losses, weights, b0, b1):  # type: ignore[no-untyped-def]
+def _loss_rows(x, cols, targets, weight, smoothing, ignore, lse, losses, weights, b0, b1):
     """Loss and target weight of each row; `smoothing` has the dtype of `x`."""
     one = x.dtype.type(1)
     scratch = np.empty(JOINED, x.dtype)
@@ -91,7 +91,7 @@ def _loss_rows(x, cols, targets, weight, smoothing, ignore, lse, losses, weights
 
 
 @jit
-def _loss(pool, x, cols, targets, weight, smoothing, ignore, lse, losses):  # type: ignore[no-untyped-def]
+def _loss(pool, x, cols, targets, weight, smoothing, ignore, lse, losses):
     """Losses of all rows; returns their sum and the sum of the targets' weights."""
     weights = np.empty(lse.size, x.dtype)
     arguments = (x, cols, targets, weight, smoothing, ignore, lse, losses, weights)
@@ -100,14 +100,14 @@ def _loss(pool, x, cols, targets, weight, smoothing, ignore, lse, losses):  # ty
 
 
 @jit
-def _scaled_softmax(x, lse, scale, out):  # type: ignore[no-untyped-def]
+def _scaled_softmax(x, lse, scale, out):
     """``out = scale * exp(x - lse)``."""
     for i in range(out.size):
         out[i] = exp(x[i] - lse) * scale
 
 
 @jit
-def _exp_short_rows(x, cols, lse, out):  # type: ignore[no-untyped-def]
+def _exp_short_rows(x, cols, lse, out):
     """``out = exp(x - lse)`` for short rows, with one ``exp`` loop for all of them."""
     for r in range(lse.size):
         row, target, shift = x[r * cols :], out[r * cols : (r + 1) * cols], lse[r]
@@ -118,13 +118,13 @@ def _exp_short_rows(x, cols, lse, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _scale(x, factor):  # type: ignore[no-untyped-def]
+def _scale(x, factor):
     for i in range(x.size):
         x[i] *= factor
 
 
 @jit
-def _gradient_rows(  # type: ignore[no-untyped-def]
+def _gradient_rows(
     x, cols, targets, weight, total, smoothing, ignore, lse, grads, scale, out, b0, b1
 ):
     """Gradient of each row; `total` is the sum of the class weights, `grads` may be empty."""
@@ -152,7 +152,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _gradient(pool, x, cols, targets, weight, smoothing, ignore, lse, grads, scale, out):  # type: ignore[no-untyped-def]
+def _gradient(pool, x, cols, targets, weight, smoothing, ignore, lse, grads, scale, out):
     total = x.dtype.type(row_sum(weight) if weight.size > 0 else cols)
     arguments = (
         x, cols, targets, weight, total, smoothing, ignore, lse, grads, scale, out,
@@ -161,7 +161,7 @@ def _gradient(pool, x, cols, targets, weight, smoothing, ignore, lse, grads, sca
 
 
 @jit_sum
-def _soft_row_loss(x, lse, q, weight, smoothing, spread):  # type: ignore[no-untyped-def]
+def _soft_row_loss(x, lse, q, weight, smoothing, spread):
     """``-sum(w * q' * logp)`` and ``sum(w * q')`` of a row."""
     one, loss, mass = x.dtype.type(1), x.dtype.type(0), x.dtype.type(0)
     for i in range(x.size):
@@ -174,7 +174,7 @@ def _soft_row_loss(x, lse, q, weight, smoothing, spread):  # type: ignore[no-unt
 
 
 @jit
-def _soft_loss_rows(x, cols, q, weight, smoothing, lse, losses, masses, b0, b1):  # type: ignore[no-untyped-def]
+def _soft_loss_rows(x, cols, q, weight, smoothing, lse, losses, masses, b0, b1):
     spread = smoothing / x.dtype.type(cols)
     scratch = np.empty(JOINED, x.dtype)
     rows_logsumexp(x[b0 * cols :], cols, scratch, losses[b0:b1], lse[b0:b1])
@@ -184,7 +184,7 @@ def _soft_loss_rows(x, cols, q, weight, smoothing, lse, losses, masses, b0, b1):
 
 
 @jit
-def _soft_loss(pool, x, cols, q, weight, smoothing, lse, losses, masses):  # type: ignore[no-untyped-def]
+def _soft_loss(pool, x, cols, q, weight, smoothing, lse, losses, masses):
     """Losses of all rows, and the mass ``sum(w * q')`` of each; returns the sum of losses."""
     arguments = (x, cols, q, weight, smoothing, lse, losses, masses)
     parallel_for(pool, _soft_loss_rows, arguments, lse.size)
@@ -192,7 +192,7 @@ def _soft_loss(pool, x, cols, q, weight, smoothing, lse, losses, masses):  # typ
 
 
 @jit
-def _soft_gradient_rows(x, cols, q, weight, smoothing, lse, masses, grads, scale, out, b0, b1):  # type: ignore[no-untyped-def]
+def _soft_gradient_rows(x, cols, q, weight, smoothing, lse, masses, grads, scale, out, b0, b1):
     one = x.dtype.type(1)
     spread = smoothing / x.dtype.type(cols)
     for r in range(b0, b1):
@@ -205,7 +205,7 @@ def _soft_gradient_rows(x, cols, q, weight, smoothing, lse, masses, grads, scale
 
 
 @jit
-def _soft_gradient(pool, x, cols, q, weight, smoothing, lse, masses, grads, scale, out):  # type: ignore[no-untyped-def]
+def _soft_gradient(pool, x, cols, q, weight, smoothing, lse, masses, grads, scale, out):
     arguments = (x, cols, q, weight, smoothing, lse, masses, grads, scale, out)
     parallel_for(pool, _soft_gradient_rows, arguments, lse.size)
 
@@ -217,7 +217,7 @@ _SMALL = 8192
 
 
 @jit_sum
-def _small_loss(x, targets, ignore, lse, losses, scratch):  # type: ignore[no-untyped-def]
+def _small_loss(x, targets, ignore, lse, losses, scratch):
     """Losses of all rows; returns their sum and how many count, -1 if a target is no class.
 
     `scratch` is like `x`.
@@ -251,7 +251,7 @@ def _small_loss(x, targets, ignore, lse, losses, scratch):  # type: ignore[no-un
 
 
 @jit
-def _small_gradient(x, targets, ignore, lse, grads, scale, out):  # type: ignore[no-untyped-def]
+def _small_gradient(x, targets, ignore, lse, grads, scale, out):
     """As :func:`_gradient_rows`."""
     rows, cols = x.shape
     for r in range(rows):

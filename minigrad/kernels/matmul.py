@@ -68,7 +68,7 @@ if _found is not None:
     _ROW_MAJOR = 101
 
 
-def _gemm(a, b, c, ta, tb, i0, m, j0, n):  # type: ignore[no-untyped-def]
+def _gemm(a, b, c, ta, tb, i0, m, j0, n):
     """Rows ``i0:i0+m``, columns ``j0:j0+n`` of the product; `ta`, `tb`: stored transposed."""
 
 
@@ -98,7 +98,7 @@ def _gemm_by_type(
 
 
 @jit
-def _panels(a, b, c, ta, tb, count, b0, b1):  # type: ignore[no-untyped-def]
+def _panels(a, b, c, ta, tb, count, b0, b1):
     m, n = c.shape
     tall = m >= n
     for p in range(b0, b1):
@@ -111,7 +111,7 @@ def _panels(a, b, c, ta, tb, count, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _whole(a, b, c, ta, tb):  # type: ignore[no-untyped-def]
+def _whole(a, b, c, ta, tb):
     """A product of one panel, without the pool: it compiles three times as fast."""
     before = _get_threads()
     _set_threads(1)
@@ -120,7 +120,7 @@ def _whole(a, b, c, ta, tb):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _product(pool, a, b, c, ta, tb, count):  # type: ignore[no-untyped-def]
+def _product(pool, a, b, c, ta, tb, count):
     before = _get_threads()
     _set_threads(1)
     parallel_for(pool, _panels, (a, b, c, ta, tb, count), count)
@@ -128,13 +128,13 @@ def _product(pool, a, b, c, ta, tb, count):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _matrices(a, b, c, ta, tb, b0, b1):  # type: ignore[no-untyped-def]
+def _matrices(a, b, c, ta, tb, b0, b1):
     for i in range(b0, b1):
         _gemm(a[i], b[i], c[i], ta, tb, 0, c.shape[1], 0, c.shape[2])
 
 
 @jit
-def _products(pool, a, b, c, ta, tb):  # type: ignore[no-untyped-def]
+def _products(pool, a, b, c, ta, tb):
     before = _get_threads()
     _set_threads(1)
     parallel_for(pool, _matrices, (a, b, c, ta, tb), c.shape[0])

@@ -64,7 +64,7 @@ Array = NDArray[Any]
 
 
 @jit
-def _mean_and_rstd(row, eps):  # type: ignore[no-untyped-def]
+def _mean_and_rstd(row, eps):
     """Statistics of one row, in its dtype."""
     kind = row.dtype.type
     if row.size > BLOCK:
@@ -77,7 +77,7 @@ def _mean_and_rstd(row, eps):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _layer_norm_each_row(x, cols, weight, bias, eps, out, means, rstds, b0, b1):  # type: ignore[no-untyped-def]
+def _layer_norm_each_row(x, cols, weight, bias, eps, out, means, rstds, b0, b1):
     for r in range(b0, b1):
         row, target = x[r * cols : (r + 1) * cols], out[r * cols : (r + 1) * cols]
         mean, rstd = _mean_and_rstd(row, eps)
@@ -87,13 +87,13 @@ def _layer_norm_each_row(x, cols, weight, bias, eps, out, means, rstds, b0, b1):
 
 
 @jit
-def _layer_norm(pool, x, cols, weight, bias, eps, out, means, rstds):  # type: ignore[no-untyped-def]
+def _layer_norm(pool, x, cols, weight, bias, eps, out, means, rstds):
     arguments = (x, cols, weight, bias, eps, out, means, rstds)
     parallel_for(pool, _layer_norm_each_row, arguments, means.size)
 
 
 @jit_sum
-def _projections(g, x, weight, mean, rstd):  # type: ignore[no-untyped-def]
+def _projections(g, x, weight, mean, rstd):
     """``sum(g * weight)`` and ``sum(g * weight * xhat)`` of a row."""
     plain, along = x.dtype.type(0), x.dtype.type(0)
     for i in range(x.size):
@@ -104,7 +104,7 @@ def _projections(g, x, weight, mean, rstd):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _layer_norm_backward_row(g, x, weight, mean, rstd, out, dweight, dbias):  # type: ignore[no-untyped-def]
+def _layer_norm_backward_row(g, x, weight, mean, rstd, out, dweight, dbias):
     count = x.dtype.type(out.size)
     plain, along = _projections(g, x, weight, mean, rstd)
     plain, along = plain / count, along / count
@@ -116,9 +116,7 @@ def _layer_norm_backward_row(g, x, weight, mean, rstd, out, dweight, dbias):  # 
 
 
 @jit
-def _layer_norm_backward_units(  # type: ignore[no-untyped-def]
-    g, x, cols, weight, means, rstds, rows_per_unit, out, parts, b0, b1
-):
+def _layer_norm_backward_units(g, x, cols, weight, means, rstds, rows_per_unit, out, parts, b0, b1):
     """Units of rows; row `b` of `parts` collects ``dweight`` and ``dbias`` of unit `b`."""
     for unit in range(b0, b1):
         dweight = parts[2 * unit * cols : (2 * unit + 1) * cols]
@@ -134,7 +132,7 @@ def _layer_norm_backward_units(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _layer_norm_backward(pool, g, x, cols, weight, means, rstds, out, sums):  # type: ignore[no-untyped-def]
+def _layer_norm_backward(pool, g, x, cols, weight, means, rstds, out, sums):
     """`sums` receives ``dweight`` and ``dbias``, one after the other."""
     count = rows_per_unit(cols)
     units = (means.size + count - 1) // count
@@ -148,7 +146,7 @@ def _layer_norm_backward(pool, g, x, cols, weight, means, rstds, out, sums):  # 
 
 
 @jit
-def _group_norm_each_group(x, size, per_group, weight, bias, eps, out, means, rstds, b0, b1):  # type: ignore[no-untyped-def]
+def _group_norm_each_group(x, size, per_group, weight, bias, eps, out, means, rstds, b0, b1):
     """Row `b` is one group of one sample: `per_group` channels of `size` values."""
     length = per_group * size
     for group in range(b0, b1):
@@ -162,13 +160,13 @@ def _group_norm_each_group(x, size, per_group, weight, bias, eps, out, means, rs
 
 
 @jit
-def _group_norm(pool, x, size, per_group, weight, bias, eps, out, means, rstds):  # type: ignore[no-untyped-def]
+def _group_norm(pool, x, size, per_group, weight, bias, eps, out, means, rstds):
     arguments = (x, size, per_group, weight, bias, eps, out, means, rstds)
     parallel_for(pool, _group_norm_each_group, arguments, means.size)
 
 
 @jit
-def _group_norm_backward_each_group(  # type: ignore[no-untyped-def]
+def _group_norm_backward_each_group(
     g, x, size, per_group, weight, means, rstds, out, parts, b0, b1
 ):
     """`parts` receives ``sum(g * xhat)`` and ``sum(g)`` of each channel of each sample."""
@@ -194,7 +192,7 @@ def _group_norm_backward_each_group(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _group_norm_backward(pool, g, x, size, per_group, weight, means, rstds, out, sums):  # type: ignore[no-untyped-def]
+def _group_norm_backward(pool, g, x, size, per_group, weight, means, rstds, out, sums):
     """`sums` receives ``dweight`` and ``dbias``, one after the other."""
     samples = means.size * per_group // weight.size
     parts = np.empty(samples * sums.size, x.dtype)

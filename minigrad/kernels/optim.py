@@ -30,14 +30,14 @@ __all__ = [
 
 
 @inner
-def _slope(g, p, sign, decay):  # type: ignore[no-untyped-def]
+def _slope(g, p, sign, decay):
     """The gradient with its penalty; without one, an infinite parameter does no harm."""
     zero = decay - decay
     return sign * g + select(decay != zero, decay * p, zero)
 
 
 @update
-def sgd(p, g, buffer, _1, _2, sign, decay, lr, momentum, keep, nesterov):  # type: ignore[no-untyped-def]
+def sgd(p, g, buffer, _1, _2, sign, decay, lr, momentum, keep, nesterov):
     """``buffer = momentum buffer + keep d; p -= lr buffer``, or Nesterov's ``d + momentum buffer``.
 
     ``keep`` is 1 - dampening (1 in the first step). Without a buffer the step is ``lr d``.
@@ -57,7 +57,7 @@ def sgd(p, g, buffer, _1, _2, sign, decay, lr, momentum, keep, nesterov):  # typ
 
 
 @update
-def adam(p, g, m, v, top, sign, decay, shrink, rest1, beta2, rest2, rate, root, eps):  # type: ignore[no-untyped-def]
+def adam(p, g, m, v, top, sign, decay, shrink, rest1, beta2, rest2, rate, root, eps):
     """Adam, AdamW (``shrink = 1 - lr weight_decay``) and, with a ``top``, AMSGrad.
 
     ``m += rest1 (d - m); v = beta2 v + rest2 d**2; p -= rate m / (sqrt(v) / root + eps)``
@@ -80,7 +80,7 @@ def adam(p, g, m, v, top, sign, decay, shrink, rest1, beta2, rest2, rate, root, 
 
 
 @update
-def nadam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, now, ahead, correction, eps):  # type: ignore[no-untyped-def]
+def nadam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, now, ahead, correction, eps):
     """Adam's averages; ``p -= (now d + ahead m) / (sqrt(v / correction) + eps)``."""
     for i in range(p.size):
         value = p[i] * shrink
@@ -91,7 +91,7 @@ def nadam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, now, ahead, 
 
 
 @update
-def radam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, rate, rectified, eps):  # type: ignore[no-untyped-def]
+def radam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, rate, rectified, eps):
     """Adam's averages; ``p -= rate m``, divided by ``sqrt(v) + eps`` if it is ``rectified``."""
     if rectified != 0:
         for i in range(p.size):
@@ -110,7 +110,7 @@ def radam(p, g, m, v, _2, sign, decay, shrink, rest1, beta2, rest2, rate, rectif
 
 
 @update
-def adamax(p, g, m, u, _2, sign, decay, rest1, beta2, rate, eps):  # type: ignore[no-untyped-def]
+def adamax(p, g, m, u, _2, sign, decay, rest1, beta2, rate, eps):
     """``m += rest1 (d - m); u = max(beta2 u, |d| + eps); p -= rate m / u``."""
     for i in range(p.size):
         d = _slope(g[i], p[i], sign, decay)
@@ -120,7 +120,7 @@ def adamax(p, g, m, u, _2, sign, decay, rest1, beta2, rate, eps):  # type: ignor
 
 
 @update
-def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, momentum):  # type: ignore[no-untyped-def]
+def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, momentum):
     """``square = alpha square + rest d**2; p -= lr d / (sqrt(square) + eps)``.
 
     With an ``average`` of ``d`` its square is subtracted under the root; with a ``buffer`` the
@@ -141,7 +141,7 @@ def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, mo
 
 
 @update
-def adagrad(p, g, total, _1, _2, sign, decay, rate, eps):  # type: ignore[no-untyped-def]
+def adagrad(p, g, total, _1, _2, sign, decay, rate, eps):
     """``total += d**2; p -= rate d / (sqrt(total) + eps)``."""
     for i in range(p.size):
         d = _slope(g[i], p[i], sign, decay)
@@ -150,7 +150,7 @@ def adagrad(p, g, total, _1, _2, sign, decay, rate, eps):  # type: ignore[no-unt
 
 
 @update
-def adadelta(p, g, square, moved, _2, sign, decay, lr, rho, rest, eps):  # type: ignore[no-untyped-def]
+def adadelta(p, g, square, moved, _2, sign, decay, lr, rho, rest, eps):
     """``square`` and ``moved`` average ``d**2`` and ``step**2``; ``p -= lr step``.
 
     ``step = sqrt(moved + eps) / sqrt(square + eps) d``
@@ -164,7 +164,7 @@ def adadelta(p, g, square, moved, _2, sign, decay, lr, rho, rest, eps):  # type:
 
 
 @update
-def rprop(p, g, before, size, _2, sign, shrink, stay, grow, smallest, largest):  # type: ignore[no-untyped-def]
+def rprop(p, g, before, size, _2, sign, shrink, stay, grow, smallest, largest):
     """``size`` grows where the sign of the gradient is the same as ``before``, else it shrinks.
 
     ``p -= sign(d) size``, and not at all where the sign has changed; ``stay`` is 1.
@@ -181,7 +181,7 @@ def rprop(p, g, before, size, _2, sign, shrink, stay, grow, smallest, largest): 
 
 
 @update
-def asgd(p, g, average, _1, _2, sign, decay, shrink, eta, mu):  # type: ignore[no-untyped-def]
+def asgd(p, g, average, _1, _2, sign, decay, shrink, eta, mu):
     """``p = shrink p - eta d; average += mu (p - average)``; where mu is 1, a copy."""
     for i in range(p.size):
         d = _slope(g[i], p[i], sign, decay)

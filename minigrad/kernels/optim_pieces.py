@@ -202,7 +202,7 @@ _READ_OBJECTS = _holds_address()
 
 
 @jit
-def _run(pool, entry, head, pieces, gradients, objects):  # type: ignore[no-untyped-def]
+def _run(pool, entry, head, pieces, gradients, objects):
     if objects:
         for i in range(gradients.size):
             gradients[i] = load(gradients[i] + _DATA)
@@ -218,7 +218,7 @@ _COUNT = 0
 _PIECE: Any = None
 
 
-def _body(address, b0, b1):  # type: ignore[no-untyped-def]
+def _body(address, b0, b1):
     head = numbers_at(Head, address)
     options = _values_at(address + _HEAD_BYTES, _ONE, _COUNT)
     for b in range(b0, b1):
@@ -242,7 +242,7 @@ class Update:
 
     def __init__(self, piece: Callable[..., None]) -> None:
         functools.update_wrapper(self, piece)
-        code = piece.__code__  # type: ignore[attr-defined]
+        code = piece.__code__
         self.names: tuple[str, ...] = code.co_varnames[2 + STATES : code.co_argcount]
         self._piece = inner(piece)
         self._function = piece

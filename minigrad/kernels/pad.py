@@ -26,7 +26,7 @@ _WHOLE: Table = np.zeros(1, np.int64)
 
 
 @jit
-def _pad_units(x, sizes, planes, rows, places, first, last, value, out, b0, b1):  # type: ignore[no-untyped-def]
+def _pad_units(x, sizes, planes, rows, places, first, last, value, out, b0, b1):
     """A unit is a padded volume; `first` to `last` are the places of the run."""
     depth, height, width = sizes
     for unit in range(b0, b1):
@@ -51,7 +51,7 @@ def _pad_units(x, sizes, planes, rows, places, first, last, value, out, b0, b1):
 
 
 @jit
-def _fold_units(g, sizes, planes, rows, places, first, last, out, b0, b1):  # type: ignore[no-untyped-def]
+def _fold_units(g, sizes, planes, rows, places, first, last, out, b0, b1):
     depth, height, width = sizes
     for unit in range(b0, b1):
         for d in range(planes.size):
@@ -75,13 +75,13 @@ def _fold_units(g, sizes, planes, rows, places, first, last, out, b0, b1):  # ty
 
 
 @jit
-def _pad(pool, x, units, sizes, planes, rows, places, first, last, value, out):  # type: ignore[no-untyped-def]
+def _pad(pool, x, units, sizes, planes, rows, places, first, last, value, out):
     args = (x, sizes, planes, rows, places, first, last, value, out)
     parallel_for(pool, _pad_units, args, units)
 
 
 @jit
-def _fold(pool, g, units, sizes, planes, rows, places, first, last, out):  # type: ignore[no-untyped-def]
+def _fold(pool, g, units, sizes, planes, rows, places, first, last, out):
     parallel_for(pool, _fold_units, (g, sizes, planes, rows, places, first, last, out), units)
 
 

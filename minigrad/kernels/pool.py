@@ -40,23 +40,23 @@ _PARALLEL_FROM = PARALLEL_CHEAP // 4
 
 
 @jit
-def _max_plain(pool, x, windows, lowest, y, place):  # type: ignore[no-untyped-def]
+def _max_plain(pool, x, windows, lowest, y, place):
     parallel_for(pool, max_rows, (x, windows, lowest, y, place), y.size // windows.out[2])
 
 
 @jit
-def _max_backward_plain(pool, g, place, windows, dx):  # type: ignore[no-untyped-def]
+def _max_backward_plain(pool, g, place, windows, dx):
     plane = windows.size[0] * windows.size[1] * windows.size[2]
     parallel_for(pool, max_backward_planes, (g, place, windows, dx), dx.size // plane)
 
 
 @jit
-def _sums_plain(pool, x, windows, counts, y):  # type: ignore[no-untyped-def]
+def _sums_plain(pool, x, windows, counts, y):
     parallel_for(pool, sum_rows, (x, windows, counts, y), y.size // windows.out[2])
 
 
 @jit
-def _spread_plain(pool, g, windows, shares, dx):  # type: ignore[no-untyped-def]
+def _spread_plain(pool, g, windows, shares, dx):
     parallel_for(pool, spread_rows, (g, windows, shares, dx), dx.size // windows.size[2])
 
 
@@ -72,32 +72,32 @@ if not numba.config.DISABLE_JIT:
     )
 
     @jit
-    def _max_lanes(pool, x, windows, y, place):  # type: ignore[no-untyped-def]
+    def _max_lanes(pool, x, windows, y, place):
         parallel_for(pool, max_lanes, (x, windows, y, place), y.size // windows.out[2])
 
     @jit
-    def _max_blocks(pool, x, windows, y, place):  # type: ignore[no-untyped-def]
+    def _max_blocks(pool, x, windows, y, place):
         parallel_for(pool, max_blocks, (x, windows, y, place), y.size // windows.out[2])
 
     @jit
-    def _max_backward_blocks(pool, g, place, windows, dx):  # type: ignore[no-untyped-def]
+    def _max_backward_blocks(pool, g, place, windows, dx):
         rows = g.size // windows.out[2]
         parallel_for(pool, max_backward_blocks, (g, place, windows, dx), rows)
 
     @jit
-    def _sum_lanes(pool, x, windows, counts, y):  # type: ignore[no-untyped-def]
+    def _sum_lanes(pool, x, windows, counts, y):
         parallel_for(pool, sum_lanes, (x, windows, counts, y), y.size // windows.out[2])
 
     @jit
-    def _sum_blocks(pool, x, windows, counts, y):  # type: ignore[no-untyped-def]
+    def _sum_blocks(pool, x, windows, counts, y):
         parallel_for(pool, sum_blocks, (x, windows, counts, y), y.size // windows.out[2])
 
     @jit
-    def _spread_lanes(pool, g, windows, shares, dx):  # type: ignore[no-untyped-def]
+    def _spread_lanes(pool, g, windows, shares, dx):
         parallel_for(pool, spread_lanes, (g, windows, shares, dx), dx.size // windows.size[2])
 
     @jit
-    def _spread_blocks(pool, g, windows, shares, dx):  # type: ignore[no-untyped-def]
+    def _spread_blocks(pool, g, windows, shares, dx):
         parallel_for(pool, spread_blocks, (g, windows, shares, dx), g.size // windows.out[2])
 
 
@@ -122,7 +122,7 @@ def _blocks(windows: Windows) -> bool:
 
 
 @jit
-def _flat_places(place, windows, out):  # type: ignore[no-untyped-def]
+def _flat_places(place, windows, out):
     """From the place in the window to the place in the plane."""
     area = windows.kernel[1] * windows.kernel[2]
     for t in range(out.size):
@@ -145,7 +145,7 @@ def _flat_places(place, windows, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _adaptive_max(x, size, starts, stops, index, b0, b1):  # type: ignore[no-untyped-def]
+def _adaptive_max(x, size, starts, stops, index, b0, b1):
     """The places of the maxima in boxes ``starts[axis][o] <= i < stops[axis][o]``."""
     plane = size[0] * size[1] * size[2]
     outs = starts[0].size * starts[1].size * starts[2].size
@@ -168,7 +168,7 @@ def _adaptive_max(x, size, starts, stops, index, b0, b1):  # type: ignore[no-unt
 
 
 @jit
-def _adaptive_max_planes(pool, x, size, starts, stops, index):  # type: ignore[no-untyped-def]
+def _adaptive_max_planes(pool, x, size, starts, stops, index):
     outs = starts[0].size * starts[1].size * starts[2].size
     parallel_for(pool, _adaptive_max, (x, size, starts, stops, index), index.size // outs)
 

@@ -40,13 +40,13 @@ __all__ = [
 
 
 @inlined
-def _whole(first, step, size):  # type: ignore[no-untyped-def]
+def _whole(first, step, size):
     """Whether all of eight places of a row are inside."""
     return first >= 0 and first + (LANES - 1) * step < size
 
 
 @inlined
-def _read(x, at, flags):  # type: ignore[no-untyped-def]
+def _read(x, at, flags):
     """Eight elements; where they might lie outside of the array, only those with a flag."""
     if at >= 0 and at + LANES <= x.size:
         return load(x, at)
@@ -54,7 +54,7 @@ def _read(x, at, flags):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _read_step(x, at, step, flags):  # type: ignore[no-untyped-def]
+def _read_step(x, at, step, flags):
     """As :func:`_read`, of all elements or (`step` 2) of every second one."""
     if step == 1:
         return _read(x, at, flags)
@@ -64,7 +64,7 @@ def _read_step(x, at, step, flags):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _read_pairs(x, at, flags):  # type: ignore[no-untyped-def]
+def _read_pairs(x, at, flags):
     """The first and the second of eight pairs of neighbours."""
     if at + 2 * LANES + 1 <= x.size:
         return load_second(x, at), load_second(x, at + 1)
@@ -72,7 +72,7 @@ def _read_pairs(x, at, flags):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _write(x, at, values, first, size):  # type: ignore[no-untyped-def]
+def _write(x, at, values, first, size):
     """Elements `first` to ``first + 8`` of a row of `size`."""
     if first + LANES <= size:
         store(x, at, values)
@@ -81,7 +81,7 @@ def _write(x, at, values, first, size):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _largest(x, windows, rows, offsets, n, j, step):  # type: ignore[no-untyped-def]
+def _largest(x, windows, rows, offsets, n, j, step):
     """The maxima of eight windows from output `j` on, and their places."""
     size, best, where = windows.size[2], spread(x.dtype.type(0)), spread(-1)
     for i in range(n):
@@ -98,7 +98,7 @@ def _largest(x, windows, rows, offsets, n, j, step):  # type: ignore[no-untyped-
 
 
 @jit
-def max_lanes(x, windows, y, place, b0, b1):  # type: ignore[no-untyped-def]
+def max_lanes(x, windows, y, place, b0, b1):
     """Rows ``b0:b1`` of the maxima and their places."""
     kernel, cols = windows.kernel, windows.out[2]
     rows = np.empty(kernel[0] * kernel[1], np.int64)
@@ -117,7 +117,7 @@ def max_lanes(x, windows, y, place, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _total(x, windows, rows, n, j, step):  # type: ignore[no-untyped-def]
+def _total(x, windows, rows, n, j, step):
     """The sums of eight windows from output `j` on."""
     size, zero = windows.size[2], spread(x.dtype.type(0))
     total = zero
@@ -133,7 +133,7 @@ def _total(x, windows, rows, n, j, step):  # type: ignore[no-untyped-def]
 
 
 @jit
-def sum_lanes(x, windows, counts, y, b0, b1):  # type: ignore[no-untyped-def]
+def sum_lanes(x, windows, counts, y, b0, b1):
     """Rows ``b0:b1`` of the sums, divided by a product of `counts`, one per dimension."""
     kernel, cols = windows.kernel, windows.out[2]
     rows = np.empty(kernel[0] * kernel[1], np.int64)
@@ -153,7 +153,7 @@ def sum_lanes(x, windows, counts, y, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _sources(phase, windows):  # type: ignore[no-untyped-def]
+def _sources(phase, windows):
     """What to add to `q` to get the outputs that reach input ``step * q + phase``, one for each
     column of the window that lies there.
     """
@@ -167,7 +167,7 @@ def _sources(phase, windows):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _collected(g, along, cols, rows, scales, n, sources, q):  # type: ignore[no-untyped-def]
+def _collected(g, along, cols, rows, scales, n, sources, q):
     """The gradient of inputs ``step * (q + i) + phase`` of one row."""
     none = spread(g.dtype.type(0))
     total = none
@@ -186,7 +186,7 @@ def _collected(g, along, cols, rows, scales, n, sources, q):  # type: ignore[no-
 
 
 @inlined
-def _write_pairs(x, at, even, odd, first, size):  # type: ignore[no-untyped-def]
+def _write_pairs(x, at, even, odd, first, size):
     """Two phases, put together: elements `first` to ``first + 16`` of a row of `size`."""
     _write(x, at, interleaved(even, odd, False), first, size)
     if first + LANES < size:
@@ -194,7 +194,7 @@ def _write_pairs(x, at, even, odd, first, size):  # type: ignore[no-untyped-def]
 
 
 @jit
-def spread_lanes(g, windows, shares, dx, b0, b1):  # type: ignore[no-untyped-def]
+def spread_lanes(g, windows, shares, dx, b0, b1):
     """Rows ``b0:b1`` of the transpose of sums."""
     step, size, cols = windows.stride[2], windows.size[2], windows.out[2]
     depths, heights, along = reaching(0, windows), reaching(1, windows), shares[2]
@@ -220,7 +220,7 @@ def spread_lanes(g, windows, shares, dx, b0, b1):  # type: ignore[no-untyped-def
 
 
 @jit
-def max_blocks(x, windows, y, place, b0, b1):  # type: ignore[no-untyped-def]
+def max_blocks(x, windows, y, place, b0, b1):
     """Rows ``b0:b1`` of the maxima and their places."""
     height, size, cols = windows.kernel[1], windows.size[2], windows.out[2]
     for r in range(b0, b1):
@@ -238,7 +238,7 @@ def max_blocks(x, windows, y, place, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def max_backward_blocks(g, place, windows, dx, b0, b1):  # type: ignore[no-untyped-def]
+def max_backward_blocks(g, place, windows, dx, b0, b1):
     """The inputs of output rows ``b0:b1``."""
     height, size, cols = windows.kernel[1], windows.size[2], windows.out[2]
     none = spread(g.dtype.type(0))
@@ -253,7 +253,7 @@ def max_backward_blocks(g, place, windows, dx, b0, b1):  # type: ignore[no-untyp
 
 
 @jit
-def sum_blocks(x, windows, counts, y, b0, b1):  # type: ignore[no-untyped-def]
+def sum_blocks(x, windows, counts, y, b0, b1):
     """Rows ``b0:b1`` of the sums, divided by a product of `counts`, one per dimension."""
     height, size, cols = windows.kernel[1], windows.size[2], windows.out[2]
     m, d, h = row_at(b0, windows.out)
@@ -271,7 +271,7 @@ def sum_blocks(x, windows, counts, y, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def spread_blocks(g, windows, shares, dx, b0, b1):  # type: ignore[no-untyped-def]
+def spread_blocks(g, windows, shares, dx, b0, b1):
     """The inputs of output rows ``b0:b1``: the transpose of sums."""
     height, size, cols = windows.kernel[1], windows.size[2], windows.out[2]
     m, d, h = row_at(b0, windows.out)

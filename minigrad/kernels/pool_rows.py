@@ -18,13 +18,13 @@ __all__ = ["max_backward_planes", "max_rows", "spread_rows", "sum_rows"]
 
 
 @jit
-def _up(a, b):  # type: ignore[no-untyped-def]
+def _up(a, b):
     """``a / b`` rounded up."""
     return -((-a) // b)
 
 
 @jit
-def _columns(k, windows):  # type: ignore[no-untyped-def]
+def _columns(k, windows):
     """The outputs ``j0 <= j < j1`` of which column `k` of the window is inside, and for ``j = 0``
     the place of that column in the input.
     """
@@ -35,7 +35,7 @@ def _columns(k, windows):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _take_larger(x, step, offset, best, place):  # type: ignore[no-untyped-def]
+def _take_larger(x, step, offset, best, place):
     """Replace ``best[j]`` where ``x[j * step]`` is larger, and remember `offset`."""
     here = place.dtype.type(offset)
     for j in range(best.size):
@@ -46,7 +46,7 @@ def _take_larger(x, step, offset, best, place):  # type: ignore[no-untyped-def]
 
 
 @jit
-def max_rows(x, windows, lowest, y, place, b0, b1):  # type: ignore[no-untyped-def]
+def max_rows(x, windows, lowest, y, place, b0, b1):
     """Rows ``b0:b1`` of the maxima and their places; `lowest` is the least value of the dtype."""
     kernel, step, cols = windows.kernel, windows.stride[2], windows.out[2]
     rows = np.empty(kernel[0] * kernel[1], np.int64)
@@ -70,7 +70,7 @@ def max_rows(x, windows, lowest, y, place, b0, b1):  # type: ignore[no-untyped-d
 
 
 @jit
-def max_backward_planes(g, place, windows, dx, b0, b1):  # type: ignore[no-untyped-def]
+def max_backward_planes(g, place, windows, dx, b0, b1):
     """Planes ``b0:b1`` of the gradient of maxima: each goes where its maximum was."""
     kernel, size, out, dilation = windows.kernel, windows.size, windows.out, windows.dilation
     reach = np.empty(kernel[0] * kernel[1] * kernel[2], np.int64)
@@ -95,13 +95,13 @@ def max_backward_planes(g, place, windows, dx, b0, b1):  # type: ignore[no-untyp
 
 
 @jit
-def _add_every(x, step, out):  # type: ignore[no-untyped-def]
+def _add_every(x, step, out):
     for j in range(out.size):
         out[j] += x[step * j]
 
 
 @jit
-def sum_rows(x, windows, counts, y, b0, b1):  # type: ignore[no-untyped-def]
+def sum_rows(x, windows, counts, y, b0, b1):
     """Rows ``b0:b1`` of the sums, divided by a product of `counts`, one per dimension."""
     kernel, step, cols = windows.kernel, windows.stride[2], windows.out[2]
     rows = np.empty(kernel[0] * kernel[1], np.int64)
@@ -122,7 +122,7 @@ def sum_rows(x, windows, counts, y, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _put_phases(phases, length, step, out):  # type: ignore[no-untyped-def]
+def _put_phases(phases, length, step, out):
     """``out[step * q + r] = phases[r * length + q]``."""
     if step == 1:
         out[:] = phases[: out.size]
@@ -136,13 +136,13 @@ def _put_phases(phases, length, step, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_shares(g, scale, along, out):  # type: ignore[no-untyped-def]
+def _add_shares(g, scale, along, out):
     for j in range(out.size):
         out[j] += g[j] * (scale * along[j])
 
 
 @jit
-def spread_rows(g, windows, shares, dx, b0, b1):  # type: ignore[no-untyped-def]
+def spread_rows(g, windows, shares, dx, b0, b1):
     """Rows ``b0:b1`` of the transpose of sums: to each window its element, times its shares."""
     kernel, step, cols = windows.kernel, windows.stride[2], windows.size[2]
     length = cols // step + 1

@@ -30,7 +30,7 @@ class Windows(NamedTuple):
 
 
 @jit
-def next_row(m, d, h, sizes):  # type: ignore[no-untyped-def]
+def next_row(m, d, h, sizes):
     """The row after row `h` of slice `d` of plane `m`: cheaper than dividing the row's number."""
     if h + 1 < sizes[1]:
         return m, d, h + 1
@@ -40,13 +40,13 @@ def next_row(m, d, h, sizes):  # type: ignore[no-untyped-def]
 
 
 @jit
-def row_at(r, sizes):  # type: ignore[no-untyped-def]
+def row_at(r, sizes):
     """Plane, slice and place in the slice of row number `r`."""
     return r // (sizes[0] * sizes[1]), r // sizes[1] % sizes[0], r % sizes[1]
 
 
 @jit
-def reached_rows(m, d, h, windows, rows, offsets):  # type: ignore[no-untyped-def]
+def reached_rows(m, d, h, windows, rows, offsets):
     """List where the input rows start that an output row reaches, and the number in the window of
     the first column there; return how many they are.
     """
@@ -65,7 +65,7 @@ def reached_rows(m, d, h, windows, rows, offsets):  # type: ignore[no-untyped-de
 
 
 @jit
-def reaching(axis, windows):  # type: ignore[no-untyped-def]
+def reaching(axis, windows):
     """For each input and each offset the output that reaches it; -1 if there is none."""
     stride, size, kernel = windows.stride[axis], windows.size[axis], windows.kernel[axis]
     table = np.empty((size, kernel), np.int64)
@@ -78,7 +78,7 @@ def reaching(axis, windows):  # type: ignore[no-untyped-def]
 
 
 @jit
-def reaching_rows(m, d, h, depths, heights, windows, shares, rows, scales):  # type: ignore[no-untyped-def]
+def reaching_rows(m, d, h, depths, heights, windows, shares, rows, scales):
     """List where the output rows start that reach an input row, and their shares in it; return how
     many they are. `depths` and `heights` are tables of :func:`reaching`.
     """

@@ -23,7 +23,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minigrad\.")
 __all__ = ["EVENTS", "call_quietly", "quiet", "restore"]
 
 try:
-    from numpy._core.umath import _extobj_contextvar as _state  # type: ignore[attr-defined]
+    from numpy._core.umath import _extobj_contextvar as _state
 
     with np.errstate(all="ignore"):
         _IGNORE = _state.get()
@@ -49,7 +49,7 @@ EVENTS = (RuntimeWarning, FloatingPointError)
 
 def quiet() -> Token[Any]:
     """Ignore floating point events until :func:`restore`."""
-    return _state.set(_IGNORE)  # type: ignore[no-any-return]
+    return _state.set(_IGNORE)
 
 
 def restore(token: Token[Any]) -> None:

@@ -75,7 +75,7 @@ AVAILABLE = products.AVAILABLE
 
 
 @jit
-def _rnn_units(x, w, starts, steps, backwards, relu, out, acts, before, h, units, b0, b1):  # type: ignore[no-untyped-def]
+def _rnn_units(x, w, starts, steps, backwards, relu, out, acts, before, h, units, b0, b1):
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, h.shape[0])
@@ -96,7 +96,7 @@ def _rnn_units(x, w, starts, steps, backwards, relu, out, acts, before, h, units
 
 
 @jit
-def _rnn(pool, x, w, starts, steps, backwards, relu, out, acts, before, h, units):  # type: ignore[no-untyped-def]
+def _rnn(pool, x, w, starts, steps, backwards, relu, out, acts, before, h, units):
     threads = one_thread()
     arguments = (x, w, starts, steps, backwards, relu, out, acts, before, h, units)
     parallel_for(pool, _rnn_units, arguments, units)
@@ -104,20 +104,20 @@ def _rnn(pool, x, w, starts, steps, backwards, relu, out, acts, before, h, units
 
 
 @jit
-def _tanh_gradient(a, dh, out):  # type: ignore[no-untyped-def]
+def _tanh_gradient(a, dh, out):
     one = a.dtype.type(1)
     for i in range(out.size):
         out[i] = dh[i] * (one - a[i] * a[i])
 
 
 @jit
-def _relu_gradient(a, dh, out):  # type: ignore[no-untyped-def]
+def _relu_gradient(a, dh, out):
     for i in range(out.size):
         out[i] = vecmath.select(a[i] <= 0, out.dtype.type(0), dh[i])
 
 
 @jit
-def _rnn_backward_units(w, starts, steps, backwards, relu, acts, g, dx, dh, units, b0, b1):  # type: ignore[no-untyped-def]
+def _rnn_backward_units(w, starts, steps, backwards, relu, acts, g, dx, dh, units, b0, b1):
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, dh.shape[0])
@@ -136,7 +136,7 @@ def _rnn_backward_units(w, starts, steps, backwards, relu, acts, g, dx, dh, unit
 
 
 @jit
-def _rnn_backward(pool, w, starts, steps, backwards, relu, acts, g, dx, dh, units):  # type: ignore[no-untyped-def]
+def _rnn_backward(pool, w, starts, steps, backwards, relu, acts, g, dx, dh, units):
     threads = one_thread()
     arguments = (w, starts, steps, backwards, relu, acts, g, dx, dh, units)
     parallel_for(pool, _rnn_backward_units, arguments, units)
@@ -151,7 +151,7 @@ def _rnn_backward(pool, w, starts, steps, backwards, relu, acts, g, dx, dh, unit
 
 
 @jit
-def _gate_gradient(gate, other, grad, out):  # type: ignore[no-untyped-def]
+def _gate_gradient(gate, other, grad, out):
     """Of a logistic function of which the result was multiplied with `other`."""
     one = gate.dtype.type(1)
     for j in range(out.size):
@@ -162,13 +162,13 @@ def _gate_gradient(gate, other, grad, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm_cell(i, f, g, before, c):  # type: ignore[no-untyped-def]
+def _lstm_cell(i, f, g, before, c):
     for j in range(c.size):
         c[j] = f[j] * before[j] + i[j] * g[j]
 
 
 @jit
-def _lstm_state(a, c, before, t, u):  # type: ignore[no-untyped-def]
+def _lstm_state(a, c, before, t, u):
     """``c = f c + i g`` and ``u = o tanh(c)``; what backward wants of it goes to `before`, `t`."""
     n = u.size
     copy_row(c, before)
@@ -179,7 +179,7 @@ def _lstm_state(a, c, before, t, u):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm_row(a, c, before, t, u):  # type: ignore[no-untyped-def]
+def _lstm_row(a, c, before, t, u):
     n = u.size
     sigmoid_row(a[: 2 * n])
     tanh_row(a[2 * n : 3 * n])
@@ -188,7 +188,7 @@ def _lstm_row(a, c, before, t, u):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm_units(  # type: ignore[no-untyped-def]
+def _lstm_units(
     x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units, b0, b1
 ):
     count = starts.size - 1
@@ -212,9 +212,7 @@ def _lstm_units(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm(  # type: ignore[no-untyped-def]
-    pool, x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units
-):
+def _lstm(pool, x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units):
     threads = one_thread()
     arguments = (x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units)
     parallel_for(pool, _lstm_units, arguments, units)
@@ -222,21 +220,21 @@ def _lstm(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_cell_gradient(o, t, du, dc):  # type: ignore[no-untyped-def]
+def _add_cell_gradient(o, t, du, dc):
     one = du.dtype.type(1)
     for j in range(dc.size):
         dc[j] += du[j] * o[j] * (one - t[j] * t[j])
 
 
 @jit
-def _tanh_gate_gradient(g, other, dc, out):  # type: ignore[no-untyped-def]
+def _tanh_gate_gradient(g, other, dc, out):
     one = g.dtype.type(1)
     for j in range(out.size):
         out[j] = dc[j] * other[j] * (one - g[j] * g[j])
 
 
 @jit
-def _lstm_gradient_row(a, t, old, du, dc, dx):  # type: ignore[no-untyped-def]
+def _lstm_gradient_row(a, t, old, du, dc, dx):
     n = du.size
     i, f, g, o = a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :]
     _add_cell_gradient(o, t, du, dc)
@@ -248,7 +246,7 @@ def _lstm_gradient_row(a, t, old, du, dc, dx):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm_backward_units(  # type: ignore[no-untyped-def]
+def _lstm_backward_units(
     w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units, b0, b1
 ):
     count = starts.size - 1
@@ -272,7 +270,7 @@ def _lstm_backward_units(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _lstm_backward(  # type: ignore[no-untyped-def]
+def _lstm_backward(
     pool, w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units
 ):
     threads = one_thread()
@@ -285,20 +283,20 @@ def _lstm_backward(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _gru_candidate(xn, r, hn, m):  # type: ignore[no-untyped-def]
+def _gru_candidate(xn, r, hn, m):
     for j in range(m.size):
         m[j] = tanh(xn[j] + r[j] * hn[j])
 
 
 @jit
-def _gru_state(z, m, h):  # type: ignore[no-untyped-def]
+def _gru_state(z, m, h):
     """Between the candidate `m` and the state before, over which it is written."""
     for j in range(h.size):
         h[j] = m[j] + z[j] * (h[j] - m[j])
 
 
 @jit
-def _gru_row(x, s, a, h, out):  # type: ignore[no-untyped-def]
+def _gru_row(x, s, a, h, out):
     n = out.size
     add_row(s[: 2 * n], x[: 2 * n])
     sigmoid_row(s[: 2 * n])
@@ -309,7 +307,7 @@ def _gru_row(x, s, a, h, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _gru_units(x, w, b, starts, steps, backwards, out, acts, before, h, units, b0, b1):  # type: ignore[no-untyped-def]
+def _gru_units(x, w, b, starts, steps, backwards, out, acts, before, h, units, b0, b1):
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, h.shape[0])
@@ -327,7 +325,7 @@ def _gru_units(x, w, b, starts, steps, backwards, out, acts, before, h, units, b
 
 
 @jit
-def _gru(pool, x, w, b, starts, steps, backwards, out, acts, before, h, units):  # type: ignore[no-untyped-def]
+def _gru(pool, x, w, b, starts, steps, backwards, out, acts, before, h, units):
     threads = one_thread()
     arguments = (x, w, b, starts, steps, backwards, out, acts, before, h, units)
     parallel_for(pool, _gru_units, arguments, units)
@@ -335,21 +333,21 @@ def _gru(pool, x, w, b, starts, steps, backwards, out, acts, before, h, units): 
 
 
 @jit
-def _gru_candidate_gradient(z, m, dh, out):  # type: ignore[no-untyped-def]
+def _gru_candidate_gradient(z, m, dh, out):
     one = z.dtype.type(1)
     for j in range(out.size):
         out[j] = dh[j] * (one - z[j]) * (one - m[j] * m[j])
 
 
 @jit
-def _gru_update_gradient(z, m, h, dh, out):  # type: ignore[no-untyped-def]
+def _gru_update_gradient(z, m, h, dh, out):
     one = z.dtype.type(1)
     for j in range(out.size):
         out[j] = dh[j] * (h[j] - m[j]) * z[j] * (one - z[j])
 
 
 @jit
-def _gru_gradient_row(a, h, dh, dx, ds):  # type: ignore[no-untyped-def]
+def _gru_gradient_row(a, h, dh, dx, ds):
     n = dh.size
     r, z, hn, m = a[:n], a[n : 2 * n], a[2 * n : 3 * n], a[3 * n :]
     dn = dx[2 * n :]
@@ -362,7 +360,7 @@ def _gru_gradient_row(a, h, dh, dx, ds):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _gru_backward_units(w, starts, steps, backwards, acts, before, g, dx, ds, dh, units, b0, b1):  # type: ignore[no-untyped-def]
+def _gru_backward_units(w, starts, steps, backwards, acts, before, g, dx, ds, dh, units, b0, b1):
     count = starts.size - 1
     for unit in range(b0, b1):
         lo, hi = members(unit, units, dh.shape[0])
@@ -379,7 +377,7 @@ def _gru_backward_units(w, starts, steps, backwards, acts, before, g, dx, ds, dh
 
 
 @jit
-def _gru_backward(pool, w, starts, steps, backwards, acts, before, g, dx, ds, dh, units):  # type: ignore[no-untyped-def]
+def _gru_backward(pool, w, starts, steps, backwards, acts, before, g, dx, ds, dh, units):
     threads = one_thread()
     arguments = (w, starts, steps, backwards, acts, before, g, dx, ds, dh, units)
     parallel_for(pool, _gru_backward_units, arguments, units)

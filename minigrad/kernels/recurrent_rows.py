@@ -53,31 +53,31 @@ def _by_type(name: str, x: Any) -> Any:
 
 
 @overload(sigmoid)
-def _sigmoid(x):  # type: ignore[no-untyped-def]
+def _sigmoid(x):
     return _by_type("sigmoid", x)
 
 
 @overload(tanh)
-def _tanh(x):  # type: ignore[no-untyped-def]
+def _tanh(x):
     return _by_type("tanh", x)
 
 
 @jit
-def sigmoid_row(row):  # type: ignore[no-untyped-def]
+def sigmoid_row(row):
     """``row = sigmoid(row)``."""
     for i in range(row.size):
         row[i] = sigmoid(row[i])
 
 
 @jit
-def tanh_row(row):  # type: ignore[no-untyped-def]
+def tanh_row(row):
     """``row = tanh(row)``."""
     for i in range(row.size):
         row[i] = tanh(row[i])
 
 
 @jit
-def relu_row(row):  # type: ignore[no-untyped-def]
+def relu_row(row):
     """``row = max(row, 0)``."""
     for i in range(row.size):
         value = row[i]
@@ -85,28 +85,28 @@ def relu_row(row):  # type: ignore[no-untyped-def]
 
 
 @jit
-def add_row(row, other):  # type: ignore[no-untyped-def]
+def add_row(row, other):
     """``row += other``."""
     for i in range(row.size):
         row[i] += other[i]
 
 
 @jit
-def multiply_row(row, other):  # type: ignore[no-untyped-def]
+def multiply_row(row, other):
     """``row *= other``."""
     for i in range(row.size):
         row[i] *= other[i]
 
 
 @jit
-def multiplied(row, other, out):  # type: ignore[no-untyped-def]
+def multiplied(row, other, out):
     """``out = row * other``."""
     for i in range(out.size):
         out[i] = row[i] * other[i]
 
 
 @jit
-def copy_row(row, out):  # type: ignore[no-untyped-def]
+def copy_row(row, out):
     """``out = row``."""
     for i in range(out.size):
         out[i] = row[i]
@@ -116,21 +116,21 @@ def copy_row(row, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _at(array, row):  # type: ignore[no-untyped-def]
+def _at(array, row):
     """The address of a row of a matrix."""
     return array.ctypes.data + row * array.shape[1] * array.itemsize
 
 
-def columns_of(w):  # type: ignore[no-untyped-def]
+def columns_of(w):
     """How many columns the weights have, for jitted code."""
 
 
 @overload(columns_of)
-def _columns_of(w):  # type: ignore[no-untyped-def]
+def _columns_of(w):
     return (lambda w: w.shape[1]) if isinstance(w, types.Array) else (lambda w: w.n)
 
 
-def times(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
+def times(a, first, rows, w, beta, out, at):
     """``out[at : at + rows] = a[first : first + rows] @ w + beta * out[...]``; `beta` 0 or 1.
 
     For jitted code. The weights `w` are what :func:`weights` has returned.
@@ -138,13 +138,13 @@ def times(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
 
 
 @overload(times, jit_options=_OPTIONS)
-def _times(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
-    def by_blas(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
+def _times(a, first, rows, w, beta, out, at):
+    def by_blas(a, first, rows, w, beta, out, at):
         k, n = w.shape
         gemm(a, False, False, rows, n, k, a.dtype.type(1), _at(a, first), k, _at(w, 0), n,
              a.dtype.type(beta), _at(out, at), n)  # fmt: skip
 
-    def by_own(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
+    def by_own(a, first, rows, w, beta, out, at):
         size, place = a.itemsize, _at(out, at)
         times_packed(w, rows, _at(a, first), w.k * size, place, w.n * size, int(beta),
                      place, w.n * size)  # fmt: skip
@@ -152,7 +152,7 @@ def _times(a, first, rows, w, beta, out, at):  # type: ignore[no-untyped-def]
     return by_blas if isinstance(w, types.Array) else by_own
 
 
-def sum_and_times(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+def sum_and_times(start, place, step, a, first, rows, w, out, at):
     """As :func:`times`, plus the rows of `start`, from `place` on and `step` apart.
 
     A step of 0 adds one row to all.
@@ -160,13 +160,13 @@ def sum_and_times(start, place, step, a, first, rows, w, out, at):  # type: igno
 
 
 @overload(sum_and_times, jit_options=_OPTIONS)
-def _sum_and_times(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
-    def by_blas(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+def _sum_and_times(start, place, step, a, first, rows, w, out, at):
+    def by_blas(start, place, step, a, first, rows, w, out, at):
         for i in range(rows):
             copy_row(start[place + step * i], out[at + i])
         times(a, first, rows, w, 1, out, at)
 
-    def by_own(start, place, step, a, first, rows, w, out, at):  # type: ignore[no-untyped-def]
+    def by_own(start, place, step, a, first, rows, w, out, at):
         size = a.itemsize
         times_packed(w, rows, _at(a, first), w.k * size, _at(start, place), step * w.n * size, 1,
                      _at(out, at), w.n * size)  # fmt: skip
@@ -175,20 +175,20 @@ def _sum_and_times(start, place, step, a, first, rows, w, out, at):  # type: ign
 
 
 @jit
-def members(unit, units, count):  # type: ignore[no-untyped-def]
+def members(unit, units, count):
     """Which of `count` sequences go together as `unit`."""
     return unit * count // units, (unit + 1) * count // units
 
 
 @jit
-def copy_rows(source, first, rows, out, at):  # type: ignore[no-untyped-def]
+def copy_rows(source, first, rows, out, at):
     """``out[at : at + rows] = source[first : first + rows]``."""
     for i in range(rows):
         copy_row(source[first + i], out[at + i])
 
 
 @jit
-def add_rows(source, first, rows, out, at):  # type: ignore[no-untyped-def]
+def add_rows(source, first, rows, out, at):
     """Nothing where the source is empty: no gradient came."""
     if source.size > 0:
         for i in range(rows):

@@ -67,7 +67,7 @@ _add: Any = np.add.reduce
 
 
 @jit_sum
-def _sum_short_rows(x, cols, out):  # type: ignore[no-untyped-def]
+def _sum_short_rows(x, cols, out):
     """Sums of rows of at most `BLOCK` values."""
     for r in range(out.size):
         start = r * cols
@@ -78,7 +78,7 @@ def _sum_short_rows(x, cols, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _sum_each_row(x, cols, divisor, out, b0, b1):  # type: ignore[no-untyped-def]
+def _sum_each_row(x, cols, divisor, out, b0, b1):
     target = out[b0:b1]
     if cols <= BLOCK:
         _sum_short_rows(x[b0 * cols :], cols, target)
@@ -91,7 +91,7 @@ def _sum_each_row(x, cols, divisor, out, b0, b1):  # type: ignore[no-untyped-def
 
 
 @jit
-def _sum_rows(pool, x, cols, divisor, out):  # type: ignore[no-untyped-def]
+def _sum_rows(pool, x, cols, divisor, out):
     """``(R, C) -> R``: sums of rows, divided by `divisor`; very long rows are shared out."""
     if cols < PARALLEL_CHEAP:
         parallel_for(pool, _sum_each_row, (x, cols, divisor, out), out.size)
@@ -107,7 +107,7 @@ def _sum_rows(pool, x, cols, divisor, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _extreme_each_row(x, cols, down, out, b0, b1):  # type: ignore[no-untyped-def]
+def _extreme_each_row(x, cols, down, out, b0, b1):
     for r in range(b0, b1):
         row = x[r * cols : (r + 1) * cols]
         best = order_key(row[0], down)
@@ -117,7 +117,7 @@ def _extreme_each_row(x, cols, down, out, b0, b1):  # type: ignore[no-untyped-de
 
 
 @jit
-def _extreme_rows(pool, x, cols, down, out):  # type: ignore[no-untyped-def]
+def _extreme_rows(pool, x, cols, down, out):
     """``(R, C) -> R``: the largest (smallest if `down`) of each row."""
     if cols < PARALLEL_CHEAP:
         parallel_for(pool, _extreme_each_row, (x, cols, down, out), out.size)
@@ -134,7 +134,7 @@ def _extreme_rows(pool, x, cols, down, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _accumulate(op, acc, row):  # type: ignore[no-untyped-def]
+def _accumulate(op, acc, row):
     """``acc[i] = acc[i] op row[i]``, in the dtype of `acc`."""
     if op == ADD:
         for i in range(acc.size):
@@ -148,7 +148,7 @@ def _accumulate(op, acc, row):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_four(acc, x, stride):  # type: ignore[no-untyped-def]
+def _add_four(acc, x, stride):
     """Add four rows of `x`, `stride` apart; `acc` is read and written once, not four times."""
     n = acc.size
     a, b, c, d = x[:n], x[stride:], x[2 * stride :], x[3 * stride :]
@@ -157,7 +157,7 @@ def _add_four(acc, x, stride):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _reduce_panels(x, op, rows, cols, chunk, acc, b0, b1):  # type: ignore[no-untyped-def]
+def _reduce_panels(x, op, rows, cols, chunk, acc, b0, b1):
     """Units `b0` to `b1`; a unit is one panel of columns in one chunk of rows of one slab."""
     chunks = (rows + chunk - 1) // chunk
     panels = (cols + _PANEL - 1) // _PANEL
@@ -177,7 +177,7 @@ def _reduce_panels(x, op, rows, cols, chunk, acc, b0, b1):  # type: ignore[no-un
 
 
 @jit
-def _combine(op, parts, count, fold, divisor, out, acc):  # type: ignore[no-untyped-def]
+def _combine(op, parts, count, fold, divisor, out, acc):
     """``(A, count, fold, C) -> (A, C)`` in float64, divided by `divisor`: the last step."""
     width = acc.size
     cols = width // fold
@@ -196,7 +196,7 @@ def _combine(op, parts, count, fold, divisor, out, acc):  # type: ignore[no-unty
 
 
 @jit
-def _reduce_columns(pool, op, x, rows, cols, divisor, out):  # type: ignore[no-untyped-def]
+def _reduce_columns(pool, op, x, rows, cols, divisor, out):
     """``(A, B, C) -> (A, C)``, divided by `divisor`.
 
     Narrow rows are joined: `fold` of them count as one wide row, and columns of wide rows are
@@ -219,7 +219,7 @@ def _reduce_columns(pool, op, x, rows, cols, divisor, out):  # type: ignore[no-u
 
 
 @jit
-def column_sums(pool, x, rows, cols, divisor, out):  # type: ignore[no-untyped-def]
+def column_sums(pool, x, rows, cols, divisor, out):
     """Sums over the middle of ``(A, B, C)``, divided by `divisor`, for other kernels."""
     if rows == 0:
         for i in range(out.size):
@@ -232,7 +232,7 @@ def column_sums(pool, x, rows, cols, divisor, out):  # type: ignore[no-untyped-d
 
 
 @jit
-def _moments_each_row(x, cols, count, variance, mean, b0, b1):  # type: ignore[no-untyped-def]
+def _moments_each_row(x, cols, count, variance, mean, b0, b1):
     for r in range(b0, b1):
         center, squares = row_moments(x[r * cols : (r + 1) * cols])
         mean[r] = center
@@ -240,13 +240,13 @@ def _moments_each_row(x, cols, count, variance, mean, b0, b1):  # type: ignore[n
 
 
 @jit
-def _var_rows(pool, x, cols, count, variance, mean):  # type: ignore[no-untyped-def]
+def _var_rows(pool, x, cols, count, variance, mean):
     """``(R, C) -> R``: squared deviations divided by `count`, and means."""
     parallel_for(pool, _moments_each_row, (x, cols, count, variance, mean), mean.size)
 
 
 @jit
-def row_argmax(x, down):  # type: ignore[no-untyped-def]
+def row_argmax(x, down):
     """First position of the largest value (smallest if `down`), or of the first NaN.
 
     Finds the first stretch that holds the maximum, then looks for it there. Adding zero makes
@@ -267,19 +267,19 @@ def row_argmax(x, down):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _argmax_each_row(x, cols, down, out, b0, b1):  # type: ignore[no-untyped-def]
+def _argmax_each_row(x, cols, down, out, b0, b1):
     for r in range(b0, b1):
         out[r] = row_argmax(x[r * cols : (r + 1) * cols], down)
 
 
 @jit
-def _argmax_rows(pool, x, cols, down, out):  # type: ignore[no-untyped-def]
+def _argmax_rows(pool, x, cols, down, out):
     """``(R, C) -> R``, positions."""
     parallel_for(pool, _argmax_each_row, (x, cols, down, out), out.size)
 
 
 @jit
-def _argmax_panels(x, rows, cols, down, best, out, b0, b1):  # type: ignore[no-untyped-def]
+def _argmax_panels(x, rows, cols, down, best, out, b0, b1):
     """Units `b0` to `b1`, each a panel of columns of one slab; `best` is for the largest values."""
     zero = x.dtype.type(0)
     panels = (cols + _NARROW - 1) // _NARROW
@@ -297,7 +297,7 @@ def _argmax_panels(x, rows, cols, down, best, out, b0, b1):  # type: ignore[no-u
 
 
 @jit
-def _argmax_columns(pool, x, rows, cols, down, out):  # type: ignore[no-untyped-def]
+def _argmax_columns(pool, x, rows, cols, down, out):
     """``(A, B, C) -> (A, C)``, positions."""
     best = np.zeros(out.size, x.dtype)
     panels = (cols + _NARROW - 1) // _NARROW

@@ -51,13 +51,13 @@ def transposed(c: Combination) -> Combination:
 
 
 @jit
-def _add_row(x, weight, out):  # type: ignore[no-untyped-def]
+def _add_row(x, weight, out):
     for i in range(out.size):
         out[i] += weight * x[i]
 
 
 @jit
-def _combine_rows(x, starts, at, weight, cols, size, out, b0, b1):  # type: ignore[no-untyped-def]
+def _combine_rows(x, starts, at, weight, cols, size, out, b0, b1):
     rows = starts.size - 1
     for r in range(b0, b1):
         i, slab = r % rows, r // rows * size
@@ -69,7 +69,7 @@ def _combine_rows(x, starts, at, weight, cols, size, out, b0, b1):  # type: igno
 
 
 @jit
-def _combine_elements(x, starts, at, weight, size, out, b0, b1):  # type: ignore[no-untyped-def]
+def _combine_elements(x, starts, at, weight, size, out, b0, b1):
     rows = starts.size - 1
     for r in range(b0, b1):
         row, target = x[r * size : (r + 1) * size], out[r * rows : (r + 1) * rows]
@@ -81,7 +81,7 @@ def _combine_elements(x, starts, at, weight, size, out, b0, b1):  # type: ignore
 
 
 @jit
-def _combine(pool, x, starts, at, weight, cols, size, out):  # type: ignore[no-untyped-def]
+def _combine(pool, x, starts, at, weight, cols, size, out):
     rows = starts.size - 1
     if cols == 1:
         parallel_for(pool, _combine_elements, (x, starts, at, weight, size, out), out.size // rows)

@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 
 @jit
-def _each_row(x, cols, weight, eps, out, rstds, b0, b1):  # type: ignore[no-untyped-def]
+def _each_row(x, cols, weight, eps, out, rstds, b0, b1):
     kind = x.dtype.type
     for r in range(b0, b1):
         row, target = x[r * cols : (r + 1) * cols], out[r * cols : (r + 1) * cols]
@@ -45,12 +45,12 @@ def _each_row(x, cols, weight, eps, out, rstds, b0, b1):  # type: ignore[no-unty
 
 
 @jit
-def _rows(pool, x, cols, weight, eps, out, rstds):  # type: ignore[no-untyped-def]
+def _rows(pool, x, cols, weight, eps, out, rstds):
     parallel_for(pool, _each_row, (x, cols, weight, eps, out, rstds), rstds.size)
 
 
 @jit_sum
-def _projection(g, x, weight):  # type: ignore[no-untyped-def]
+def _projection(g, x, weight):
     total = x.dtype.type(0)
     for i in range(x.size):
         total += g[i] * weight[i] * x[i]
@@ -58,7 +58,7 @@ def _projection(g, x, weight):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _backward_row(g, x, weight, rstd, out, dweight):  # type: ignore[no-untyped-def]
+def _backward_row(g, x, weight, rstd, out, dweight):
     along = _projection(g, x, weight) * rstd / x.dtype.type(out.size)
     for i in range(out.size):
         xhat = x[i] * rstd
@@ -67,7 +67,7 @@ def _backward_row(g, x, weight, rstd, out, dweight):  # type: ignore[no-untyped-
 
 
 @jit
-def _backward_units(g, x, cols, weight, rstds, rows_each, out, parts, b0, b1):  # type: ignore[no-untyped-def]
+def _backward_units(g, x, cols, weight, rstds, rows_each, out, parts, b0, b1):
     """Units of rows; row `b` of `parts` collects ``dweight`` of unit `b`."""
     for unit in range(b0, b1):
         dweight = parts[unit * cols : (unit + 1) * cols]
@@ -79,7 +79,7 @@ def _backward_units(g, x, cols, weight, rstds, rows_each, out, parts, b0, b1):  
 
 
 @jit
-def _backward(pool, g, x, cols, weight, rstds, out, dweight):  # type: ignore[no-untyped-def]
+def _backward(pool, g, x, cols, weight, rstds, out, dweight):
     rows_each = rows_per_unit(cols)
     units = (rstds.size + rows_each - 1) // rows_each
     parts = np.empty(units * cols, x.dtype)

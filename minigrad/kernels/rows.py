@@ -17,7 +17,7 @@ __all__ = [
 
 
 @jit_sum
-def sum_block(x):  # type: ignore[no-untyped-def]
+def sum_block(x):
     """Sum of at most `BLOCK` values in their own dtype, in vector lanes."""
     total = x.dtype.type(0)
     for i in range(x.size):
@@ -26,7 +26,7 @@ def sum_block(x):  # type: ignore[no-untyped-def]
 
 
 @jit_sum
-def squares_block(x, center):  # type: ignore[no-untyped-def]
+def squares_block(x, center):
     """Sum of ``(x - center)**2`` over at most `BLOCK` values, in their dtype."""
     total = x.dtype.type(0)
     for i in range(x.size):
@@ -35,7 +35,7 @@ def squares_block(x, center):  # type: ignore[no-untyped-def]
 
 
 @jit_sum
-def dot(a, b):  # type: ignore[no-untyped-def]
+def dot(a, b):
     """Sum of the products of two rows, in their own dtype."""
     total = a.dtype.type(0)
     for i in range(a.size):
@@ -44,7 +44,7 @@ def dot(a, b):  # type: ignore[no-untyped-def]
 
 
 @jit
-def row_sum(x):  # type: ignore[no-untyped-def]
+def row_sum(x):
     """Sum of a row of any length, as float64: blocks in the row's dtype, added in float64."""
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -53,7 +53,7 @@ def row_sum(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def row_moments(x):  # type: ignore[no-untyped-def]
+def row_moments(x):
     """Mean of a row and sum of its squared deviations, float64.
 
     Each block is read twice while it is in the cache; blocks are joined by Chan, Golub and
@@ -73,7 +73,7 @@ def row_moments(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def row_extreme(x, down):  # type: ignore[no-untyped-def]
+def row_extreme(x, down):
     """Largest value of a row, or the smallest if `down`; NaN if there is one."""
     best = order_key(x[0], down)
     for i in range(x.size):
@@ -82,7 +82,7 @@ def row_extreme(x, down):  # type: ignore[no-untyped-def]
 
 
 @jit
-def copy(acc, row):  # type: ignore[no-untyped-def]
+def copy(acc, row):
     """``acc[i] = row[i]`` (a slice assignment would compile numba's shape errors as well)."""
     for i in range(acc.size):
         acc[i] = row[i]

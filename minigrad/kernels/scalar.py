@@ -43,12 +43,12 @@ def _choose(name: str, x: Any) -> Callable[[Any], Any] | None:
 
 # numba compares the parameters of the two functions below, so neither may be annotated.
 @overload(exp)
-def _exp(x):  # type: ignore[no-untyped-def]
+def _exp(x):
     return _choose("exp", x)
 
 
 @overload(log)
-def _log(x):  # type: ignore[no-untyped-def]
+def _log(x):
     return _choose("log", x)
 
 
@@ -63,7 +63,7 @@ def _flip_negative(builder: Any, bits: Any) -> Any:
     return builder.xor(bits, builder.and_(sign, ir.Constant(kind, 2 ** (kind.width - 1) - 1)))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def order_key(typingctx: Any, x: Any, down: Any) -> Any:
     """Integer that grows with `x`, or falls with it if `down`; NaN comes above all others."""
     key_type = _key_type(x)
@@ -81,7 +81,7 @@ def order_key(typingctx: Any, x: Any, down: Any) -> Any:
     return key_type(x, types.boolean), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def from_order_key(typingctx: Any, key: Any, down: Any) -> Any:
     """The float whose :func:`order_key` is `key`."""
     float_type = {types.int32: types.float32, types.int64: types.float64}.get(key)

@@ -79,7 +79,7 @@ _write_addresses = all_functions(_VECTOR, ROWS)
 
 
 @jit
-def _fill(table):  # type: ignore[no-untyped-def]
+def _fill(table):
     _write_addresses(table.ctypes.data)
 
 
@@ -91,13 +91,13 @@ def _table_address() -> int:
 
 
 @register_jitable
-def _packs(m, n, k, turned):  # type: ignore[no-untyped-def]
+def _packs(m, n, k, turned):
     """Whether `b` is packed: its transpose must be."""
     return turned or (m > 4 * ROWS and n * k > SMALL)
 
 
 @register_jitable
-def _depth(k):  # type: ignore[no-untyped-def]
+def _depth(k):
     """Steps in each block of the inner dimension, nearly equal."""
     blocks = (k + DEPTH - 1) // DEPTH
     return (k + blocks - 1) // blocks
@@ -107,7 +107,7 @@ def _depth(k):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _pack(table, b, b_row, turned, k, n, target):  # type: ignore[no-untyped-def]
+def _pack(table, b, b_row, turned, k, n, target):
     """A block of `b` to panels. `turned`: the transpose is stored, and rows are its columns."""
     if not turned:
         call(load(table + _PACK), (b, b_row, k, n, target, (k + 1) * _ROW))
@@ -119,7 +119,7 @@ def _pack(table, b, b_row, turned, k, n, target):  # type: ignore[no-untyped-def
 
 
 @inner
-def _block(  # type: ignore[no-untyped-def]
+def _block(
     table, m, n, k, a, a_row, a_step, b, b_step, b_panel, start, start_row, add, c, c_row, scale,
 ):  # fmt: skip
     """``c = scale * a @ b``, or that plus what is at `start`; panels of `b` lie `b_panel` apart."""
@@ -147,7 +147,7 @@ def _block(  # type: ignore[no-untyped-def]
 
 
 @inner
-def _multiply(  # type: ignore[no-untyped-def]
+def _multiply(
     table, m, n, k, a, a_row, a_step, b, b_row, turned, packs, start, start_row, add, c, c_row,
     scale, depth, width, memory,
 ):  # fmt: skip
@@ -206,7 +206,7 @@ class _Places(NamedTuple):
 
 
 @Body
-def _tasks(address, b0, b1):  # type: ignore[no-untyped-def]
+def _tasks(address, b0, b1):
     """Parts `b0` to `b1` of all products, each a range of rows times one of panels."""
     at = numbers_at(_Places, address)
     p = numbers_at(_Plan, at.plan)
@@ -234,13 +234,13 @@ def _tasks(address, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _run(pool, entry, a, b, start, c, plan, count):  # type: ignore[no-untyped-def]
+def _run(pool, entry, a, b, start, c, plan, count):
     places = (a.ctypes.data, b.ctypes.data, start.ctypes.data, c.ctypes.data, plan.ctypes.data)
     launch(pool, entry, stack_address(places), count)
 
 
 @jit
-def _run_alone(entry, a, b, start, c, plan, count):  # type: ignore[no-untyped-def]
+def _run_alone(entry, a, b, start, c, plan, count):
     """Without the pool, which small programs need not compile."""
     places = (a.ctypes.data, b.ctypes.data, start.ctypes.data, c.ctypes.data, plan.ctypes.data)
     run_body(entry, stack_address(places), 0, count)
@@ -343,7 +343,7 @@ NOTHING = Packed(0, 0, 0, 0, 1, _ONE)
 
 
 @jit
-def _pack_whole(table, b, turned, k, n, depth, target):  # type: ignore[no-untyped-def]
+def _pack_whole(table, b, turned, k, n, depth, target):
     row = k if turned else n
     step = BYTES if turned else n * BYTES
     panels = (n + COLUMNS - 1) // COLUMNS
@@ -373,7 +373,7 @@ def packed(b: Array, turned: bool) -> tuple[Packed, Array]:
 
 
 @inner
-def times_packed(p, m, a, a_row, start, start_row, add, c, c_row):  # type: ignore[no-untyped-def]
+def times_packed(p, m, a, a_row, start, start_row, add, c, c_row):
     """``c = a @ p`` for `m` rows, or that plus what is at `start`; distances in bytes."""
     panels = (p.n + COLUMNS - 1) // COLUMNS
     for first in range(0, p.k, p.depth):

@@ -48,7 +48,7 @@ _FEW_COLUMNS = 16  # below this, columns are transposed to rows
 
 
 @jit_sum
-def _exp_and_sum(x, top, out):  # type: ignore[no-untyped-def]
+def _exp_and_sum(x, top, out):
     """``out = exp(x - top)``; return its sum. (The argument is never positive.)"""
     total = x.dtype.type(0)
     for i in range(out.size):
@@ -59,7 +59,7 @@ def _exp_and_sum(x, top, out):  # type: ignore[no-untyped-def]
 
 
 @jit_sum
-def _sum_exp(x, top):  # type: ignore[no-untyped-def]
+def _sum_exp(x, top):
     """Sum of ``exp(x - top)``."""
     total = x.dtype.type(0)
     for i in range(x.size):
@@ -68,13 +68,13 @@ def _sum_exp(x, top):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _exp_in_place(x):  # type: ignore[no-untyped-def]
+def _exp_in_place(x):
     for i in range(x.size):
         x[i] = exp(x[i])
 
 
 @jit
-def _exp_short_rows(x, cols, out, tops, totals):  # type: ignore[no-untyped-def]
+def _exp_short_rows(x, cols, out, tops, totals):
     """As :func:`_exp_and_sum` for joined rows of `cols` values, with one ``exp`` loop for all."""
     for r in range(tops.size):
         row, target = x[r * cols : (r + 1) * cols], out[r * cols : (r + 1) * cols]
@@ -88,7 +88,7 @@ def _exp_short_rows(x, cols, out, tops, totals):  # type: ignore[no-untyped-def]
 
 
 @jit
-def rows_logsumexp(x, cols, scratch, tops, lse):  # type: ignore[no-untyped-def]
+def rows_logsumexp(x, cols, scratch, tops, lse):
     """``lse[r] = log(sum(exp(row r)))`` for ``lse.size`` rows; their maxima in `tops`.
 
     NaN where the maximum is infinite, which is what log-softmax makes of it. `scratch` has room
@@ -109,13 +109,13 @@ def rows_logsumexp(x, cols, scratch, tops, lse):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _scale(x, factor):  # type: ignore[no-untyped-def]
+def _scale(x, factor):
     for i in range(x.size):
         x[i] *= factor
 
 
 @jit
-def _softmax_each_row(x, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _softmax_each_row(x, cols, out, b0, b1):
     one = x.dtype.type(1)
     group = JOINED // cols if cols < SHORT else 1
     tops, totals = np.empty(group, x.dtype), np.empty(group, x.dtype)
@@ -132,12 +132,12 @@ def _softmax_each_row(x, cols, out, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _softmax_rows(pool, x, cols, out):  # type: ignore[no-untyped-def]
+def _softmax_rows(pool, x, cols, out):
     parallel_for(pool, _softmax_each_row, (x, cols, out), x.size // cols)
 
 
 @jit
-def _log_softmax_each_row(x, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _log_softmax_each_row(x, cols, out, b0, b1):
     group = JOINED // cols + 1
     scratch = np.empty(JOINED, x.dtype)
     tops, lse = np.empty(group, x.dtype), np.empty(group, x.dtype)
@@ -152,12 +152,12 @@ def _log_softmax_each_row(x, cols, out, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _log_softmax_rows(pool, x, cols, out):  # type: ignore[no-untyped-def]
+def _log_softmax_rows(pool, x, cols, out):
     parallel_for(pool, _log_softmax_each_row, (x, cols, out), x.size // cols)
 
 
 @jit
-def _logsumexp_each_row(x, cols, tops, out, b0, b1):  # type: ignore[no-untyped-def]
+def _logsumexp_each_row(x, cols, tops, out, b0, b1):
     scratch = np.empty(JOINED, x.dtype)
     rows_logsumexp(x[b0 * cols :], cols, scratch, tops[b0:b1], out[b0:b1])
     for r in range(b0, b1):
@@ -166,13 +166,13 @@ def _logsumexp_each_row(x, cols, tops, out, b0, b1):  # type: ignore[no-untyped-
 
 
 @jit
-def _logsumexp_rows(pool, x, cols, out):  # type: ignore[no-untyped-def]
+def _logsumexp_rows(pool, x, cols, out):
     tops = np.empty(out.size, x.dtype)
     parallel_for(pool, _logsumexp_each_row, (x, cols, tops, out), out.size)
 
 
 @jit
-def _softmax_backward_each_row(g, y, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _softmax_backward_each_row(g, y, cols, out, b0, b1):
     for r in range(b0, b1):
         grad, value = g[r * cols : (r + 1) * cols], y[r * cols : (r + 1) * cols]
         target = out[r * cols : (r + 1) * cols]
@@ -182,18 +182,18 @@ def _softmax_backward_each_row(g, y, cols, out, b0, b1):  # type: ignore[no-unty
 
 
 @jit
-def _softmax_backward_rows(pool, g, y, cols, out):  # type: ignore[no-untyped-def]
+def _softmax_backward_rows(pool, g, y, cols, out):
     parallel_for(pool, _softmax_backward_each_row, (g, y, cols, out), g.size // cols)
 
 
 @jit
-def _exp_to(x, out):  # type: ignore[no-untyped-def]
+def _exp_to(x, out):
     for i in range(out.size):
         out[i] = exp(x[i])
 
 
 @jit
-def _log_softmax_backward_each_row(g, y, cols, out, b0, b1):  # type: ignore[no-untyped-def]
+def _log_softmax_backward_each_row(g, y, cols, out, b0, b1):
     group = JOINED // cols + 1
     for first in range(b0, b1, group):
         stop = smaller(first + group, b1)
@@ -206,7 +206,7 @@ def _log_softmax_backward_each_row(g, y, cols, out, b0, b1):  # type: ignore[no-
 
 
 @jit
-def _log_softmax_backward_rows(pool, g, y, cols, out):  # type: ignore[no-untyped-def]
+def _log_softmax_backward_rows(pool, g, y, cols, out):
     parallel_for(pool, _log_softmax_backward_each_row, (g, y, cols, out), g.size // cols)
 
 
@@ -214,20 +214,20 @@ def _log_softmax_backward_rows(pool, g, y, cols, out):  # type: ignore[no-untype
 
 
 @jit
-def _add_exp(row, tops, totals, out):  # type: ignore[no-untyped-def]
+def _add_exp(row, tops, totals, out):
     for i in range(out.size):
         out[i] = exp(row[i] - tops[i])
         totals[i] += out[i]
 
 
 @jit
-def _maximum_in_place(tops, row):  # type: ignore[no-untyped-def]
+def _maximum_in_place(tops, row):
     for i in range(tops.size):
         tops[i] = maximum(tops[i], row[i])
 
 
 @jit
-def _softmax_panels(x, rows, cols, logarithm, out, b0, b1):  # type: ignore[no-untyped-def]
+def _softmax_panels(x, rows, cols, logarithm, out, b0, b1):
     """Units `b0` to `b1`, each a panel of columns of one slab."""
     one = x.dtype.type(1)
     panels = (cols + _PANEL - 1) // _PANEL
@@ -258,14 +258,14 @@ def _softmax_panels(x, rows, cols, logarithm, out, b0, b1):  # type: ignore[no-u
 
 
 @jit
-def _softmax_columns(pool, x, rows, cols, logarithm, out):  # type: ignore[no-untyped-def]
+def _softmax_columns(pool, x, rows, cols, logarithm, out):
     """Softmax (its logarithm if `logarithm`) along the middle of ``(A, B, C)``."""
     units = x.size // (rows * cols) * ((cols + _PANEL - 1) // _PANEL)
     parallel_for(pool, _softmax_panels, (x, rows, cols, logarithm, out), units)
 
 
 @jit
-def _softmax_backward_panels(g, y, rows, cols, logarithm, out, b0, b1):  # type: ignore[no-untyped-def]
+def _softmax_backward_panels(g, y, rows, cols, logarithm, out, b0, b1):
     panels = (cols + _PANEL - 1) // _PANEL
     all_totals = np.empty(_PANEL, g.dtype)
     for unit in range(b0, b1):
@@ -291,7 +291,7 @@ def _softmax_backward_panels(g, y, rows, cols, logarithm, out, b0, b1):  # type:
 
 
 @jit
-def _softmax_backward_columns(pool, g, y, rows, cols, logarithm, out):  # type: ignore[no-untyped-def]
+def _softmax_backward_columns(pool, g, y, rows, cols, logarithm, out):
     units = g.size // (rows * cols) * ((cols + _PANEL - 1) // _PANEL)
     parallel_for(pool, _softmax_backward_panels, (g, y, rows, cols, logarithm, out), units)
 

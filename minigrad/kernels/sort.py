@@ -25,7 +25,7 @@ _PLACE = np.uint64(0xFFFFFFFF)
 
 
 @jit
-def _pack_units(x, length, descending, keys, b0, b1):  # type: ignore[no-untyped-def]
+def _pack_units(x, length, descending, keys, b0, b1):
     zero = x.dtype.type(0)
     for row in range(b0, b1):
         line, out = x[row * length : (row + 1) * length], keys[row * length : (row + 1) * length]
@@ -36,7 +36,7 @@ def _pack_units(x, length, descending, keys, b0, b1):  # type: ignore[no-untyped
 
 
 @jit
-def _pack(pool, x, length, descending, keys):  # type: ignore[no-untyped-def]
+def _pack(pool, x, length, descending, keys):
     parallel_for(pool, _pack_units, (x, length, descending, keys), x.size // length)
 
 

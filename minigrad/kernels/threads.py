@@ -435,7 +435,7 @@ class _Pool:
 
     def _start(self, threads: int) -> int:
         for function in (_helper, _ask_to_stop):  # here and now, not in the new threads
-            function.compile((types.int64,))  # type: ignore[attr-defined]
+            function.compile((types.int64,))
         self.address = _new_pool_memory(threads)
         for i in range(1, threads):
             helper = threading.Thread(

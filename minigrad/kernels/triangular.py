@@ -29,7 +29,7 @@ _PARALLEL = 100_000
 
 
 @jit
-def _substitute(a, x, upper, unit, b0, b1):  # type: ignore[no-untyped-def]
+def _substitute(a, x, upper, unit, b0, b1):
     """Solve ``a[m] y = x[m]`` into ``x[m]``, row by row: forwards, or backwards if `upper`."""
     n, columns = x.shape[1], x.shape[2]
     for m in range(b0, b1):
@@ -48,7 +48,7 @@ def _substitute(a, x, upper, unit, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _substitute_all(pool, a, x, upper, unit):  # type: ignore[no-untyped-def]
+def _substitute_all(pool, a, x, upper, unit):
     parallel_for(pool, _substitute, (a, x, upper, unit), a.shape[0])
 
 
@@ -104,7 +104,7 @@ def solve(a: Array, b: Array, upper: bool, unit: bool) -> Array:
 
 
 @jit
-def _eliminate(a, pivots, pivoting, b0, b1):  # type: ignore[no-untyped-def]
+def _eliminate(a, pivots, pivoting, b0, b1):
     """Gaussian elimination of ``a[m]`` in place, the largest of each column first."""
     rows, columns = a.shape[1], a.shape[2]
     for m in range(b0, b1):
@@ -131,7 +131,7 @@ def _eliminate(a, pivots, pivoting, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _eliminate_all(pool, a, pivots, pivoting):  # type: ignore[no-untyped-def]
+def _eliminate_all(pool, a, pivots, pivoting):
     parallel_for(pool, _eliminate, (a, pivots, pivoting), a.shape[0])
 
 

@@ -261,7 +261,7 @@ class ResNet(nn.Module):
             for module in self.modules():
                 if isinstance(module, (BasicBlock, Bottleneck)):
                     last = module.bn2 if isinstance(module, BasicBlock) else module.bn3
-                    nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+                    nn.init.zeros_(last.weight)
 
     def _make_layer(
         self, block: type[Any], planes: int, blocks: int, stride: int = 1, dilate: bool = False

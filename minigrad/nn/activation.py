@@ -103,7 +103,7 @@ class ReLU(_Inplace):
         """The activation, element by element."""
         if self.__dict__["inplace"]:
             return F.relu_(input)
-        return e.relu(input)  # type: ignore[no-any-return]
+        return e.relu(input)
 
 
 class ReLU6(_Inplace):

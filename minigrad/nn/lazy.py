@@ -151,7 +151,7 @@ class LazyLinear(LazyModuleMixin, Linear):
         if not self.has_uninitialized_params() and self.in_features:
             super().reset_parameters()
 
-    def initialize_parameters(self, input: Tensor) -> None:  # type: ignore[override]
+    def initialize_parameters(self, input: Tensor) -> None:
         """Find `in_features`."""
         size = input.array.shape[-1]
         if self.has_uninitialized_params():
@@ -302,7 +302,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         if not self.has_uninitialized_params() and self.num_features:
             super().reset_parameters()
 
-    def initialize_parameters(self, input: Tensor) -> None:  # type: ignore[override]
+    def initialize_parameters(self, input: Tensor) -> None:
         """Find `num_features`."""
         lazy = [t for t in (*self._parameters.values(), *self._buffers.values()) if is_lazy(t)]
         if lazy:

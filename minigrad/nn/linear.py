@@ -241,7 +241,7 @@ class Maxout(Module):
         """``max_p(input @ weight_p.T + bias_p)``."""
         pieces = linear(input, self.weight, self.bias)
         shape = (*input.array.shape[:-1], self.out_features, self.num_pieces)
-        return r.amax(reshape(pieces, shape), -1)  # type: ignore[no-any-return]
+        return r.amax(reshape(pieces, shape), -1)
 
     def extra_repr(self) -> str:
         """The sizes."""
@@ -267,7 +267,7 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The input with fewer dimensions."""
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[attr-defined, no-any-return]
+        return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         """The dimensions."""

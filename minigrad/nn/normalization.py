@@ -216,7 +216,7 @@ class _InstanceNorm(_NormBase):
                 f"expected input's size at dim={channel} to match num_features "
                 f"({self.num_features}), but got: {input.array.shape[channel]}."
             )
-        batch = input if channel else input.unsqueeze(0)  # type: ignore[attr-defined]
+        batch = input if channel else input.unsqueeze(0)
         by_input = self.training or not self.track_running_stats
         momentum = 0.0 if self.momentum is None else self.momentum
         y = F.instance_norm(
@@ -229,7 +229,7 @@ class _InstanceNorm(_NormBase):
             momentum,
             self.eps,
         )
-        return y if channel else y.squeeze(0)  # type: ignore[attr-defined, no-any-return]
+        return y if channel else y.squeeze(0)
 
 
 class InstanceNorm1d(_InstanceNorm):

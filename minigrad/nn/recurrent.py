@@ -291,7 +291,7 @@ class RNNBase(Module):
         if unbatched:
             input = input.unsqueeze(0 if self.batch_first else 1)
             if hx is not None:
-                hx = self._state_from([s.unsqueeze(1) for s in self._states_of(hx)])  # type: ignore[attr-defined]
+                hx = self._state_from([s.unsqueeze(1) for s in self._states_of(hx)])
         hx = self._zeros(input, None) if hx is None else hx
         self.check_forward_args(input, hx, None)
         if self.batch_first:
@@ -306,7 +306,7 @@ class RNNBase(Module):
             output = output.transpose(0, 1)
         if unbatched:
             output = output.squeeze(0 if self.batch_first else 1)
-            states = [s.squeeze(1) for s in states]  # type: ignore[attr-defined]
+            states = [s.squeeze(1) for s in states]
         return output, self._state_from(states)
 
     def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:

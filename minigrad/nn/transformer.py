@@ -36,7 +36,7 @@ Activation = str | Callable[[Tensor], Tensor]
 
 def causal_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
     """-inf above the diagonal, 0 elsewhere: position i sees the positions 0 to i."""
-    return triu(full((size, size), -np.inf, dtype=dtype, device=device), 1)  # type: ignore[no-any-return]
+    return triu(full((size, size), -np.inf, dtype=dtype, device=device), 1)
 
 
 def _is_causal(mask: Tensor | None, hint: bool | None, x: Tensor, batch_first: bool) -> bool:

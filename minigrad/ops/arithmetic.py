@@ -155,7 +155,7 @@ def fmod(input: Any, other: Any) -> Tensor:
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """To the nearest whole number, halves to even; or to so many decimals."""
     if input.array.dtype.kind != "f":
-        return input.clone()  # type: ignore[attr-defined, no-any-return]
+        return input.clone()
     if decimals == 0:
         return e._round(input)
     scale = 10.0 ** abs(decimals)
@@ -484,7 +484,7 @@ class _OnTensors:
 
     @staticmethod
     def add(a: Tensor, b: Tensor) -> Tensor:
-        return _plus(a, b)  # type: ignore[no-any-return]
+        return _plus(a, b)
 
     @staticmethod
     def sum_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -82,7 +82,7 @@ def reducing(
     if axes:
         return apply(op, (x,), (_shift(axes), *rest))
     # A number is reduced over no dimensions, which must not come to mean all of them.
-    one = x.reshape((*x.array.shape, 1))  # type: ignore[attr-defined]
+    one = x.reshape((*x.array.shape, 1))
     return apply(op, (one,), ((x.array.ndim,), *rest)).reshape(x.array.shape)
 
 
@@ -102,7 +102,7 @@ def lined_up(t: Tensor, ndim: int) -> Tensor:
     if missing <= 0:
         return t
     size, *shape = t.array.shape
-    return t.reshape((size, *(1,) * missing, *shape))  # type: ignore[attr-defined, no-any-return]
+    return t.reshape((size, *(1,) * missing, *shape))
 
 
 def each(
@@ -115,10 +115,7 @@ def each(
     size = inputs[0].array.shape[0]
     if size == 0:
         raise RuntimeError(f"vmap: {op.name} needs at least one example, and the batch is empty")
-    rows = [
-        apart(t) if b else (t[0],) * size  # type: ignore[index]
-        for t, b in zip(inputs, batched, strict=True)
-    ]
+    rows = [apart(t) if b else (t[0],) * size for t, b in zip(inputs, batched, strict=True)]
     results = [apply(op, row, params) for row in zip(*rows, strict=True)]
     if op.results == 1:
         return stack(results)
@@ -163,5 +160,5 @@ def apart(t: Tensor) -> tuple[Tensor, ...]:
     """The entries of an ordinary tensor along dimension 0."""
     size = t.array.shape[0]
     if size <= 1 or hasattr(t, "levels"):
-        return tuple(t[i] for i in range(size))  # type: ignore[index]
+        return tuple(t[i] for i in range(size))
     return apply(_Apart(size), (t,))  # type: ignore[no-any-return]

@@ -121,7 +121,7 @@ def asarray(
 ) -> Tensor:
     """As :func:`as_tensor`, with a choice to copy."""
     t = as_tensor(obj, dtype, device)
-    t = t.clone() if copy else t  # type: ignore[attr-defined]
+    t = t.clone() if copy else t
     return t.requires_grad_() if requires_grad else t
 
 
@@ -401,7 +401,7 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
             raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(a).__name__}")
     result: Any = self if kind is None else cast(self, as_dtype(kind).numpy)
     if copy and result is self:
-        return result.clone(memory_format=form)  # type: ignore[no-any-return]
+        return result.clone(memory_format=form)
     if form is contiguous_format and result is not self:
         return result.contiguous()  # type: ignore[no-any-return]
     return result  # type: ignore[no-any-return]

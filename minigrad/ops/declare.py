@@ -422,7 +422,7 @@ class Primitive(Op):
         finally:
             restore(token)
         if parts.__class__ is tuple or parts.__class__ is list:
-            return parts  # type: ignore[no-any-return]
+            return parts
         return (np.asarray(parts),)  # numpy turns 0-dim results into scalars
 
 

@@ -10,7 +10,7 @@ _ALL_DIMS = [tuple(range(n)) for n in range(65)]  # numpy has at most 64
 def wrap_dim(dim: Any, ndim: int, name: str) -> int:
     """A dimension counted from the front; out of range is an IndexError as in PyTorch."""
     if dim.__class__ is int and 0 <= dim < ndim:
-        return dim  # type: ignore[no-any-return]
+        return dim
     try:
         dim = dim.__index__()
     except AttributeError:

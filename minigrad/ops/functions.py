@@ -147,7 +147,7 @@ def one_by_one(
 
 def all_values(t: Tensor) -> np.ndarray[Any, Any]:
     """The elements, of all examples if there are many: to check that they are valid."""
-    return t.array if engine.batching is None else engine.batching.values(t)  # type: ignore[no-any-return]
+    return t.array if engine.batching is None else engine.batching.values(t)
 
 
 @overload

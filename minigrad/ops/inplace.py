@@ -53,7 +53,7 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
             f"{name}: result type {result.dtype} can't be cast to the desired output type {x.dtype}"
         )
     if result._requires_grad and result.array.dtype != x.array.dtype:
-        result = result.to(x.dtype)  # type: ignore[attr-defined]
+        result = result.to(x.dtype)
     try:
         x.array[...] = result.array
     except NoValues:
@@ -177,7 +177,7 @@ class _ReplacePart:
         for op, params in node.params:
             part = op.forward([part], params)
         part[...] = 0
-        return g * Tensor(outside), inside  # type: ignore[operator]
+        return g * Tensor(outside), inside
 
 
 class _ReplaceElements(_ReplacePart):
@@ -196,9 +196,9 @@ class _ReplaceElements(_ReplacePart):
         found, known = node.params
         outside = np.ones(g.array.size, g.array.dtype)
         outside[found[known]] = 0
-        flat: Any = g.reshape(-1)  # type: ignore[attr-defined]
+        flat: Any = g.reshape(-1)
         part = flat[Tensor(found)] * Tensor(known.astype(g.array.dtype))
-        return g * Tensor(outside.reshape(g.array.shape)), part  # type: ignore[operator]
+        return g * Tensor(outside.reshape(g.array.shape)), part
 
 
 def _replace_part(root: Tensor, view: Tensor, node: Node) -> Node:

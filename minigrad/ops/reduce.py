@@ -193,7 +193,7 @@ _cumsum = primitive(
 
 
 def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
-    return g.flip(dim).cumsum(dim).flip(dim)  # type: ignore[attr-defined, no-any-return]
+    return g.flip(dim).cumsum(dim).flip(dim)
 
 
 @public(inplace=True)
@@ -276,10 +276,10 @@ def _search(input: Tensor, dim: Any, keepdim: bool, find: OpFunction, name: str)
     x = input.array
     d = wrap_dim(dim, x.ndim, name)
     if not x.ndim:
-        return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))  # type: ignore[attr-defined]
+        return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))
     _nonempty(input, (d,), name)
     indices = find((input,), (d, True))
-    values = input.gather(d, indices)  # type: ignore[attr-defined]
+    values = input.gather(d, indices)
     if keepdim:
         return ValuesIndices(values, indices)
     shape = tuple(n for i, n in enumerate(x.shape) if i != d)
@@ -423,7 +423,7 @@ def std(
     correction: Any = 1,
 ) -> Tensor:
     """The standard deviation, the root of :func:`var`."""
-    return _root(_var(*_var_args(input, dim, unbiased, correction, keepdim, "std")))  # type: ignore[no-any-return]
+    return _root(_var(*_var_args(input, dim, unbiased, correction, keepdim, "std")))
 
 
 @public
@@ -499,7 +499,7 @@ def norm(
     if p == -float("inf"):
         return _amin((e.abs(x),), (axes, keepdim))
     if p == 0:
-        return _sum((cast(x != 0, x.array.dtype),), (axes, keepdim))  # type: ignore[arg-type]
+        return _sum((cast(x != 0, x.array.dtype),), (axes, keepdim))
     if p == 1:
         return _sum((e.abs(x),), (axes, keepdim))
     return _sum((e.abs(x) ** p,), (axes, keepdim)) ** (1.0 / p)  # type: ignore[no-any-return]

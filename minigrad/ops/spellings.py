@@ -107,7 +107,7 @@ def get_device(input: Tensor) -> int:
 @method
 def ndimension(self: Tensor) -> int:
     """The number of dimensions."""
-    return self.array.ndim  # type: ignore[no-any-return]
+    return self.array.ndim
 
 
 @method

@@ -99,7 +99,7 @@ class LBFGS(Optimizer):
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
 
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any]) -> Any:
         """Make up to `max_iter` iterations.
 
         Parameters
@@ -117,7 +117,7 @@ class LBFGS(Optimizer):
         state.setdefault("n_iter", 0)
         search = group["line_search_fn"]
 
-        @enable_grad()  # type: ignore[untyped-decorator]
+        @enable_grad()
         def evaluate() -> tuple[Any, float, Array]:
             result = closure()
             state["func_evals"] += 1

@@ -106,9 +106,7 @@ def best_of(f: Callable[[float], float], rates: Iterable[float]) -> tuple[float,
 class _LineSearchGD(Optimizer):
     """Gradient descent whose step is found by `_choose`."""
 
-    def step(  # type: ignore[override]
-        self, closure: Callable[[], Any], loss: Callable[[], Any] | None = None
-    ) -> Any:
+    def step(self, closure: Callable[[], Any], loss: Callable[[], Any] | None = None) -> Any:
         """Go down the gradient, by a step that is found by trying.
 
         Parameters

@@ -355,4 +355,4 @@ def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
 
 def _copied_options(group: dict[str, Any]) -> dict[str, Any]:
     """The options of a group; numbers kept in tensors are copied."""
-    return {k: v.clone() if isinstance(v, Tensor) else v for k, v in group.items()}  # type: ignore[attr-defined]
+    return {k: v.clone() if isinstance(v, Tensor) else v for k, v in group.items()}

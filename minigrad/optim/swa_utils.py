@@ -74,7 +74,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
     """
     _check_decay(decay)
 
-    @no_grad()  # type: ignore[untyped-decorator]
+    @no_grad()
     def ema_update(ema_param: Any, current_param: Any, num_averaged: Any) -> Any:
         return decay * ema_param + (1 - decay) * current_param
 
@@ -101,7 +101,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> AverageAll:
     """
     _check_decay(decay)
 
-    @no_grad()  # type: ignore[untyped-decorator]
+    @no_grad()
     def ema_update(ema_params: Tensors, current_params: Tensors, num_averaged: Any) -> None:
         for ema, current in zip(ema_params, current_params, strict=True):
             if ema.is_floating_point():
@@ -121,7 +121,7 @@ def get_swa_avg_fn() -> Average:
         For ``avg_fn`` of :class:`AveragedModel`, see :func:`get_ema_avg_fn`.
     """
 
-    @no_grad()  # type: ignore[untyped-decorator]
+    @no_grad()
     def swa_update(averaged_param: Any, current_param: Any, num_averaged: Any) -> Any:
         return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
 
@@ -137,7 +137,7 @@ def get_swa_multi_avg_fn() -> AverageAll:
         For ``multi_avg_fn`` of :class:`AveragedModel`.
     """
 
-    @no_grad()  # type: ignore[untyped-decorator]
+    @no_grad()
     def swa_update(averaged: Tensors, current: Tensors, num_averaged: Any) -> None:
         weight = float(1 / (num_averaged + 1))
         for average, new in zip(averaged, current, strict=True):
@@ -228,10 +228,7 @@ class AveragedModel(Module):
             raise TypeError(
                 f"update_parameters(): model must be a Module, not {type(model).__name__}"
             )
-        averages, weights = [
-            [t.detach() for t in self._averaged(m)]  # type: ignore[attr-defined]
-            for m in (self.module, model)
-        ]
+        averages, weights = [[t.detach() for t in self._averaged(m)] for m in (self.module, model)]
         with no_grad():
             if self.n_averaged.item() == 0:
                 for average, weight in zip(averages, weights, strict=True):
@@ -245,7 +242,7 @@ class AveragedModel(Module):
                     average_all(some, new, self.n_averaged)
             if not self.use_buffers:
                 for ours, theirs in zip(self.module.buffers(), model.buffers(), strict=True):
-                    ours.detach().copy_(theirs.detach())  # type: ignore[attr-defined]
+                    ours.detach().copy_(theirs.detach())
             self.n_averaged += 1
 
     def _averaged(self, module: Module) -> Iterable[Tensor]:

@@ -68,7 +68,7 @@ class Packer:
             return self._dict(value, where, depth)
         for kind, name in ((Size, "$size"), (tuple, "$tuple"), (list, "$list"), (set, "$set")):
             if isinstance(value, kind):
-                parts = enumerate(value)  # type: ignore[var-annotated, arg-type]
+                parts = enumerate(value)
                 return {name: [self._part(v, i, where, depth) for i, v in parts]}
         return self._other(value, where)
 

@@ -54,7 +54,7 @@ def train_epoch(
     for x, y in loader:
         optimizer.zero_grad()
         value = loss(model(x), y)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimizer.step()
         total += float(value.item()) * len(x)
         count += len(x)

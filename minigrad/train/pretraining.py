@@ -154,4 +154,4 @@ def _decoder(block: Sequential, tied: bool) -> Module:
 def _features(block: Sequential, data: Tensor) -> Tensor:
     """What a trained layer makes of all the data."""
     with evaluating(block), no_grad():
-        return cat([block(data[i : i + _BATCH]) for i in range(0, len(data), _BATCH)])  # type: ignore[no-any-return]
+        return cat([block(data[i : i + _BATCH]) for i in range(0, len(data), _BATCH)])

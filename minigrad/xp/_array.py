@@ -51,7 +51,7 @@ class Array(Tensor):
     __slots__ = ()
 
     @property
-    def size(self) -> Any:  # type: ignore[override]
+    def size(self) -> Any:
         """The number of elements; called as PyTorch's ``size()``, the shape."""
         count = _Count(self.array.size)
         count.shape = self.shape
@@ -120,7 +120,7 @@ def wrap(t: Any, *given: Any) -> Array:
     returned.
     """
     if t.__class__ is Array:
-        return t  # type: ignore[no-any-return]
+        return t
     if t.__class__ is not Tensor or any(t is g for g in given):
         t = PUBLIC["reshape"](t, t.array.shape)
     t.__class__ = Array

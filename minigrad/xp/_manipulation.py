@@ -202,7 +202,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
             raise ValueError(f"take(): axis must be given for {t.ndim} dimensions")
         axis = 0
     (axis,) = axes_of(axis, t.ndim, "take")
-    return wrap(t[(slice(None),) * axis + (cast(index, dtypes.int64.numpy),)])  # type: ignore[index]
+    return wrap(t[(slice(None),) * axis + (cast(index, dtypes.int64.numpy),)])
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Array:

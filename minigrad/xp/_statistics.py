@@ -228,7 +228,7 @@ def _cumulative(name: str, known: str, start: int, text: str) -> Any:
 
 def _first(first: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
     """What stands before no entries: one of them, unless there are no rows at all."""
-    return first if shape[axis] == 0 else PUBLIC["cat"]([first, Tensor(  # type: ignore[no-any-return]
+    return first if shape[axis] == 0 else PUBLIC["cat"]([first, Tensor(
         np.empty(shape, first.array.dtype))], axis)  # fmt: skip
 
 

@@ -126,7 +126,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
         raise ValueError(
             f"vecdot(): the vectors have sizes {a.array.shape[axis]} and {b.array.shape[axis]}"
         )
-    product: Any = a * b  # type: ignore[operator]
+    product: Any = a * b
     if a.dtype.is_floating_point:
         return wrap(product.sum(axis))
     return wrap(Tensor(np.asarray(np.sum(product.array, axis, dtype=a.array.dtype))))

@@ -148,7 +148,7 @@ class Names(Dataset[tuple[Any, Any]]):
         padded = np.concatenate(
             [np.zeros((len(self._x), block_size - 1), np.int64), self._x], axis=1
         )
-        windows = np.lib.stride_tricks.sliding_window_view(padded, block_size, 1)  # type: ignore[call-overload]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, block_size, 1)
         real = np.arange(self._y.shape[1]) <= np.fromiter(map(len, self.names), np.int64)[:, None]
         return Tensor(np.ascontiguousarray(windows[real])), Tensor(self._y[real])
 

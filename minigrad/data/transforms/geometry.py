@@ -47,7 +47,7 @@ def _windows(x: Array, size: tuple[int, int], rows: Array, columns: Array) -> Ar
 
     One fancy index into a view of all windows: numpy copies each window row by row.
     """
-    every = sliding_window_view(x, size, (2, 3))  # type: ignore[call-overload]
+    every = sliding_window_view(x, size, (2, 3))
     return np.ascontiguousarray(every[np.arange(len(x)), :, rows, columns])
 
 

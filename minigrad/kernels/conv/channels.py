@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 @jit
-def _add_to_planes(y, bias, size, b0, b1):  # type: ignore[no-untyped-def]
+def _add_to_planes(y, bias, size, b0, b1):
     for b in range(b0, b1):
         shift = bias[b % bias.size]
         plane = y[b * size : (b + 1) * size]
@@ -26,7 +26,7 @@ def _add_to_planes(y, bias, size, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_bias(pool, y, bias, size, planes):  # type: ignore[no-untyped-def]
+def _add_bias(pool, y, bias, size, planes):
     parallel_for(pool, _add_to_planes, (y, bias, size), planes)
 
 
@@ -48,7 +48,7 @@ def add_bias(y: Array, bias: Array) -> None:
 
 
 @jit
-def _sum_each_channel(g, size, out, b0, b1):  # type: ignore[no-untyped-def]
+def _sum_each_channel(g, size, out, b0, b1):
     images = g.size // (size * out.size)
     for c in range(b0, b1):
         total = 0.0
@@ -59,7 +59,7 @@ def _sum_each_channel(g, size, out, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _sum_channels(pool, g, size, out):  # type: ignore[no-untyped-def]
+def _sum_channels(pool, g, size, out):
     parallel_for(pool, _sum_each_channel, (g, size, out), out.size)
 
 

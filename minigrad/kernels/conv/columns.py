@@ -36,7 +36,7 @@ def grid_of(sizes: Ints, out: Ints, how: Geometry) -> Ints:
 
 
 @jit
-def _inside(size, first, step, count):  # type: ignore[no-untyped-def]
+def _inside(size, first, step, count):
     """The range of outputs ``o < count`` that read inside: ``0 <= first + o * step < size``."""
     low = 0 if first >= 0 else (step - 1 - first) // step
     high = 0 if first >= size else (size - 1 - first) // step + 1
@@ -44,7 +44,7 @@ def _inside(size, first, step, count):  # type: ignore[no-untyped-def]
     return low, larger(low, smaller(high, count))
 
 
-def stretch(x, first, size):  # type: ignore[no-untyped-def]
+def stretch(x, first, size):
     """The elements ``x[first:first + size]``, which are known to exist; for jitted code.
 
     A slice looks for negative numbers and ends beyond the array, and counts references; for the
@@ -54,12 +54,12 @@ def stretch(x, first, size):  # type: ignore[no-untyped-def]
 
 
 @overload(stretch, inline="always")
-def _stretch(x, first, size):  # type: ignore[no-untyped-def]
+def _stretch(x, first, size):
     return lambda x, first, size: row_at(address(x, first), size, x)
 
 
 @jit
-def _copy_line(line, x, at, step, low, high):  # type: ignore[no-untyped-def]
+def _copy_line(line, x, at, step, low, high):
     """Outputs `low` to `high` read ``x[at + o * step]``, the others the padding."""
     head, inner = stretch(line, 0, low), stretch(line, low, high - low)
     tail = stretch(line, high, line.size - high)
@@ -78,7 +78,7 @@ def _copy_line(line, x, at, step, low, high):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_line(line, x, at, step, low, high):  # type: ignore[no-untyped-def]
+def _add_line(line, x, at, step, low, high):
     """The opposite of :func:`_copy_line`."""
     inner = stretch(line, low, high - low)
     image = stretch(x, at + low * step, inner.size * step)
@@ -91,7 +91,7 @@ def _add_line(line, x, at, step, low, high):  # type: ignore[no-untyped-def]
 
 
 @jit
-def walk(x, start, channels, grid, p0, p1, columns, row, distance, back):  # type: ignore[no-untyped-def]
+def walk(x, start, channels, grid, p0, p1, columns, row, distance, back):
     """Columns of the outputs `p0` to `p1` of one image; `back` adds them to the image instead.
 
     The image begins at ``x[start]``, the first row of the columns at ``columns[row]``; rows are
@@ -131,7 +131,7 @@ def walk(x, start, channels, grid, p0, p1, columns, row, distance, back):  # typ
 
 
 @jit
-def _each_channel(x, columns, grid, back, b0, b1):  # type: ignore[no-untyped-def]
+def _each_channel(x, columns, grid, back, b0, b1):
     volume, positions = grid[0] * grid[1] * grid[2], grid[6] * grid[7] * grid[8]
     taps = grid[3] * grid[4] * grid[5]
     for b in range(b0, b1):
@@ -139,7 +139,7 @@ def _each_channel(x, columns, grid, back, b0, b1):  # type: ignore[no-untyped-de
 
 
 @jit
-def _walk_all(pool, x, columns, grid, back, channels):  # type: ignore[no-untyped-def]
+def _walk_all(pool, x, columns, grid, back, channels):
     parallel_for(pool, _each_channel, (x, columns, grid, back), channels)
 
 

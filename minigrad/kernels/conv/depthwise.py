@@ -64,19 +64,19 @@ def _plan(x_shape: Ints, outputs: int, how: Geometry) -> tuple[Ints, Ints, Ints,
 
 
 @jit_sum
-def _add_one(plane, source, a):  # type: ignore[no-untyped-def]
+def _add_one(plane, source, a):
     for i in range(plane.size):
         plane[i] += a * source[i]
 
 
 @jit_sum
-def _add_three(plane, first, second, third, a, b, c):  # type: ignore[no-untyped-def]
+def _add_three(plane, first, second, third, a, b, c):
     for i in range(plane.size):
         plane[i] += a * first[i] + b * second[i] + c * third[i]
 
 
 @jit_sum
-def _dot(plane, source):  # type: ignore[no-untyped-def]
+def _dot(plane, source):
     total = plane.dtype.type(0)
     for i in range(plane.size):
         total += plane[i] * source[i]
@@ -84,13 +84,13 @@ def _dot(plane, source):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _clear(x):  # type: ignore[no-untyped-def]
+def _clear(x):
     for i in range(x.size):
         x[i] = 0
 
 
 @jit
-def _copy_line(inside, line, step, back):  # type: ignore[no-untyped-def]
+def _copy_line(inside, line, step, back):
     """Every `step`-th number of a line into the frame, or `back`."""
     if step == 1 and back:
         for i in range(inside.size):
@@ -107,7 +107,7 @@ def _copy_line(inside, line, step, back):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _copy_plane(plane, width, x, start, count, length, back):  # type: ignore[no-untyped-def]
+def _copy_plane(plane, width, x, start, count, length, back):
     """`count` lines of `length`: `width` apart in the plane, without gaps in `x`."""
     for r in range(count):
         inside = stretch(plane, r * width, length)
@@ -115,7 +115,7 @@ def _copy_plane(plane, width, x, start, count, length, back):  # type: ignore[no
 
 
 @jit
-def _copy_channel(frame, layout, grid, x, start, back):  # type: ignore[no-untyped-def]
+def _copy_channel(frame, layout, grid, x, start, back):
     """The channel at ``x[start]`` into the middle of the frame, or `back`."""
     _, slot, width, _, _, _ = layout
     d, h, w, sh, sw = grid[0], grid[1], grid[2], grid[10], grid[11]
@@ -133,7 +133,7 @@ def _copy_channel(frame, layout, grid, x, start, back):  # type: ignore[no-untyp
 
 
 @jit
-def _seen(frame, layout, grid, z, tap):  # type: ignore[no-untyped-def]
+def _seen(frame, layout, grid, z, tap):
     """What an element of the kernel reads for depth `z` of the result: a shifted frame."""
     _, slot, width, length, _, _ = layout
     _, _, _, _, kh, kw, _, _, _, sd, sh, sw, _, _, _, dd, dh, dw = grid
@@ -147,7 +147,7 @@ def _seen(frame, layout, grid, z, tap):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _sum_taps(plane, frame, w, at, z, layout, grid):  # type: ignore[no-untyped-def]
+def _sum_taps(plane, frame, w, at, z, layout, grid):
     """``plane = sum of w[tap] * shifted frame`` for depth `z` of the result."""
     _clear(plane)
     taps, tap = grid[3] * grid[4] * grid[5], 0
@@ -164,7 +164,7 @@ def _sum_taps(plane, frame, w, at, z, layout, grid):  # type: ignore[no-untyped-
 
 
 @jit
-def _forward_range(x, w, bias, y, grid, layout, frame, plane, owner, b0, b1):  # type: ignore[no-untyped-def]
+def _forward_range(x, w, bias, y, grid, layout, frame, plane, owner, b0, b1):
     _, _, width, _, outputs, channels = layout
     volume, taps = grid[0] * grid[1] * grid[2], grid[3] * grid[4] * grid[5]
     od, oh, ow = grid[6], grid[7], grid[8]
@@ -184,7 +184,7 @@ def _forward_range(x, w, bias, y, grid, layout, frame, plane, owner, b0, b1):  #
 
 
 @jit
-def _forward_planes(x, w, bias, y, grid, layout, b0, b1):  # type: ignore[no-untyped-def]
+def _forward_planes(x, w, bias, y, grid, layout, b0, b1):
     size, more = layout[0], layout[3]
     memory = np.empty(size + more, x.dtype)
     frame = row_at(address(memory, 0), size, memory)
@@ -193,7 +193,7 @@ def _forward_planes(x, w, bias, y, grid, layout, b0, b1):  # type: ignore[no-unt
 
 
 @jit
-def _forward(pool, x, w, bias, y, grid, layout, planes):  # type: ignore[no-untyped-def]
+def _forward(pool, x, w, bias, y, grid, layout, planes):
     parallel_for(pool, _forward_planes, (x, w, bias, y, grid, layout), planes)
 
 
@@ -220,14 +220,14 @@ def forward(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
 
 
 @jit
-def _scatter_taps(plane, frame, w, at, z, layout, grid):  # type: ignore[no-untyped-def]
+def _scatter_taps(plane, frame, w, at, z, layout, grid):
     """``shifted frame += w[tap] * plane`` for depth `z` of the result: :func:`_sum_taps` back."""
     for tap in range(grid[3] * grid[4] * grid[5]):
         _add_one(_seen(frame, layout, grid, z, tap), plane, w[at + tap])
 
 
 @jit
-def _data_range(dy, w, dx, grid, layout, frame, plane, owner, b0, b1):  # type: ignore[no-untyped-def]
+def _data_range(dy, w, dx, grid, layout, frame, plane, owner, b0, b1):
     _, _, width, _, outputs, channels = layout
     volume, taps = grid[0] * grid[1] * grid[2], grid[3] * grid[4] * grid[5]
     od, oh, ow = grid[6], grid[7], grid[8]
@@ -244,7 +244,7 @@ def _data_range(dy, w, dx, grid, layout, frame, plane, owner, b0, b1):  # type: 
 
 
 @jit
-def _data_planes(dy, w, dx, grid, layout, b0, b1):  # type: ignore[no-untyped-def]
+def _data_planes(dy, w, dx, grid, layout, b0, b1):
     size, more = layout[0], layout[3]
     memory = np.empty(size + more, dy.dtype)
     frame = row_at(address(memory, 0), size, memory)
@@ -253,7 +253,7 @@ def _data_planes(dy, w, dx, grid, layout, b0, b1):  # type: ignore[no-untyped-de
 
 
 @jit
-def _data(pool, dy, w, dx, grid, layout, planes):  # type: ignore[no-untyped-def]
+def _data(pool, dy, w, dx, grid, layout, planes):
     parallel_for(pool, _data_planes, (dy, w, dx, grid, layout), planes)
 
 
@@ -275,14 +275,14 @@ def backward_data(dy: Array, w: Array, x_shape: Ints, how: Geometry) -> Array:
 
 
 @jit
-def _dot_taps(plane, frame, sums, at, z, layout, grid):  # type: ignore[no-untyped-def]
+def _dot_taps(plane, frame, sums, at, z, layout, grid):
     """``sums[tap] += plane . shifted frame`` for depth `z` of the result."""
     for tap in range(grid[3] * grid[4] * grid[5]):
         sums[at + tap] += np.float64(_dot(plane, _seen(frame, layout, grid, z, tap)))
 
 
 @jit
-def _weight_range(dy, x, sums, images, grid, layout, frame, plane, owner, b0, b1):  # type: ignore[no-untyped-def]
+def _weight_range(dy, x, sums, images, grid, layout, frame, plane, owner, b0, b1):
     _, _, width, _, outputs, channels = layout
     volume, taps = grid[0] * grid[1] * grid[2], grid[3] * grid[4] * grid[5]
     od, oh, ow = grid[6], grid[7], grid[8]
@@ -302,7 +302,7 @@ def _weight_range(dy, x, sums, images, grid, layout, frame, plane, owner, b0, b1
 
 
 @jit
-def _weight_groups(dy, x, sums, images, grid, layout, b0, b1):  # type: ignore[no-untyped-def]
+def _weight_groups(dy, x, sums, images, grid, layout, b0, b1):
     size, more = layout[0], layout[3]
     memory = np.empty(size + more, dy.dtype)
     frame = row_at(address(memory, 0), size, memory)
@@ -311,7 +311,7 @@ def _weight_groups(dy, x, sums, images, grid, layout, b0, b1):  # type: ignore[n
 
 
 @jit
-def _weight(pool, dy, x, sums, images, grid, layout, groups):  # type: ignore[no-untyped-def]
+def _weight(pool, dy, x, sums, images, grid, layout, groups):
     parallel_for(pool, _weight_groups, (dy, x, sums, images, grid, layout), groups)
 
 

@@ -56,7 +56,7 @@ def sections(work_bytes: int, *parts: tuple[int, ...]) -> Array:
 
 
 @inner
-def claim(address):  # type: ignore[no-untyped-def]
+def claim(address):
     """The number of a free slot; there are as many as there can be threads here."""
     head = numbers_at(Head, address)
     slot = 0
@@ -66,13 +66,13 @@ def claim(address):  # type: ignore[no-untyped-def]
 
 
 @inner
-def release(address, slot):  # type: ignore[no-untyped-def]
+def release(address, slot):
     """Give a slot back."""
     store(numbers_at(Head, address).busy + 8 * slot, 0)
 
 
 @jit
-def _run(pool, numbers, arrays, memory, shared, slots, first, tasks, second, more):  # type: ignore[no-untyped-def]
+def _run(pool, numbers, arrays, memory, shared, slots, first, tasks, second, more):
     source, other, start, result = arrays
     numbers[0] = source.ctypes.data
     numbers[1] = other.ctypes.data

@@ -36,7 +36,7 @@ Array = np.ndarray[Any, Any]
 
 
 @inner
-def pack_blocks(address, target, b0, b1):  # type: ignore[no-untyped-def]
+def pack_blocks(address, target, b0, b1):
     """The weights of blocks of channels as (parts, taps, channels); `target` is that of block 0."""
     weights = numbers_at(Head, address).other
     p = numbers_at(Packing, address + PACKING_AT)
@@ -60,13 +60,13 @@ def pack_blocks(address, target, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @Body
-def pack_weights(address, b0, b1):  # type: ignore[no-untyped-def]
+def pack_weights(address, b0, b1):
     """Tasks: the weights of one block."""
     pack_blocks(address, numbers_at(Head, address).memory, b0, b1)
 
 
 @inner
-def fill_frame(image, first, target, numbers):  # type: ignore[no-untyped-def]
+def fill_frame(image, first, target, numbers):
     """Copy the rows from `first` on, of all channels of an image, zeros where there are none."""
     p = numbers_at(Frame, numbers)
     begin = smaller(p.height, max(0, -first))
@@ -95,7 +95,7 @@ def fill_frame(image, first, target, numbers):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sum_phase(phase, origin, pitch, scratch, weights, start, height, lanes, address):  # type: ignore[no-untyped-def]
+def _sum_phase(phase, origin, pitch, scratch, weights, start, height, lanes, address):
     """The pixels of one phase, into the scratch."""
     p = numbers_at(Sums, address + SUMS_AT)
     pixel = lanes * p.size
@@ -127,7 +127,7 @@ def _sum_phase(phase, origin, pitch, scratch, weights, start, height, lanes, add
 
 
 @inner
-def _sum_rows(origin, pitch, result, scratch, weights, start, q, rows, channels, address):  # type: ignore[no-untyped-def]
+def _sum_rows(origin, pitch, result, scratch, weights, start, q, rows, channels, address):
     """All phases of `rows` rows from `q` on; `origin`: what row `q` reads."""
     p = numbers_at(Sums, address + SUMS_AT)
     lanes = numbers_at(Packing, address + PACKING_AT).lanes
@@ -152,7 +152,7 @@ def _sum_rows(origin, pitch, result, scratch, weights, start, q, rows, channels,
 
 
 @inner
-def _sum_blocks(source, pitch, scratch, image, begin, end, first, last, address):  # type: ignore[no-untyped-def]
+def _sum_blocks(source, pitch, scratch, image, begin, end, first, last, address):
     """Rows `first` to `last` of some blocks of channels; `source`: what row `first` reads."""
     head, packing = numbers_at(Head, address), numbers_at(Packing, address + PACKING_AT)
     p = numbers_at(Sums, address + SUMS_AT)
@@ -170,7 +170,7 @@ def _sum_blocks(source, pitch, scratch, image, begin, end, first, last, address)
 
 
 @Body
-def _image_rows(address, b0, b1):  # type: ignore[no-untyped-def]
+def _image_rows(address, b0, b1):
     """Tasks: rows of one image and group, some blocks of channels."""
     head, frame = numbers_at(Head, address), numbers_at(Frame, address + FRAME_AT)
     p = numbers_at(Sums, address + SUMS_AT)

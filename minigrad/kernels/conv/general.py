@@ -94,7 +94,7 @@ def _plan(x_shape: Ints, outputs: int, how: Geometry) -> _Plan:
 
 
 @jit
-def _without_owner(memory, first, size):  # type: ignore[no-untyped-def]
+def _without_owner(memory, first, size):
     """A part of an array that does not count references to it.
 
     Counting makes each slice of a short row cost more than the row. Who uses the part hands the
@@ -104,7 +104,7 @@ def _without_owner(memory, first, size):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _exchange(rows, distance, images, at, far, count, length, height, bias, back):  # type: ignore[no-untyped-def]
+def _exchange(rows, distance, images, at, far, count, length, height, bias, back):
     """Row `r` of `rows` has a stretch for each of `count` images, which lies apart in memory there.
 
     The stretch of image `i` begins at ``images[at + i * far + r * length]``. Copies to `rows`, or
@@ -132,7 +132,7 @@ def _exchange(rows, distance, images, at, far, count, length, height, bias, back
 
 
 @jit
-def _forward_range(x, w, bias, y, sizes, grid, cut, scratch, result, owner, b0, b1):  # type: ignore[no-untyped-def]
+def _forward_range(x, w, bias, y, sizes, grid, cut, scratch, result, owner, b0, b1):
     n, groups, c, o, rows, volume, positions, straight = sizes
     images, columns, pieces, _, _ = cut
     one, zero = x.dtype.type(1), x.dtype.type(0)
@@ -170,7 +170,7 @@ def _forward_range(x, w, bias, y, sizes, grid, cut, scratch, result, owner, b0, 
 
 
 @jit
-def _forward_units(x, w, bias, y, sizes, grid, cut, b0, b1):  # type: ignore[no-untyped-def]
+def _forward_units(x, w, bias, y, sizes, grid, cut, b0, b1):
     images, columns, _, _, _ = cut
     size = 0 if sizes[7] else sizes[4] * images * columns
     more = sizes[3] * images * columns if images > 1 else 0
@@ -180,7 +180,7 @@ def _forward_units(x, w, bias, y, sizes, grid, cut, b0, b1):  # type: ignore[no-
 
 
 @jit
-def _forward(pool, x, w, bias, y, sizes, grid, cut, units):  # type: ignore[no-untyped-def]
+def _forward(pool, x, w, bias, y, sizes, grid, cut, units):
     before = one_thread()
     parallel_for(pool, _forward_units, (x, w, bias, y, sizes, grid, cut), units)
     restore_threads(before)
@@ -221,7 +221,7 @@ _NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 
 
 @jit
-def _flows(dy, packed, nothing, groups, g, first, count, o, positions, p0):  # type: ignore[no-untyped-def]
+def _flows(dy, packed, nothing, groups, g, first, count, o, positions, p0):
     """Address of the gradients of a unit as a matrix, and the distance of its rows."""
     at = (first * groups + g) * o * positions + p0
     if count == 1:
@@ -232,7 +232,7 @@ def _flows(dy, packed, nothing, groups, g, first, count, o, positions, p0):  # t
 
 
 @jit
-def _data_range(dy, w, dx, nothing, sizes, grid, cut, scratch, packed, owner, b0, b1):  # type: ignore[no-untyped-def]
+def _data_range(dy, w, dx, nothing, sizes, grid, cut, scratch, packed, owner, b0, b1):
     n, groups, c, o, rows, volume, positions, straight = sizes
     images, columns, pieces, block, _ = cut
     taps, blocks = rows // c, (c + block - 1) // block
@@ -264,7 +264,7 @@ def _data_range(dy, w, dx, nothing, sizes, grid, cut, scratch, packed, owner, b0
 
 
 @jit
-def _data_units(dy, w, dx, nothing, sizes, grid, cut, b0, b1):  # type: ignore[no-untyped-def]
+def _data_units(dy, w, dx, nothing, sizes, grid, cut, b0, b1):
     images, columns, _, block, _ = cut
     size = 0 if sizes[7] else sizes[4] // sizes[2] * block * images * columns
     more = sizes[3] * images * columns if images > 1 else 0
@@ -274,7 +274,7 @@ def _data_units(dy, w, dx, nothing, sizes, grid, cut, b0, b1):  # type: ignore[n
 
 
 @jit
-def _data(pool, dy, w, dx, nothing, sizes, grid, cut, units):  # type: ignore[no-untyped-def]
+def _data(pool, dy, w, dx, nothing, sizes, grid, cut, units):
     before = one_thread()
     parallel_for(pool, _data_units, (dy, w, dx, nothing, sizes, grid, cut), units)
     restore_threads(before)
@@ -304,7 +304,7 @@ def backward_data(dy: Array, w: Array, x_shape: Ints, how: Geometry) -> Array:
 
 
 @jit
-def _weight_range(dy, x, dw, nothing, sizes, grid, cut, parts, scratch, packed, owner, b0, b1):  # type: ignore[no-untyped-def]
+def _weight_range(dy, x, dw, nothing, sizes, grid, cut, parts, scratch, packed, owner, b0, b1):
     n, groups, c, o, rows, volume, positions, straight = sizes
     images, columns, pieces, _, block = cut
     taps, blocks = rows // c, (c + block - 1) // block
@@ -333,7 +333,7 @@ def _weight_range(dy, x, dw, nothing, sizes, grid, cut, parts, scratch, packed, 
 
 
 @jit
-def _weight_units(dy, x, dw, nothing, sizes, grid, cut, parts, b0, b1):  # type: ignore[no-untyped-def]
+def _weight_units(dy, x, dw, nothing, sizes, grid, cut, parts, b0, b1):
     images, columns, _, _, block = cut
     size = 0 if sizes[7] else sizes[4] // sizes[2] * block * images * columns
     more = sizes[3] * images * columns if images > 1 else 0
@@ -343,7 +343,7 @@ def _weight_units(dy, x, dw, nothing, sizes, grid, cut, parts, b0, b1):  # type:
 
 
 @jit
-def _weight(pool, dy, x, dw, nothing, sizes, grid, cut, parts, units):  # type: ignore[no-untyped-def]
+def _weight(pool, dy, x, dw, nothing, sizes, grid, cut, parts, units):
     before = one_thread()
     arguments = (dy, x, dw, nothing, sizes, grid, cut, parts)
     parallel_for(pool, _weight_units, arguments, units)

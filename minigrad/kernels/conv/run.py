@@ -88,7 +88,7 @@ def _forward(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
     if x.size * w.size > SMALL * x.shape[1]:
         y = _direct(direct.forward, how, x, w, bias=bias)
         if y is not None:
-            return y  # type: ignore[no-any-return]
+            return y
     return general.forward(x, w, bias, how)
 
 
@@ -124,7 +124,7 @@ def _data(dy: Array, w: Array, shape: Ints, how: Geometry) -> Array:
     if dy.size * w.size > SMALL * len(w):
         dx = _direct(direct.backward_data, how, dy, w, shape)
         if dx is not None:
-            return dx  # type: ignore[no-any-return]
+            return dx
     return general.backward_data(dy, w, shape, how)
 
 
@@ -155,7 +155,7 @@ def _weight(dy: Array, x: Array, shape: Ints, how: Geometry) -> Array:
     if dy.size * math.prod(shape[1:]) > SMALL:
         dw = _direct(direct.backward_weight, how, dy, x, shape)
         if dw is not None:
-            return dw  # type: ignore[no-any-return]
+            return dw
     return general.backward_weight(dy, x, how)
 
 

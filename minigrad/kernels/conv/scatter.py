@@ -218,7 +218,7 @@ def plan(
 
 
 @inner
-def _add_rows(source, image, images, channel, first, rows, flow, sums, address):  # type: ignore[no-untyped-def]
+def _add_rows(source, image, images, channel, first, rows, flow, sums, address):
     """The sums of all tiles over `rows` rows of `images` images, read at `source`."""
     p = numbers_at(Terms, address + TERMS_AT)
     pixels = rows * p.width
@@ -258,7 +258,7 @@ def _add_rows(source, image, images, channel, first, rows, flow, sums, address):
 
 
 @inner
-def _add_unit(unit, group, begin, end, sums, work, address):  # type: ignore[no-untyped-def]
+def _add_unit(unit, group, begin, end, sums, work, address):
     """The sums of some blocks of output channels over one unit; `sums` are those of block 0."""
     head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
     image = unit // p.row_units * p.together
@@ -284,7 +284,7 @@ def _add_unit(unit, group, begin, end, sums, work, address):  # type: ignore[no-
 
 
 @Body
-def _parts(address, b0, b1):  # type: ignore[no-untyped-def]
+def _parts(address, b0, b1):
     """Tasks: one part of the images for some blocks of output channels."""
     head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
     slot = claim(address)
@@ -303,7 +303,7 @@ def _parts(address, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @Body
-def _add_parts(address, b0, b1):  # type: ignore[no-untyped-def]
+def _add_parts(address, b0, b1):
     """Tasks: add the sums of all parts of one tile, then transpose them into the result."""
     head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
     part_bytes = p.groups * p.blocks * p.tiles * p.tile_bytes

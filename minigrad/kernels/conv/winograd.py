@@ -222,7 +222,7 @@ def plan(
 
 
 @Body
-def _transform_weights(address, b0, b1):  # type: ignore[no-untyped-def]
+def _transform_weights(address, b0, b1):
     """Tasks: the weights of one block at the sixteen places, as (places, in, out)."""
     memory = numbers_at(Head, address).memory
     packed = numbers_at(Packing, address + PACKING_AT)
@@ -236,7 +236,7 @@ def _transform_weights(address, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @inner
-def transform_input(source, image, images, group, first, rows, inputs, numbers):  # type: ignore[no-untyped-def]
+def transform_input(source, image, images, group, first, rows, inputs, numbers):
     """The tiles of some rows of some images at the sixteen places, as (places, channels, tiles)."""
     p = numbers_at(Input, numbers)
     plane = p.height * p.width * p.size
@@ -267,7 +267,7 @@ def transform_input(source, image, images, group, first, rows, inputs, numbers):
 
 
 @inner
-def _multiply(inputs, factors, products, count, address):  # type: ignore[no-untyped-def]
+def _multiply(inputs, factors, products, count, address):
     """The products of one block of channels at all places, as (places, tiles, channels)."""
     lines = numbers_at(Input, address + INPUT_AT)
     p = numbers_at(Products, address + PRODUCTS_AT)
@@ -293,7 +293,7 @@ def _multiply(inputs, factors, products, count, address):  # type: ignore[no-unt
 
 
 @inner
-def _write_output(image, images, channel, first, rows, start, products, count, scratch, address):  # type: ignore[no-untyped-def]
+def _write_output(image, images, channel, first, rows, start, products, count, scratch, address):
     """The pixels of one block of channels."""
     packed = numbers_at(Packing, address + PACKING_AT)
     groups = numbers_at(Input, address + INPUT_AT).groups
@@ -314,7 +314,7 @@ def _write_output(image, images, channel, first, rows, start, products, count, s
 
 
 @inner
-def _sum_blocks(image, images, group, begin, end, first, rows, inputs, address):  # type: ignore[no-untyped-def]
+def _sum_blocks(image, images, group, begin, end, first, rows, inputs, address):
     """Some blocks of channels, from the input's transform."""
     head, packed = numbers_at(Head, address), numbers_at(Packing, address + PACKING_AT)
     lines = numbers_at(Input, address + INPUT_AT)
@@ -332,7 +332,7 @@ def _sum_blocks(image, images, group, begin, end, first, rows, inputs, address):
 
 
 @Body
-def _tiles(address, b0, b1):  # type: ignore[no-untyped-def]
+def _tiles(address, b0, b1):
     """Tasks: some rows of one image, or some images, for some blocks of channels."""
     head, groups = numbers_at(Head, address), numbers_at(Input, address + INPUT_AT).groups
     blocks = numbers_at(Packing, address + PACKING_AT).blocks

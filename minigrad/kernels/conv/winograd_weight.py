@@ -159,7 +159,7 @@ def plan(
 
 
 @inner
-def _pack_flow(source, first, rows, channels, target, address):  # type: ignore[no-untyped-def]
+def _pack_flow(source, first, rows, channels, target, address):
     """Rows of `dy` as (pixels, channels of a block), with zeros to make both sizes even."""
     p = numbers_at(Terms, address + TERMS_AT)
     pixel = p.lanes * p.size
@@ -180,7 +180,7 @@ def _pack_flow(source, first, rows, channels, target, address):  # type: ignore[
 
 
 @inner
-def _transform_flow(image, images, channel, first, rows, packed, flows, count, address):  # type: ignore[no-untyped-def]
+def _transform_flow(image, images, channel, first, rows, packed, flows, count, address):
     """The tiles of a block of channels at the sixteen places, as (places, tiles, channels)."""
     p = numbers_at(Terms, address + TERMS_AT)
     pixel = p.lanes * p.size
@@ -195,7 +195,7 @@ def _transform_flow(image, images, channel, first, rows, packed, flows, count, a
 
 
 @inner
-def _add_products(inputs, flows, sums, count, address):  # type: ignore[no-untyped-def]
+def _add_products(inputs, flows, sums, count, address):
     """Add the products over `count` tiles to the sums of one block."""
     p = numbers_at(Terms, address + TERMS_AT)
     pixel = p.lanes * p.size
@@ -219,7 +219,7 @@ def _add_products(inputs, flows, sums, count, address):  # type: ignore[no-untyp
 
 
 @inner
-def _add_unit(unit, group, begin, end, sums, inputs, address):  # type: ignore[no-untyped-def]
+def _add_unit(unit, group, begin, end, sums, inputs, address):
     """The sums of some blocks of output channels over one unit; `sums` are those of block 0."""
     head, lines = numbers_at(Head, address), numbers_at(Input, address + INPUT_AT)
     p = numbers_at(Terms, address + TERMS_AT)
@@ -238,7 +238,7 @@ def _add_unit(unit, group, begin, end, sums, inputs, address):  # type: ignore[n
 
 
 @Body
-def _parts(address, b0, b1):  # type: ignore[no-untyped-def]
+def _parts(address, b0, b1):
     """Tasks: one part of the tiles for some blocks of output channels."""
     head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
     slot = claim(address)
@@ -256,7 +256,7 @@ def _parts(address, b0, b1):  # type: ignore[no-untyped-def]
 
 
 @Body
-def _add_parts(address, b0, b1):  # type: ignore[no-untyped-def]
+def _add_parts(address, b0, b1):
     """Tasks: add the sums of all parts for some channels, and map them to the gradient."""
     head, p = numbers_at(Head, address), numbers_at(Terms, address + TERMS_AT)
     slot = claim(address)

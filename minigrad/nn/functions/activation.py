@@ -95,12 +95,12 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Hendrycks and Gimpel 2016.
     """
     if approximate == "none":
-        return e.gelu(input)  # type: ignore[no-any-return]
+        return e.gelu(input)
     if approximate != "tanh":
         raise RuntimeError(
             f"approximate argument must be either none or tanh, got {approximate!r}."
         )
-    return e.gelu_tanh(input)  # type: ignore[no-any-return]
+    return e.gelu_tanh(input)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -115,27 +115,27 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-x))``."""
-    return e.sigmoid(input)  # type: ignore[no-any-return]
+    return e.sigmoid(input)
 
 
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
-    return e.tanh(input)  # type: ignore[no-any-return]
+    return e.tanh(input)
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``; linear where ``beta * x > threshold``."""
-    return e.softplus(input, float(beta), float(threshold))  # type: ignore[no-any-return]
+    return e.softplus(input, float(beta), float(threshold))
 
 
 def softsign(input: Tensor) -> Tensor:
     """``x / (1 + |x|)``."""
-    return e.softsign(input)  # type: ignore[no-any-return]
+    return e.softsign(input)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(x))``, without underflow."""
-    return e.logsigmoid(input)  # type: ignore[no-any-return]
+    return e.logsigmoid(input)
 
 
 @guarded
@@ -147,7 +147,7 @@ def hardtanh(
         raise ValueError("min_val cannot be greater than max_val")
     if input.array.dtype.kind in "iu":
         limits = int(min_val), int(max_val)
-        return input.clamp_(*limits) if inplace else input.clamp(*limits)  # type: ignore[attr-defined, no-any-return]
+        return input.clamp_(*limits) if inplace else input.clamp(*limits)
     return _maybe_inplace(e.hardtanh, input, inplace, float(min_val), float(max_val))
 
 
@@ -169,19 +169,19 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def tanhshrink(input: Tensor) -> Tensor:
     """``x - tanh(x)``."""
-    return a.tanhshrink(input)  # type: ignore[no-any-return]
+    return a.tanhshrink(input)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """``x`` moved by `lambd` towards 0, and 0 within `lambd` of it."""
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return a.softshrink(input, float(lambd))  # type: ignore[no-any-return]
+    return a.softshrink(input, float(lambd))
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """``x``, and 0 within `lambd` of 0."""
-    return a.hardshrink(input, float(lambd))  # type: ignore[no-any-return]
+    return a.hardshrink(input, float(lambd))
 
 
 @guarded
@@ -221,7 +221,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         raise RuntimeError(
             f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}"
         )
-    return e.prelu(input, weight)  # type: ignore[no-any-return]
+    return e.prelu(input, weight)
 
 
 @guarded
@@ -245,7 +245,7 @@ def rrelu(
     )
     if inplace:
         return write(input, lambda t: e.prelu(t, slopes), "rrelu_")
-    return e.prelu(input, slopes)  # type: ignore[no-any-return]
+    return e.prelu(input, slopes)
 
 
 @guarded
@@ -266,7 +266,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     if size % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {axis} is size {size}")
     first, second = chunk(input, 2, axis)
-    return e.mul(first, e.sigmoid(second))  # type: ignore[no-any-return]
+    return e.mul(first, e.sigmoid(second))
 
 
 def _implicit_dim(name: str, ndim: int) -> int:
@@ -284,7 +284,7 @@ def softmax(
     """``exp(x) / sum(exp(x))`` along `dim`, without overflow."""
     if dim is None:
         dim = _implicit_dim("softmax", input.array.ndim)
-    return a.softmax(input, dim, dtype)  # type: ignore[no-any-return]
+    return a.softmax(input, dim, dtype)
 
 
 @guarded
@@ -294,7 +294,7 @@ def softmin(
     """The softmax of ``-x`` along `dim`."""
     if dim is None:
         dim = _implicit_dim("softmin", input.array.ndim)
-    return a.softmax(e.neg(input), dim, dtype)  # type: ignore[no-any-return]
+    return a.softmax(e.neg(input), dim, dtype)
 
 
 @guarded
@@ -304,7 +304,7 @@ def log_softmax(
     """``log(softmax(x))`` along `dim`, without underflow."""
     if dim is None:
         dim = _implicit_dim("log_softmax", input.array.ndim)
-    return a.log_softmax(input, dim, dtype)  # type: ignore[no-any-return]
+    return a.log_softmax(input, dim, dtype)
 
 
 @guarded
@@ -341,7 +341,7 @@ def gumbel_softmax(
     x = logits.array
     drawn = numpy_generator(generator).standard_exponential(x.shape)
     noise = -np.log(np.maximum(drawn, np.finfo(np.float64).tiny))
-    soft: Any = a.softmax((logits + Tensor(noise.astype(x.dtype))) / tau, dim)  # type: ignore[operator]
+    soft: Any = a.softmax((logits + Tensor(noise.astype(x.dtype))) / tau, dim)
     if not hard:
         return soft  # type: ignore[no-any-return]
     chosen = np.zeros(x.shape, x.dtype)
@@ -350,4 +350,4 @@ def gumbel_softmax(
         np.put_along_axis(chosen, np.expand_dims(soft.array.argmax(axis), axis), 1, axis)
     else:
         chosen[...] = 1
-    return Tensor(chosen) - soft.detach() + soft  # type: ignore[operator, no-any-return]
+    return Tensor(chosen) - soft.detach() + soft  # type: ignore[no-any-return]

@@ -288,7 +288,7 @@ def _projected(
     if packed is not None and query is key and key is value:
         return chunk(linear(query, packed, maps.bias), 3, -1)  # type: ignore[return-value]
     if packed is not None:
-        weights: Any = packed.chunk(3)  # type: ignore[attr-defined]
+        weights: Any = packed.chunk(3)
     else:
         weights = (maps.q_weight, maps.k_weight, maps.v_weight)
         _assert(
@@ -296,7 +296,7 @@ def _projected(
             "use_separate_proj_weight is True but q_proj_weight, k_proj_weight or v_proj_weight "
             "is None",
         )
-    biases = (None,) * 3 if maps.bias is None else maps.bias.chunk(3)  # type: ignore[attr-defined]
+    biases = (None,) * 3 if maps.bias is None else maps.bias.chunk(3)
     q, k, v = (
         linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)
     )
@@ -308,7 +308,7 @@ def _padded(mask: Tensor | None) -> Tensor | None:
     if mask is None:
         return None
     column = np.zeros((*mask.array.shape[:-1], 1), mask.array.dtype)
-    return cat([mask, Tensor(column)], -1)  # type: ignore[no-any-return]
+    return cat([mask, Tensor(column)], -1)
 
 
 def _merged(masks: Masks, sizes: tuple[int, int, int, int]) -> Tensor | None:
@@ -354,7 +354,7 @@ def _more_keys(x: Tensor, row: Tensor, batch_first: bool) -> Tensor:
     """One more key (or value) for every sequence: `row`, shape (1, 1, E)."""
     a, b, width = x.array.shape
     more = expand(row, (a, 1, width) if batch_first else (1, b, width))
-    return cat([x, more], 1 if batch_first else 0)  # type: ignore[no-any-return]
+    return cat([x, more], 1 if batch_first else 0)
 
 
 def attend(
@@ -367,9 +367,9 @@ def attend(
     batched = _check_dims(query, key, value, masks, heads)
     if not batched:
         shared = query is key, key is value
-        query = query.unsqueeze(1)  # type: ignore[attr-defined]
-        key = query if shared[0] else key.unsqueeze(1)  # type: ignore[attr-defined]
-        value = key if shared[1] else value.unsqueeze(1)  # type: ignore[attr-defined]
+        query = query.unsqueeze(1)
+        key = query if shared[0] else key.unsqueeze(1)
+        value = key if shared[1] else value.unsqueeze(1)
         batch_first = False
     kind = query.array.dtype
     padding = canonical_mask(masks.padding, "key_padding_mask", kind)
@@ -399,16 +399,16 @@ def attend(
     mask = _merged(Masks(padding, attention, causal), (batch, heads, rows, k.array.shape[2]))
     weights = None
     if need_weights:
-        scores: Any = matmul(q * math.sqrt(1 / width), k.transpose(-2, -1))  # type: ignore[operator, attr-defined]
+        scores: Any = matmul(q * math.sqrt(1 / width), k.transpose(-2, -1))
         weights = softmax(scores if mask is None else scores + mask, -1)
         weights = dropout(weights, dropout_p) if dropout_p > 0 else weights
         y = matmul(weights, v)
-        weights = weights.mean(1) if average else weights  # type: ignore[attr-defined]
+        weights = weights.mean(1) if average else weights
     else:
         y = scaled_dot_product_attention(q, k, v, mask, dropout_p, causal)
     out: Any = linear(_out_of_heads(y, batch_first), maps.out_weight, maps.out_bias)
     if not batched:
-        return out.squeeze(1), None if weights is None else weights.squeeze(0)  # type: ignore[attr-defined]
+        return out.squeeze(1), None if weights is None else weights.squeeze(0)
     return out, weights
 
 

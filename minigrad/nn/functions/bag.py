@@ -115,7 +115,7 @@ def _scaled_gradient(weight: Tensor, index: Array) -> Tensor:
     """The same table, whose gradient is divided by how often each row is looked up."""
     counts = np.maximum(np.bincount(index, minlength=weight.array.shape[0]), 1)
     share = (1 / counts).astype(weight.array.dtype)[:, None]
-    same: Any = weight * Tensor(np.ones_like(share))  # type: ignore[operator]
+    same: Any = weight * Tensor(np.ones_like(share))
     if same._requires_grad:
         same.register_hook(lambda g: g * Tensor(share))
     return same  # type: ignore[no-any-return]
@@ -127,7 +127,7 @@ def _largest(weight: Tensor, index: Array, starts: Array, skip: int) -> Tensor:
     if rows.size == 0 or weight.array.size == 0:
         return weight[:0] if len(rows) == 0 else Tensor(np.zeros(rows.shape, weight.array.dtype))
     found = gather(weight, 0, Tensor(np.maximum(rows, 0)))
-    return e._where(Tensor(rows >= 0), found, 0.0)  # type: ignore[no-any-return]
+    return e._where(Tensor(rows >= 0), found, 0.0)
 
 
 @guarded
@@ -200,8 +200,8 @@ def embedding_bag(
         weight = _scaled_gradient(weight, index)
     scale = Tensor(_shares(index != skip, starts, mode == "mean").astype(weight.array.dtype))
     if per_sample_weights is not None:
-        scale = scale * per_sample_weights.reshape(-1)  # type: ignore[operator, attr-defined]
-    return ops.bag_sums((weight, scale, Tensor(index), Tensor(starts)))  # type: ignore[no-any-return]
+        scale = scale * per_sample_weights.reshape(-1)
+    return ops.bag_sums((weight, scale, Tensor(index), Tensor(starts)))
 
 
 def _shares(counted: Array, starts: Array, mean: bool) -> Array:

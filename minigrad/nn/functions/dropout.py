@@ -127,15 +127,15 @@ def _alpha(
     input: Tensor, shape: tuple[int, ...], p: float, inplace: bool, generator: Any
 ) -> Tensor:
     if p == 1.0:
-        return write(input, lambda x: x * 0, "alpha_dropout_") if inplace else input * 0  # type: ignore[operator, no-any-return]
+        return write(input, lambda x: x * 0, "alpha_dropout_") if inplace else input * 0
     scale = ((1 - p) * (1 + p * _ALPHA**2)) ** -0.5
     shift = -scale * _ALPHA * p
     keep = draw(lambda lead: keep_mask((*lead, *shape), p, generator), (), generator)
     kept: Any = cast(keep, input.array.dtype)
     factor, offset = kept * scale, shift + (1 - kept) * (scale * _ALPHA)
     if inplace:
-        return write(input, lambda x: x * factor + offset, "alpha_dropout_")  # type: ignore[operator]
-    return input * factor + offset  # type: ignore[operator, no-any-return]
+        return write(input, lambda x: x * factor + offset, "alpha_dropout_")
+    return input * factor + offset  # type: ignore[no-any-return]
 
 
 @guarded

@@ -111,7 +111,7 @@ def gaussian_nll_loss(
     reduction = choose_reduction(reduction)
     short = np.maximum(v.array.dtype.type(eps) - v.array, 0)
     v = v + Tensor(short)
-    gap: Any = input - target  # type: ignore[operator]
+    gap: Any = input - target
     loss = 0.5 * (e.log(v) + gap * gap / v)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
@@ -245,7 +245,7 @@ def ctc_loss(
         (log_probs, Tensor(rows), Tensor(times), Tensor(counts)), (blank, bool(zero_infinity))
     )
     if reduction == "mean":
-        losses = losses / Tensor(np.maximum(counts, 1).astype(losses.array.dtype))  # type: ignore[operator]
+        losses = losses / Tensor(np.maximum(counts, 1).astype(losses.array.dtype))
     loss = reduced(losses, reduction)
     return loss if batched or reduction != "none" else reshape(loss, ())
 

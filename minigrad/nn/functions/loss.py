@@ -51,8 +51,8 @@ def choose_reduction(
 def reduced(loss: Tensor, reduction: str) -> Tensor:
     """Losses of single elements as one number, unless `reduction` is "none"."""
     if reduction == "mean":
-        return r.mean(loss)  # type: ignore[no-any-return]
-    return r.sum(loss) if reduction == "sum" else loss  # type: ignore[no-any-return]
+        return r.mean(loss)
+    return r.sum(loss) if reduction == "sum" else loss
 
 
 def check_same_shape(input: Tensor, target: Tensor, name: str) -> None:
@@ -112,7 +112,7 @@ def _pointwise(
         raise ValueError("Weights and input must have the same size.")
     weighted = e.mul(loss, weight)
     if reduction == "mean" and by_weight:
-        return r.sum(weighted) / r.sum(weight)  # type: ignore[no-any-return]
+        return r.sum(weighted) / r.sum(weight)
     return reduced(weighted, reduction)
 
 
@@ -151,7 +151,7 @@ def mse_loss(
     if weight is None and reduction != "none":
         kind = input.array.dtype
         if kind is target.array.dtype and kind.kind == "f":
-            return ops.mse((input, target), (reduction,))  # type: ignore[no-any-return]
+            return ops.mse((input, target), (reduction,))
     return _pointwise(ops.squared_error(input, target), input, weight, reduction, True)
 
 
@@ -224,7 +224,7 @@ def kl_div(
     loss = (ops.kl_pointwise_log if log_target else ops.kl_pointwise)(input, target)
     result = reduced(loss, reduction)
     if batch and input.array.ndim:
-        return result / input.array.shape[0]  # type: ignore[operator, no-any-return]
+        return result / input.array.shape[0]  # type: ignore[no-any-return]
     return result
 
 
@@ -284,8 +284,8 @@ def binary_cross_entropy_with_logits(
     if pos_weight is None:
         loss = e.xent_with_logits(input, target)
     else:  # (1 - t) x + (1 + (w - 1) t) softplus(-x)
-        more = 1 + (pos_weight - 1) * target  # type: ignore[operator]
-        loss = (1 - target) * input - more * e.logsigmoid(input)  # type: ignore[operator]
+        more = 1 + (pos_weight - 1) * target
+        loss = (1 - target) * input - more * e.logsigmoid(input)
     return reduced(loss if weight is None else e.mul(loss, weight), reduction)
 
 
@@ -426,7 +426,7 @@ def cross_entropy(
 
 
 def _in_kernel_dtype(x: Tensor) -> Tensor:
-    return x.float() if x.array.dtype == np.float16 else x  # type: ignore[attr-defined, no-any-return]
+    return x.float() if x.array.dtype == np.float16 else x
 
 
 def _hard_cross_entropy(
@@ -451,7 +451,7 @@ def _hard_cross_entropy(
         loss = ops.cross_entropy_hard_weighted((rows, index, weight), params)
     if reduction == "none" and len(shape) != 1:
         loss = reshape(loss, shape)
-    return loss.to(input.dtype) if loss.array.dtype != input.array.dtype else loss  # type: ignore[no-any-return]
+    return loss.to(input.dtype) if loss.array.dtype != input.array.dtype else loss
 
 
 def _soft_cross_entropy(
@@ -473,7 +473,7 @@ def _soft_cross_entropy(
         loss = loss / (input.array.size // max(shape[1], 1))
     if reduction == "none" and len(shape) > 2:
         loss = reshape(loss, (shape[0], *shape[2:]))
-    return loss.to(input.dtype) if loss.array.dtype != input.array.dtype else loss  # type: ignore[no-any-return]
+    return loss.to(input.dtype) if loss.array.dtype != input.array.dtype else loss
 
 
 def _composed_cross_entropy(
@@ -484,7 +484,7 @@ def _composed_cross_entropy(
         target = target * (1 - smoothing) + smoothing / input.array.shape[1]
     terms = log_softmax(input, 1) * target
     if weight is not None:
-        terms = terms * weight.reshape(-1, *(1,) * (input.array.ndim - 2))  # type: ignore[attr-defined]
+        terms = terms * weight.reshape(-1, *(1,) * (input.array.ndim - 2))
     loss = -r.sum(terms, 1)
     return reduced(loss, reduction)
 

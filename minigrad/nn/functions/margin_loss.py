@@ -69,9 +69,9 @@ def hinge_embedding_loss(
     """
     reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "hinge_embedding_loss")
-    far = e._where(target != 1, clamp_min(margin - input, 0), 0.0)  # type: ignore[operator]
+    far = e._where(target != 1, clamp_min(margin - input, 0), 0.0)
     near = e._where(target != -1, input, 0.0)
-    return reduced(far + near, reduction)  # type: ignore[operator]
+    return reduced(far + near, reduction)
 
 
 @guarded
@@ -100,7 +100,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
         )
-    gap: Any = e.neg(target) * (input1 - input2) + float(margin)  # type: ignore[operator]
+    gap: Any = e.neg(target) * (input1 - input2) + float(margin)
     return reduced(clamp_min(gap, 0), reduction)
 
 
@@ -174,7 +174,7 @@ def multi_margin_loss(
     x: Any = reshape(input, (-1, classes)) if index.size else input
     others = np.ones(x.array.shape, x.array.dtype)
     np.put_along_axis(others, index, 0, 1)
-    gap = e.relu(margin - gather(x, 1, Tensor(index)) + x) * Tensor(others)  # type: ignore[operator]
+    gap = e.relu(margin - gather(x, 1, Tensor(index)) + x) * Tensor(others)
     loss = r.sum(gap if p == 1 else gap * gap, 1) / classes
     if weight is not None:
         loss = loss * index_select(weight, 0, Tensor(index[:, 0]))
@@ -226,7 +226,7 @@ def multilabel_margin_loss(
     chosen: Any = gather(x, 1, Tensor(index))
     counted = Tensor(valid[:, :, None] * others[:, None, :])
     gap = e.relu(1 - reshape(chosen, (len(index), most, 1)) + reshape(x, (len(index), 1, classes)))
-    loss = r.sum(gap * counted, (1, 2)) / classes  # type: ignore[operator]
+    loss = r.sum(gap * counted, (1, 2)) / classes
     if reduction == "none":
         return reshape(loss, shape[:-1])
     return reduced(loss, reduction)
@@ -290,7 +290,7 @@ def cosine_embedding_loss(
     cosine = (a * b).sum(-1) / squares.sqrt()
     near = e._where(target == 1, 1 - cosine, 0.0)
     far = e._where(target == -1, clamp_min(cosine - margin, 0), 0.0)
-    return reduced(near + far, reduction)  # type: ignore[operator]
+    return reduced(near + far, reduction)
 
 
 def _triplet(
@@ -309,7 +309,7 @@ def _triplet(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = e.minimum(far, distance(positive, negative))
-    return reduced(clamp_min(margin + near - far, 0), reduction)  # type: ignore[operator]
+    return reduced(clamp_min(margin + near - far, 0), reduction)
 
 
 @guarded

@@ -67,7 +67,7 @@ def _move(running: Tensor | None, batch: Tensor, momentum: float) -> None:
         return
     if current.get().listeners or engine.batching is not None:  # seen as operations
         with no_grad():
-            running.lerp_(batch.detach(), momentum)  # type: ignore[attr-defined]
+            running.lerp_(batch.detach(), momentum)
         return
     call_quietly(_step_towards, running.array, batch.array, momentum)
     written(running, None)
@@ -111,7 +111,7 @@ def batch_norm(
             raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
         w, b = _ones_and_zeros(input, (channels,), weight, bias)
         y = ops.batch_norm_eval((input, w, b, running_mean, running_var), (float(eps),))
-        return y  # type: ignore[no-any-return]
+        return y
     if eps <= 0:
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if x.size // max(channels, 1) == 1:
@@ -124,7 +124,7 @@ def batch_norm(
     if x.size:  # an empty batch has no statistics
         _move(running_mean, mean, momentum)
         _move(running_var, var, momentum)
-    return y  # type: ignore[no-any-return]
+    return y
 
 
 @guarded
@@ -158,7 +158,7 @@ def instance_norm(
     y = reshape(y, x.shape)
     if weight is not None:
         y = y * _channels(weight, x.ndim)
-    return y if bias is None else y + _channels(bias, x.ndim)  # type: ignore[no-any-return]
+    return y if bias is None else y + _channels(bias, x.ndim)
 
 
 def _trailing(
@@ -201,7 +201,7 @@ def layer_norm(
     shape = _trailing(input, normalized_shape, "layer_norm", weight, bias)
     _check_types("layer_norm", input, weight, bias)
     w, b = _ones_and_zeros(input, shape, weight, bias)
-    return ops.layer_norm_affine((input, w, b), (float(eps),))  # type: ignore[no-any-return]
+    return ops.layer_norm_affine((input, w, b), (float(eps),))
 
 
 @guarded
@@ -237,14 +237,14 @@ def group_norm(
         _check_vector("group_norm", v, channels, what)
     _check_types("group_norm", input, weight, bias)
     w, b = _ones_and_zeros(input, (channels,), weight, bias)
-    return ops.group_norm((input, w, b), (num_groups, float(eps)))  # type: ignore[no-any-return]
+    return ops.group_norm((input, w, b), (num_groups, float(eps)))
 
 
 @guarded
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm along `dim`, which counts as `eps` at least."""
     size = r.norm(input, p, dim, keepdim=True).clamp_min(eps)
-    return e._div(input, size)  # type: ignore[no-any-return]
+    return e._div(input, size)
 
 
 @guarded
@@ -276,4 +276,4 @@ def local_response_norm(
     if input.array.size == 0:
         return input
     squares = channel_sums((e.mul(input, input),), (size // 2, (size - 1) // 2))
-    return input / (squares * (alpha / size) + k) ** beta  # type: ignore[operator, no-any-return]
+    return input / (squares * (alpha / size) + k) ** beta

@@ -115,7 +115,7 @@ def _geometry(
                 f"kernel_size={k} and dilation={d}"
             )
     rest = (kernel, stride, padding, dilation)
-    out = tuple(ops.output_size(*of, up) for of in zip(size, *rest, strict=True))  # type: ignore[call-arg]
+    out = tuple(ops.output_size(*of, up) for of in zip(size, *rest, strict=True))
     if min(out) < 1:
         given, found = ("x".join(map(str, (channels, *of))) for of in (size, out))
         raise RuntimeError(
@@ -321,7 +321,7 @@ def _lp_pool(
     volume = int(np.prod(kernel))
     mean: Any = _avg_pool(x.pow(norm_type), n, kernel, stride, 0, ceil_mode, True, None)
     size = e.sign(mean) * e.relu(abs(mean))
-    return (size * volume).pow(1.0 / norm_type)  # type: ignore[attr-defined, no-any-return]
+    return (size * volume).pow(1.0 / norm_type)
 
 
 @guarded

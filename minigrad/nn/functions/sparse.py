@@ -67,7 +67,7 @@ def embedding(
 
 
 def _scale_gradient(y: Tensor, factors: Any) -> None:
-    y.register_hook(lambda g: g * Tensor(factors))  # type: ignore[operator]
+    y.register_hook(lambda g: g * Tensor(factors))
 
 
 def limit_norms(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
@@ -139,7 +139,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         )
     out, first, second = w
     # input1 with all matrices at once, then the sum with input2
-    left: Any = linear(reshape(input1, (-1, first)), reshape(weight.transpose(1, 2), (-1, first)))  # type: ignore[attr-defined]
+    left: Any = linear(reshape(input1, (-1, first)), reshape(weight.transpose(1, 2), (-1, first)))
     rows = left.array.shape[0]
     y: Any = (reshape(left, (rows, out, second)) * reshape(input2, (rows, 1, second))).sum(2)
     y = reshape(y, (*a[:-1], out))
@@ -153,7 +153,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     a, b = broadcast_tensors(cast(x1, kind), cast(x2, kind))
     first = r.norm(a, 2, dim, keepdim=True).clamp_min(eps)
     second = r.norm(b, 2, dim, keepdim=True).clamp_min(eps)
-    return r.sum(e.mul(e._div(a, first), e._div(b, second)), dim)  # type: ignore[no-any-return]
+    return r.sum(e.mul(e._div(a, first), e._div(b, second)), dim)
 
 
 @guarded
@@ -161,8 +161,8 @@ def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
-    difference: Any = x1 - x2 + eps  # type: ignore[operator]
-    return r.norm(difference, p, -1, keepdim)  # type: ignore[no-any-return]
+    difference: Any = x1 - x2 + eps
+    return r.norm(difference, p, -1, keepdim)
 
 
 @guarded
@@ -185,7 +185,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if p < 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
     first, second = (Tensor(i) for i in np.triu_indices(len(x), 1))
-    difference: Any = index_select(input, 0, first) - index_select(input, 0, second)  # type: ignore[operator]
+    difference: Any = index_select(input, 0, first) - index_select(input, 0, second)
     if x.shape[1] == 0:
-        return r.sum(difference, 1)  # type: ignore[no-any-return]
-    return r.norm(difference, p, 1)  # type: ignore[no-any-return]
+        return r.sum(difference, 1)
+    return r.norm(difference, p, 1)

@@ -325,7 +325,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     base = np.stack([*mesh[::-1], np.ones(spatial)], -1).reshape(-1, dims + 1)
     points: Any = Tensor(base.astype(theta.array.dtype))
     volume = math.prod(spatial)
-    flat = expand(reshape(points, (1, volume, dims + 1)), (n, volume, dims + 1)) @ theta.mT  # type: ignore[attr-defined, operator]
+    flat = expand(reshape(points, (1, volume, dims + 1)), (n, volume, dims + 1)) @ theta.mT
     return reshape(flat, (n, *spatial, dims))
 
 

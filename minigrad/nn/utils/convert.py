@@ -24,7 +24,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> mg.nn.utils.parameters_to_vector([mg.ones(2), mg.zeros(1, 2)])
     tensor([1., 1., 0., 0.])
     """
-    return cat([reshape(p, (-1,)) for p in parameters])  # type: ignore[no-any-return]
+    return cat([reshape(p, (-1,)) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

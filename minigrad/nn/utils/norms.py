@@ -19,7 +19,7 @@ def scaled(g: Tensor, v: Tensor, dim: int) -> Tensor:
 
 def unit(x: Tensor, eps: float) -> Tensor:
     """A vector divided by its length, which counts as `eps` at least."""
-    return normalize(x, dim=0, eps=eps)  # type: ignore[no-any-return]
+    return normalize(x, dim=0, eps=eps)
 
 
 def weight_matrix(weight: Tensor, dim: int) -> Tensor:

@@ -75,7 +75,7 @@ class PackedSequence(_Packed):
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """Convert the data, as ``Tensor.to`` does."""
-        data = self.data.to(*args, **kwargs)  # type: ignore[attr-defined]
+        data = self.data.to(*args, **kwargs)
         return self if data is self.data else self._replace(data=data)
 
     def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
@@ -165,7 +165,7 @@ def _rows_or(data: Tensor, rows: Array, padding_value: float) -> Tensor:
 
 
 def _flipped(t: Tensor) -> Tensor:
-    return t.transpose(0, 1)  # type: ignore[attr-defined, no-any-return]
+    return t.transpose(0, 1)
 
 
 # -- packing -------------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ def unpad_sequence(
     """
     rows = padded_sequences if batch_first else _flipped(padded_sequences)
     sizes = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths).tolist()
-    found = [row[: max(n, 0)] for row, n in zip(rows, sizes, strict=True)]  # type: ignore[call-overload, var-annotated]
+    found = [row[: max(n, 0)] for row, n in zip(rows, sizes, strict=True)]
     return found
 
 

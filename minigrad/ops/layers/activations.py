@@ -104,7 +104,7 @@ def _along(op: Any, name: str, input: Tensor, dim: Any, dtype: Any) -> Tensor:
         )
     axis = wrap_dim(dim, x.array.ndim, name)
     if x.array.ndim == 0:
-        return op((x.reshape(1),), (0,)).reshape(())  # type: ignore[attr-defined, no-any-return]
+        return op((x.reshape(1),), (0,)).reshape(())  # type: ignore[no-any-return]
     return op((x,), (axis,))  # type: ignore[no-any-return]
 
 

@@ -60,11 +60,11 @@ def _transposed(x: Tensor) -> Tensor:
 
 
 def _input_rule(g: Tensor, w: Tensor) -> Tensor:
-    return _linear_plain((g, _transposed(w)))  # type: ignore[no-any-return]
+    return _linear_plain((g, _transposed(w)))
 
 
 def _weight_rule(g: Tensor, x: Tensor) -> Tensor:
-    return _linear_plain((_transposed(_rows(g)), _transposed(_rows(x))))  # type: ignore[no-any-return]
+    return _linear_plain((_transposed(_rows(g)), _transposed(_rows(x))))
 
 
 def _bias_rule(g: Tensor) -> Tensor:
@@ -152,10 +152,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x, w = input.array, weight.array
         if w.ndim == 2 and x.shape[-1] == w.shape[1] and x.dtype is w.dtype:
             if bias is None:
-                return _linear_plain((input, weight))  # type: ignore[no-any-return]
+                return _linear_plain((input, weight))
             b = bias.array
             if b.ndim == 1 and b.shape[0] == w.shape[0] and b.dtype is w.dtype:
-                return _linear((input, weight, bias))  # type: ignore[no-any-return]
+                return _linear((input, weight, bias))
     except (AttributeError, IndexError):
         pass
     except EVENTS:
@@ -201,7 +201,7 @@ def _checked_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
             f"linear(): The expanded size of the bias must match the {w.shape[0]} output features: "
             f"expected shape [{w.shape[0]}], got {list(bias.array.shape)}"
         )
-    return y + bias  # type: ignore[operator, no-any-return]
+    return y + bias
 
 
 def _shape_message(x: Array, w: Array) -> str:
@@ -229,7 +229,7 @@ def _padding(skip: int) -> int | None:
 
 
 def _sum_rows(g: Tensor, index: Tensor, rows: int, skip: int) -> Tensor:
-    return _embedding_rows((g, index), (rows, skip))  # type: ignore[no-any-return]
+    return _embedding_rows((g, index), (rows, skip))
 
 
 _look_up = primitive(
@@ -256,9 +256,9 @@ _embedding_rows = primitive(
 def _look_up_again(g: Tensor, index: Tensor, skip: int) -> Tensor:
     rows = _look_up((g, index), (-1,))
     if skip < 0:
-        return rows  # type: ignore[no-any-return]
+        return rows
     kept = (index.array != skip).astype(g.array.dtype)
-    return rows * Tensor(kept.reshape(*kept.shape, 1))  # type: ignore[no-any-return]
+    return rows * Tensor(kept.reshape(*kept.shape, 1))
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int = -1) -> Tensor:
@@ -274,4 +274,4 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int = -1) -> Tensor:
     given = all_values(input)
     index = kernels.check_indices(given, weight.array.shape[0], "embedding")
     indices = input if index is given else cast(input, index.dtype)
-    return _look_up((weight, indices), (padding_idx,))  # type: ignore[no-any-return]
+    return _look_up((weight, indices), (padding_idx,))

@@ -33,7 +33,7 @@ def _swapped(x: Any) -> Any:
 
 def weights(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any:
     """``softmax(scale * q @ k.T + mask)``; zeros for a query that sees nothing."""
-    scores: Any = matmul(q, _swapped(k)) * scale  # type: ignore[operator]
+    scores: Any = matmul(q, _swapped(k)) * scale
     if mask is not None:
         scores = scores + mask
     if causal:
@@ -42,7 +42,7 @@ def weights(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any:
     if mask is None or scores.array.shape[-1] == 0:  # then every query sees key 0, if there is one
         return softmax(scores, -1)
     blind = scores.detach().amax(-1, True) == -np.inf
-    return softmax(scores.masked_fill(blind, 0), -1).masked_fill(blind, 0)  # type: ignore[attr-defined]
+    return softmax(scores.masked_fill(blind, 0), -1).masked_fill(blind, 0)
 
 
 def _rule(g: Any, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float) -> Any:

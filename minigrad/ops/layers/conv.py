@@ -109,14 +109,14 @@ def _batched(
     """Examples become images where the weight is shared, and channels or groups where it is not."""
     examples, how = inputs[0].array.shape[0], params[-1]
     a, b = inputs[:2]
-    if op is weight.op:  # type: ignore[attr-defined]
+    if op is weight.op:
         y = _batched_weight(a, b, how, batched, examples)
     elif not batched[1]:
         y = apply(op, (_into_images(a), b[0]), params)
         y = _out_of_images(y, examples)
     else:
         # channels that the weight makes, and its dimension they are
-        made = 1 if op is data.op else 0  # type: ignore[attr-defined]
+        made = 1 if op is data.op else 0
         y = _batched_kernels(op, a, b, made, params, batched[0], examples)
     return y
 
@@ -152,22 +152,22 @@ def _batched_bias(
     op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], batched: Sequence[bool]
 ) -> Tensor:
     *rest, bias = inputs
-    plain = conv.op if op is conv_bias.op else data.op  # type: ignore[attr-defined]
+    plain = conv.op if op is conv_bias.op else data.op
     y = _batched(plain, tuple(rest), params, batched)
     shape = bias.array.shape
     shifts = reshape(bias, (shape[0], 1, shape[1], *[1] * (y.array.ndim - 3)))
-    return y + shifts  # type: ignore[operator, no-any-return]
+    return y + shifts
 
 
 # -- the three maps ------------------------------------------------------------------------------
 
 
 def _conv_input_rule(g: Tensor, w: Tensor, how: Geometry, x_shape: Ints) -> Tensor:
-    return data((g, w), (x_shape[2:], how))  # type: ignore[no-any-return]
+    return data((g, w), (x_shape[2:], how))
 
 
 def _conv_weight_rule(g: Tensor, x: Tensor, how: Geometry) -> Tensor:
-    return weight((g, x), (how,))  # type: ignore[no-any-return]
+    return weight((g, x), (how,))
 
 
 def _bias_rule(g: Any) -> Tensor:
@@ -204,7 +204,7 @@ def _data_input_rule(g: Tensor, w: Tensor, how: Geometry) -> Tensor:
 
 
 def _data_weight_rule(g: Tensor, dy: Tensor, how: Geometry) -> Tensor:
-    return weight((dy, g), (how,))  # type: ignore[no-any-return]
+    return weight((dy, g), (how,))
 
 
 def _data_backward(g: Array, dy: Array, w: Array, how: Geometry, needs: tuple[bool, ...]) -> Any:

@@ -105,13 +105,13 @@ def _rule(
     both = alphas + betas - picked
     final = alphas[Tensor(np.maximum(times - 1, 0)), Tensor(np.arange(len(times)))]
     total = logsumexp(_choice(ends, final), 1)
-    weights = (both - total.reshape(1, -1, 1)).exp()  # type: ignore[attr-defined]
+    weights = (both - total.reshape(1, -1, 1)).exp()
     weights = _choice(running[:, :, None] & inside, weights, low=False)
     lost = total.array < LOWEST / 2
     if lost.any():  # no alignment at all
         bad = Tensor(np.broadcast_to((lost & running)[:, :, None], weights.array.shape).copy())
         weights = weights.masked_fill(bad, 0.0 if zero else np.nan)
-    shares = matmul(weights.transpose(0, 1), Tensor(hot)).transpose(0, 1)  # type: ignore[attr-defined]
+    shares = matmul(weights.transpose(0, 1), Tensor(hot)).transpose(0, 1)
     return -shares * g.reshape(1, -1, 1)
 
 

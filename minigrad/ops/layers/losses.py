@@ -82,7 +82,7 @@ mse = primitive(
         g, residuals[0], reduction, needs
     ),
     sample=cases(
-        *[lambda rng, s=s, r=r: ((rng.normal(size=s), rng.normal(size=s)), (r,))  # type: ignore[misc]
+        *[lambda rng, s=s, r=r: ((rng.normal(size=s), rng.normal(size=s)), (r,))
           for s in ((3, 4), (), (0, 2)) for r in ("mean", "sum") if s != (0, 2) or r == "sum"]
     ),
     batch=each.squares, doc="The sum or mean of ``(x - t) ** 2``.",
@@ -148,8 +148,8 @@ def _one_hot(t: Array, classes: int, ignored: int, kind: np.dtype[Any]) -> tuple
 def _row_flow(g: Tensor, divisor: Any, reduction: str) -> Any:
     """The gradient of each row's loss, as a column or a number."""
     if reduction == "none":
-        return g.reshape(-1, 1)  # type: ignore[attr-defined]
-    return g / (divisor or 1.0)  # type: ignore[operator] # nothing counted: zeros
+        return g.reshape(-1, 1)
+    return g / (divisor or 1.0)  # nothing counted: zeros
 
 
 def _hard_rule(
@@ -161,7 +161,7 @@ def _hard_rule(
     divisor = float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
     q = _smooth(q, w, smoothing) * valid[:, None]
     mass = Tensor(q.sum(1, keepdims=True))
-    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)  # type: ignore[operator]
+    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)
 
 
 def _soft_rule(
@@ -170,21 +170,21 @@ def _soft_rule(
     q = _smooth(q, w, smoothing)
     mass = Tensor(q.sum(1, keepdims=True))
     divisor = float(len(q)) if reduction == "mean" else 1.0
-    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)  # type: ignore[operator]
+    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)
 
 
 def _hard(
     x: Array, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
 ) -> tuple[Array, ...]:
     done = loss_kernels.cross_entropy(x, t, w, ignored, smoothing, reduction)
-    return np.asarray(done.loss), done.logsumexp, done.divisor  # type: ignore[return-value]
+    return np.asarray(done.loss), done.logsumexp, done.divisor
 
 
 def _soft(
     x: Array, q: Array, w: Array | None, smoothing: float, reduction: str
 ) -> tuple[Array, ...]:
     done, mass = loss_kernels.cross_entropy_soft(x, q, w, smoothing, reduction)
-    return np.asarray(done.loss), done.logsumexp, mass, done.divisor  # type: ignore[return-value]
+    return np.asarray(done.loss), done.logsumexp, mass, done.divisor
 
 
 def _hard_sample(weighted: bool) -> Any:

@@ -98,7 +98,7 @@ def _batch_norm_rule(gs: Any, x: Any, w: Any, eps: float) -> tuple[Any, ...]:
     if gs[0] is None:
         return gx, None, None
     through, gw, gb = _gradients(gs[0], x, _channels(w, ndim), axes, axes, eps)
-    return through + gx, gw.reshape(-1), gb.reshape(-1)  # type: ignore[operator, attr-defined]
+    return through + gx, gw.reshape(-1), gb.reshape(-1)
 
 
 def _batch_norm_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
@@ -205,7 +205,7 @@ def _unshared(g: Any, x: Any, w: Any, over: Axes, eps: float) -> tuple[Any, ...]
     one = (1, *x.array.shape)
     behind = tuple(a + 1 for a in over)
     gx, gw, gb = _gradients(g.reshape(one), x.reshape(one), w, behind, (0,), eps)
-    return gx.reshape(x.array.shape), gw, gb  # type: ignore[attr-defined]
+    return gx.reshape(x.array.shape), gw, gb
 
 
 def _plain_affine(w: Any, batched: Any) -> tuple[Tensor, Tensor]:
@@ -261,7 +261,7 @@ def _group_norm_rule(g: Any, x: Any, w: Any, groups: int, eps: float) -> tuple[A
     split = (shape[0], groups, shape[1] // groups, math.prod(shape[2:]))
     scale = w.reshape(1, groups, -1, 1)
     gx, gw, gb = _gradients(g.reshape(split), x.reshape(split), scale, (2, 3), (0, 3), eps)
-    return gx.reshape(shape), gw.reshape(-1), gb.reshape(-1)  # type: ignore[attr-defined]
+    return gx.reshape(shape), gw.reshape(-1), gb.reshape(-1)
 
 
 @sharing
@@ -353,7 +353,7 @@ def rms_norm(input: Tensor, dims: int, weight: Tensor | None, eps: float) -> Ten
         scale = weight
         if scale is None:
             scale = Tensor(np.ones(x.array.shape[x.array.ndim - dims :], kind))
-        return rms_norm_scaled((x, scale), (eps,))  # type: ignore[no-any-return]
+        return rms_norm_scaled((x, scale), (eps,))
     axes = tuple(range(x.array.ndim - dims, x.array.ndim))
     y = x * e.rsqrt((x * x).mean(axes, True) + eps)
     return y if weight is None else y * weight  # type: ignore[no-any-return]

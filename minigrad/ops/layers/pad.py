@@ -46,7 +46,7 @@ def _pad_constant(x: Array, amounts: Amounts, value: float) -> Array:
 
 def _crop(g: Tensor, amounts: Amounts, value: float) -> Tensor:
     opposite = tuple((-before, -after) for before, after in amounts)
-    return _constant((g,), (opposite, 0.0))  # type: ignore[no-any-return]
+    return _constant((g,), (opposite, 0.0))
 
 
 _constant = primitive(
@@ -63,7 +63,7 @@ _constant = primitive(
 
 def pad_constant(input: Tensor, amounts: Amounts, value: float) -> Tensor:
     """Put `value` around the last dimensions."""
-    return _constant((input,), (amounts, value))  # type: ignore[no-any-return]
+    return _constant((input,), (amounts, value))
 
 
 # -- copies of elements ----------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def _copies_sample(folded: bool) -> Any:
 
 
 def _copies_rule(g: Tensor, amounts: Amounts, mode: str) -> Tensor:
-    return _folded((g,), (amounts, mode))  # type: ignore[no-any-return]
+    return _folded((g,), (amounts, mode))
 
 
 _copies = primitive(
@@ -148,4 +148,4 @@ _folded = primitive(
 
 def pad_copies(input: Tensor, amounts: Amounts, mode: str) -> Tensor:
     """Put copies of elements around the last dimensions."""
-    return _copies((input,), (amounts, mode))  # type: ignore[no-any-return]
+    return _copies((input,), (amounts, mode))

@@ -222,7 +222,7 @@ def _mean_samples(into: bool) -> Any:
 def _mean_rule(
     g: Tensor, dims: int, windows: Any, include_pad: bool, divisor: int | None
 ) -> Tensor:
-    return _mean_spread((g,), (dims, windows, include_pad, divisor))  # type: ignore[no-any-return]
+    return _mean_spread((g,), (dims, windows, include_pad, divisor))
 
 
 _mean = primitive(
@@ -243,7 +243,7 @@ def avg_pool(
     input: Tensor, dims: int, windows: Any, include_pad: bool = True, divisor: int | None = None
 ) -> Tensor:
     """The sum of each window, divided by its size, or by `divisor`."""
-    return _mean((input,), (dims, windows, include_pad, divisor))  # type: ignore[no-any-return]
+    return _mean((input,), (dims, windows, include_pad, divisor))
 
 
 def repeat_windows(input: Tensor, factors: Sizes) -> Tensor:
@@ -252,7 +252,7 @@ def repeat_windows(input: Tensor, factors: Sizes) -> Tensor:
     out = input.array.shape[input.array.ndim - dims :]
     size = tuple(n * f for n, f in zip(out, factors, strict=True))
     windows = geometry(size, factors, factors, (0,) * dims, (1,) * dims, out)
-    return _mean_spread((input,), (dims, windows, True, 1))  # type: ignore[no-any-return]
+    return _mean_spread((input,), (dims, windows, True, 1))
 
 
 # -- bins that cover the input ---------------------------------------------------------------------
@@ -272,7 +272,7 @@ def adaptive_avg(input: Tensor, out: Sizes) -> Tensor:
     """
     dims, ndim = len(out), input.array.ndim
     if out == (1,) * dims and input.array.size:
-        return input.mean(tuple(range(ndim - dims, ndim)), True)  # type: ignore[attr-defined, no-any-return]
+        return input.mean(tuple(range(ndim - dims, ndim)), True)
     windows = _even_bins(input.array.shape[ndim - dims :], out)
     if windows is not None:
         return avg_pool(input, dims, windows)

@@ -67,7 +67,7 @@ def _sample(turned: bool) -> Any:
 
 
 def _turn(g: Tensor, dim: int, make: Any, args: tuple[Any, ...], turned: bool) -> Tensor:
-    return _resample((g,), (dim, make, args, not turned))  # type: ignore[no-any-return]
+    return _resample((g,), (dim, make, args, not turned))
 
 
 _resample = primitive(
@@ -79,7 +79,7 @@ _resample = primitive(
 
 def resample(input: Tensor, dim: int, make: Any, args: tuple[Any, ...]) -> Tensor:
     """Multiply by the matrix ``make(*args)`` along `dim`, counted from the end (-1, -2, ...)."""
-    return _resample((input,), (dim, make, args, False))  # type: ignore[no-any-return]
+    return _resample((input,), (dim, make, args, False))
 
 
 def average_bins(input: Tensor, out: Sizes) -> Tensor:

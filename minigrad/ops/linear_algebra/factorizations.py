@@ -53,7 +53,7 @@ Parts = list[Any]
 
 def _triangle(a: Array, part: str) -> Array:
     """`a` with what is to be read in the lower triangle."""
-    return a.mT if part == "U" else symmetric(a) if part == "both" else a  # type: ignore[no-any-return]
+    return a.mT if part == "U" else symmetric(a) if part == "both" else a
 
 
 def _order(a: Array) -> int:

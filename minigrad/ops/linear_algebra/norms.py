@@ -59,7 +59,7 @@ def _grad(g: Tensor, x: Tensor, y: Tensor, p: float, axes: Axes) -> Tensor:
     if p == 1:
         return sign * wide_g  # type: ignore[no-any-return]
     if abs(p) == INF:
-        at = cast((e.abs(x) == wide_y) | e.isnan(x), x.array.dtype)  # type: ignore[arg-type]
+        at = cast((e.abs(x) == wide_y) | e.isnan(x), x.array.dtype)
         return sign * (at / sum(at, axes, True)) * wide_g  # type: ignore[no-any-return]
     still = wide_y == 0
     safe = e._where(still, 1.0, wide_y)
@@ -331,6 +331,6 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     if not A.array.size:
         return Tensor(np.zeros(A.array.shape[:-2], A.array.dtype))
     inverse = inverse_or_nan(A)
-    singular = e.isnan(inverse) & ~e.isnan(A).any()  # type: ignore[attr-defined]
+    singular = e.isnan(inverse) & ~e.isnan(A).any()
     found = matrix_norm(A, p) * matrix_norm(e._where(singular, 0.0, inverse), p)
     return e._where(singular.all(-1).all(-1), INF, found)

@@ -334,7 +334,7 @@ def count_large(s: Tensor, atol: Any, rtol: Any) -> Tensor:
     if not s.array.shape[-1]:
         return Tensor(np.zeros(s.array.shape[:-1], np.int64))
     low, share = (Tensor(np.asarray(t, s.array.dtype)) for t in (atol, rtol))
-    return sum(s > e.maximum(low, share * amax(s, -1, True)), -1)  # type: ignore[arg-type]
+    return sum(s > e.maximum(low, share * amax(s, -1, True)), -1)
 
 
 @guarded
@@ -471,7 +471,7 @@ def lstsq(
     ranks = count_large(s, 0.0, cut)
     empty = np.empty(0, A.array.dtype)
     residuals = Tensor(empty)
-    if m > n and driver != "gelsy" and bool((ranks == n).all()):  # type: ignore[attr-defined]
+    if m > n and driver != "gelsy" and bool((ranks == n).all()):
         rest = matmul(A, solution) - right
         residuals = (rest * rest).sum(-2)
     return LeastSquares(

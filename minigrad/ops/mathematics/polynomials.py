@@ -57,8 +57,8 @@ def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
             n.detach().trunc() if isinstance(n, Tensor) else Tensor(np.asarray(_degree(name, n)))
         )
         if shifted:
-            x = 2 * x - 1  # type: ignore[operator]
-        top = int(degree.max().item()) if degree.array.size else 0  # type: ignore[attr-defined]
+            x = 2 * x - 1
+        top = int(degree.max().item()) if degree.array.size else 0
         if top > _HIGHEST:
             raise RuntimeError(f"{name}: degree {top} is too high: at most {_HIGHEST}")
         one = e._where(e.isnan(x), x, Tensor(np.ones((), kind.numpy)))

@@ -47,7 +47,7 @@ def positive(name: str, value: Any) -> Any:
 def values_of(optimizer: Optimizer, key: str) -> list[Rate]:
     """What stands under `key` in each group; tensors are copied, for they are written in place."""
     values = [group[key] for group in optimizer.param_groups]
-    return [v.clone() if isinstance(v, Tensor) else v for v in values]  # type: ignore[attr-defined]
+    return [v.clone() if isinstance(v, Tensor) else v for v in values]
 
 
 def set_rate(group: dict[str, Any], value: Any, key: str = "lr") -> None:
