@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-from minigrad.kernels.memory import empty_cache, tune_malloc
+from minigrad.kernels.run.memory import empty_cache, tune_malloc
 
 tune_malloc()  # before anything large is allocated
 
@@ -49,7 +49,7 @@ from minigrad.dtypes import float64 as double  # noqa: E402
 from minigrad.dtypes import int16 as short  # noqa: E402
 from minigrad.dtypes import int32 as int  # noqa: E402
 from minigrad.dtypes import int64 as long  # noqa: E402
-from minigrad.kernels.settings import get_num_threads, set_num_threads  # noqa: E402
+from minigrad.kernels.run.settings import get_num_threads, set_num_threads  # noqa: E402
 from minigrad.names import *  # noqa: E402, F403
 from minigrad.ops.functions import result_type  # noqa: E402
 from minigrad.printing import set_printoptions  # noqa: E402

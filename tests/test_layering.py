@@ -111,7 +111,7 @@ def test_the_check_itself_sees_a_wrong_arrow() -> None:
 
 
 def test_kernels_know_no_tensor() -> None:
-    for path in (PACKAGE / "kernels").glob("*.py"):
+    for path in (PACKAGE / "kernels").rglob("*.py"):
         for module, line in imports(path):
             assert module.startswith(("minigrad.kernels", "minigrad.dtypes", "minigrad.expr")), (
                 f"kernels/{path.name}:{line} imports {module}"

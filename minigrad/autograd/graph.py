@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.autograd import engine
 from minigrad.autograd.engine import Node
 from minigrad.autograd.modes import enable_grad, no_grad
-from minigrad.kernels.quiet import quiet, restore
+from minigrad.kernels.run.quiet import quiet, restore
 from minigrad.tensor import Tensor
 
 __all__ = ["backward", "grad"]

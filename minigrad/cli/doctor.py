@@ -112,7 +112,7 @@ def _vectors() -> str:
 
 
 def _threads(advice: list[str]) -> str:
-    from minigrad.kernels.settings import get_num_threads
+    from minigrad.kernels.run.settings import get_num_threads
 
     n, cores = get_num_threads(), os.cpu_count() or 1
     if n < cores and not hasattr(os, "sched_getaffinity"):
@@ -125,7 +125,7 @@ def _threads(advice: list[str]) -> str:
 def _blas() -> str:
     import numpy as np
 
-    from minigrad.kernels import blas
+    from minigrad.kernels.matmul import blas
 
     try:
         config: Any = np.show_config(mode="dicts")
@@ -140,7 +140,7 @@ def _blas() -> str:
 def _cache(advice: list[str]) -> str:
     import warnings
 
-    from minigrad.kernels.startup import cache_folder
+    from minigrad.kernels.run.startup import cache_folder
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -32,7 +32,7 @@ import numpy as np
 from minigrad.data.collate import default_collate
 from minigrad.data.dataset import IterableDataset
 from minigrad.data.randomness import batch_scope
-from minigrad.kernels.settings import set_num_threads
+from minigrad.kernels.run.settings import set_num_threads
 from minigrad.ops.random import manual_seed
 
 __all__ = ["Fetcher", "WorkerInfo", "Workers", "get_worker_info"]

@@ -31,11 +31,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.gemm import AVAILABLE, address, gemm, one_thread, restore_threads, row_at
-from minigrad.kernels.jit import jit, jit_sum
+from minigrad.kernels.matmul.gemm import (
+    AVAILABLE,
+    address,
+    gemm,
+    one_thread,
+    restore_threads,
+    row_at,
+)
 from minigrad.kernels.rows import dot, row_extreme
+from minigrad.kernels.run.jit import jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import exp, log, smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["attention", "attention_backward"]
 

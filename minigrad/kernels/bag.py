@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
 from minigrad.kernels.rows import dot
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import larger, smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["bag_dots", "bag_rows_of_largest", "bag_spread", "bag_sums"]
 

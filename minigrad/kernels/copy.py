@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import BLOCK, PARALLEL_CHEAP, jit
+from minigrad.kernels.run.jit import BLOCK, PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["join"]
 

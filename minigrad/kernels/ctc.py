@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.math.vecmath import maximum, select
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import exp, larger, log
-from minigrad.kernels.threads import parallel_for, pool_address
-from minigrad.kernels.vecmath import maximum, select
 
 __all__ = ["ctc", "ctc_backward"]
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.expr import Expr, walk
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 
 __all__ = ["Fused"]
 
-emit, jit, store, threads = lazy("emit"), lazy("jit"), lazy("store"), lazy("threads")
+emit, jit, store, threads = lazy("emit"), lazy("run.jit"), lazy("run.store"), lazy("run.threads")
 
 Array = np.ndarray[Any, Any]
 

@@ -151,11 +151,13 @@ def source(
         "",
         "import numpy as np",
         "",
-        "from minigrad.kernels.jit import BLOCK, jit",
-        "from minigrad.kernels.threads import parallel_for",
+        "from minigrad.kernels.run.jit import BLOCK, jit",
+        "from minigrad.kernels.run.threads import parallel_for",
     ]
     if writer.imports:
-        lines.append(f"from minigrad.kernels.vecmath import {', '.join(sorted(writer.imports))}")
+        lines.append(
+            f"from minigrad.kernels.math.vecmath import {', '.join(sorted(writer.imports))}"
+        )
     lines += ["", *(f"{c} = {spelled}" for spelled, c in writer.constants.items()), "", ""]
     lines += [
         "@jit",

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import larger, smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["add_rows", "check_indices", "take_rows"]
 

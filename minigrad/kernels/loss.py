@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.index import check_indices
-from minigrad.kernels.jit import PARALLEL_MATH, jit, jit_sum
 from minigrad.kernels.rows import row_sum
+from minigrad.kernels.run.jit import PARALLEL_MATH, jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import exp, from_order_key, larger, order_key
 from minigrad.kernels.softmax import JOINED, SHORT, rows_logsumexp
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = [
     "CrossEntropy",

@@ -39,11 +39,11 @@ from minigrad.kernels.batch_norm import (
     shift_and_scale,
     vector,
 )
-from minigrad.kernels.jit import BLOCK, jit, jit_sum
 from minigrad.kernels.reduce import column_sums
 from minigrad.kernels.rows import row_moments, squares_block, sum_block
+from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for
 
 __all__ = [
     "BatchNormalized",

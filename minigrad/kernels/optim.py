@@ -10,9 +10,9 @@ of the L2 penalty.
 
 from __future__ import annotations
 
-from minigrad.kernels.bodies import inner
+from minigrad.kernels.math.vecmath import fabs, maximum, minimum, select, sqrt
 from minigrad.kernels.optim_pieces import Pieces, update
-from minigrad.kernels.vecmath import fabs, maximum, minimum, select, sqrt
+from minigrad.kernels.run.bodies import inner
 
 __all__ = [
     "Pieces",

@@ -34,10 +34,10 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from minigrad.kernels.atomics import load, store
-from minigrad.kernels.bodies import entry_of, inner, numbers_at
-from minigrad.kernels.jit import BLOCK, PARALLEL_CHEAP, jit
-from minigrad.kernels.threads import launch, pool_address
+from minigrad.kernels.run.atomics import load, store
+from minigrad.kernels.run.bodies import entry_of, inner, numbers_at
+from minigrad.kernels.run.jit import BLOCK, PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import launch, pool_address
 
 __all__ = ["STATES", "Pieces", "Update", "update"]
 

@@ -16,10 +16,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
 from minigrad.kernels.pool_rows import max_backward_planes, max_rows, spread_rows, sum_rows
 from minigrad.kernels.pool_windows import Sizes, Windows
-from minigrad.kernels.threads import parallel_for, pool_address
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 
 __all__ = [
     "Windows",

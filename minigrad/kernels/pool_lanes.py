@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.intrinsics import inlined
-from minigrad.kernels.jit import jit
 from minigrad.kernels.lanes import (
     LANES,
     add,
@@ -31,7 +29,9 @@ from minigrad.kernels.lanes import (
     store_masked,
     takes_over,
 )
+from minigrad.kernels.math.intrinsics import inlined
 from minigrad.kernels.pool_windows import next_row, reached_rows, reaching, reaching_rows, row_at
+from minigrad.kernels.run.jit import jit
 
 __all__ = [
     "max_backward_blocks", "max_blocks", "max_lanes", "spread_blocks", "spread_lanes", "sum_blocks",

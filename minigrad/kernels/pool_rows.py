@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.math.vecmath import select
 from minigrad.kernels.pool_windows import next_row, reached_rows, reaching, reaching_rows, row_at
+from minigrad.kernels.run.jit import jit
 from minigrad.kernels.scalar import larger, smaller
-from minigrad.kernels.vecmath import select
 
 __all__ = ["max_backward_planes", "max_rows", "spread_rows", "sum_rows"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 __all__ = [
     "Sizes", "Windows", "next_row", "reached_rows", "reaching", "reaching_rows", "row_at",

@@ -18,7 +18,7 @@ Sequences are sorted by falling length, so step t has the first ``sizes[t]`` of 
 is not touched keeps its value: forward, ended sequences hold their last state; in reverse,
 sequences that have not begun hold the initial one.
 
-The products are our own for float32 (:mod:`minigrad.kernels.sgemm`), with the weight packed once
+The products are our own for float32 (`kernels.matmul.sgemm`), with the weight packed once
 for all steps, else OpenBLAS's on one thread each. The pool shares the sequences, which go through
 all steps without waiting for each other. Which sequences go together is fixed by their number
 alone, and so are the bits.
@@ -31,11 +31,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels import gemm as products
-from minigrad.kernels import vecmath
-from minigrad.kernels.gemm import one_thread, restore_threads
-from minigrad.kernels.jit import jit
-from minigrad.kernels.matmul import matmul
+from minigrad.kernels.math import vecmath
+from minigrad.kernels.matmul import gemm as products
+from minigrad.kernels.matmul.gemm import one_thread, restore_threads
+from minigrad.kernels.matmul.product import matmul
 from minigrad.kernels.recurrent_rows import (
     add_row,
     add_rows,
@@ -59,8 +58,9 @@ from minigrad.kernels.recurrent_rows import (
     whole,
 )
 from minigrad.kernels.reduce import sum as sum_over
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import parallel_for
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for
 
 __all__ = [
     "AVAILABLE", "gru", "gru_backward", "lstm", "lstm_backward", "rnn", "rnn_backward",
@@ -68,7 +68,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
-#: Whether these kernels can run at all (see :mod:`minigrad.kernels.gemm`).
+#: Whether these kernels can run at all (see :mod:`minigrad.kernels.matmul.gemm`).
 AVAILABLE = products.AVAILABLE
 
 # --- RNN ----------------------------------------------------------------------------------------

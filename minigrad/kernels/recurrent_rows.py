@@ -10,11 +10,12 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from minigrad.kernels import sgemm, vecmath
-from minigrad.kernels.gemm import gemm
-from minigrad.kernels.jit import jit
-from minigrad.kernels.sgemm import times_packed
-from minigrad.kernels.threads import pool_address
+from minigrad.kernels.math import vecmath
+from minigrad.kernels.matmul import sgemm
+from minigrad.kernels.matmul.gemm import gemm
+from minigrad.kernels.matmul.sgemm import times_packed
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import pool_address
 
 __all__ = [
     "Steps", "add_row", "add_rows", "columns_of", "copy_row", "copy_rows", "gradient_rows",

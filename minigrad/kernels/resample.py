@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.threads import parallel_for, pool_address
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 
 __all__ = ["Combination", "combine", "transposed"]
 

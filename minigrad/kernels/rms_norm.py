@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.batch_norm import flat, pool_for, rows_per_unit
-from minigrad.kernels.jit import BLOCK, jit, jit_sum
 from minigrad.kernels.reduce import column_sums
 from minigrad.kernels.rows import squares_block
+from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for
 
 __all__ = ["rms_norm", "rms_norm_backward"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.jit import BLOCK, jit, jit_sum
+from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
 from minigrad.kernels.scalar import from_order_key, larger, order_key
 
 __all__ = [

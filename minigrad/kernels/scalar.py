@@ -1,6 +1,6 @@
 """Functions by dtype, for kernels written once for float32 and float64.
 
-``exp(x)`` inside jitted code becomes ``exp_f32`` or ``exp_f64`` of :mod:`minigrad.kernels.vecmath`
+``exp(x)`` inside jitted code becomes ``exp_f32`` or ``exp_f64`` of `kernels.math.vecmath`
 when numba compiles the kernel for a dtype. Called from plain Python it is numpy's.
 
 ``order_key`` maps floats to integers of the same width that sort alike. Integer maxima vectorise
@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic, overload
 
-from minigrad.kernels import vecmath
+from minigrad.kernels.math import vecmath
 
 __all__ = ["exp", "from_order_key", "larger", "log", "order_key", "smaller"]
 

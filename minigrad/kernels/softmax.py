@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_MATH, jit, jit_sum
+from minigrad.kernels.math.vecmath import maximum
 from minigrad.kernels.reduce import reduced_shape
 from minigrad.kernels.rows import copy, dot, row_extreme, sum_block
+from minigrad.kernels.run.jit import PARALLEL_MATH, jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import exp, log, smaller
-from minigrad.kernels.threads import parallel_for, pool_address
-from minigrad.kernels.vecmath import maximum
 
 __all__ = [
     "log_softmax",

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import order_key
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["best", "order"]
 

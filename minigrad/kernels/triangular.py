@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.jit import jit
-from minigrad.kernels.threads import parallel_for, pool_address
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 
 __all__ = ["factor", "permutation", "solve"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad import expr as fx
 from minigrad.autograd.engine import calculus
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.declare import elementwise, primitive

@@ -27,7 +27,7 @@ from minigrad.autograd.engine import Node, apply
 from minigrad.autograd.modes import no_grad
 from minigrad.expr import Expr, symbol
 from minigrad.kernels.elementwise import Fused
-from minigrad.kernels.quiet import quiet, restore
+from minigrad.kernels.run.quiet import quiet, restore
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.autograd import engine
 from minigrad.autograd.engine import NoValues, apply, record
-from minigrad.kernels.quiet import EVENTS, call_quietly
+from minigrad.kernels.run.quiet import EVENTS, call_quietly
 from minigrad.ops.arguments import ACCIDENTS, reraise
 from minigrad.ops.inplace import write
 from minigrad.tensor import Tensor

@@ -18,8 +18,8 @@ import numpy as np
 from minigrad.autograd import engine
 from minigrad.autograd.engine import apply
 from minigrad.autograd.modes import current
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import quiet, restore
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import quiet, restore
 from minigrad.ops import batching_index
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import PUBLIC, all_values, cast, constant, method, refuse_bfloat16

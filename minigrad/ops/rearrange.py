@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.autograd import engine
 from minigrad.dtypes import as_dtype, get_default_dtype
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.creation import finish, spaced
 from minigrad.ops.dims import as_sizes, wrap_dim
 from minigrad.ops.functions import as_operand, cast, guarded, method, public, result_type

@@ -10,7 +10,7 @@ from minigrad import dtypes
 from minigrad import expr as fx
 from minigrad.autograd.engine import NoValues, record
 from minigrad.dtypes import as_dtype
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.declare import elementwise, primitive

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, guarded, public

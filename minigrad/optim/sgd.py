@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
 from minigrad.optim.options import check, checked, slope_options
 from minigrad.optim.runs import Run

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.functions import PUBLIC, cast
 from minigrad.tensor import Tensor
 from minigrad.xp._array import Array, as_tensor, wrap

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.functions import PUBLIC, cast
 from minigrad.ops.index import recorded
 from minigrad.tensor import Tensor

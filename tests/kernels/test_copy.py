@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import copy
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "i4", "?", "f2"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import index
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 
 def rows(count: int, tail: tuple[int, ...], dtype: str = "f4") -> np.ndarray:

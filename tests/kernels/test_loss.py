@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import loss
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 SIZES = [(1, 1), (64, 10), (5, 300), (700, 130)]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigrad.kernels.blas import get_blas_threads
-from minigrad.kernels.matmul import matmul
-from minigrad.kernels.settings import get_num_threads, set_num_threads
+from minigrad.kernels.matmul.blas import get_blas_threads
+from minigrad.kernels.matmul.product import matmul
+from minigrad.kernels.run.settings import get_num_threads, set_num_threads
 
 SHAPES = [
     ((3, 4), (4, 5)),

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from minigrad.kernels import memory
+from minigrad.kernels.run import memory
 
-ROOT = Path(memory.__file__).resolve().parents[2]
+ROOT = Path(memory.__file__).resolve().parents[3]
 glibc = pytest.mark.skipif(memory._glibc() is None, reason="the C library is not glibc")
 
 # Page faults and resident megabytes while large results come and go, as in a training graph.
 GRAPH = """
 import resource, sys
 sys.path[:0] = [{root!r}]
-from minigrad.kernels import memory
+from minigrad.kernels.run import memory
 done = memory.tune_malloc()
 import numpy as np
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import norm
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 SHAPES = [(4, 6), (64, 128), (300, 10), (5, 4, 3, 7), (3, 6, 9001), (2000, 64), (3, 8, 1)]
 

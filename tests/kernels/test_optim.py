@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import optim, optim_pieces
-from minigrad.kernels.jit import BLOCK
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.jit import BLOCK
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 SIZES = (1, 1003, 0, 17 * BLOCK + 5, BLOCK)
 STEPS = 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import pad
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 TABLES = {
     "reflect": np.array([2, 1, 0, 1, 2, 3, 2]),

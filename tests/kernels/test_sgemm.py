@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import sgemm
-from minigrad.kernels.jit import jit
-from minigrad.kernels.matmul import matmul
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.matmul import sgemm
+from minigrad.kernels.matmul.product import matmul
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 pytestmark = pytest.mark.skipif(not sgemm.AVAILABLE, reason="needs AVX2 or AVX-512")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels import softmax
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 SHAPES = [
     (1,),

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from minigrad.kernels import startup
+from minigrad.kernels.run import startup
 
-KERNELS = Path(startup.__file__).parent
+RUN = Path(startup.__file__).parent
 
 HELPER = """
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 @jit
 def step(x):
     return x + {step}
 """
 KERNEL = """
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 from minigrad.kernels.middle import step
 
 @jit
@@ -43,11 +43,11 @@ class Package:
     def __init__(self, folder: Path) -> None:
         self.folder, self.cache = folder, folder / "cache"
         self.kernels = folder / "minigrad" / "kernels"
-        self.kernels.mkdir(parents=True)
-        for package in (self.kernels, self.kernels.parent):
+        (self.kernels / "run").mkdir(parents=True)
+        for package in (self.kernels / "run", self.kernels, self.kernels.parent):
             (package / "__init__.py").touch()
         for name in ("jit.py", "startup.py"):
-            shutil.copy(KERNELS / name, self.kernels / name)
+            shutil.copy(RUN / name, self.kernels / "run" / name)
         self.write("helper.py", HELPER.format(step=1))
         self.write("middle.py", MIDDLE)
         self.write("walking.py", KERNEL)
@@ -205,14 +205,14 @@ def test_numba_does_not_import_scipy_linalg_but_np_dot_still_works() -> None:
     code = """
 import sys
 import numba, numpy as np
-from minigrad.kernels import jit
+from minigrad.kernels.run import jit
 assert jit.jit(lambda x: x + 1)(1) == 2
 assert "scipy.linalg" not in sys.modules
 a = np.eye(3)
 assert (numba.njit(lambda a: np.dot(a, a))(a) == a).all()
 assert "scipy.linalg" in sys.modules
 """
-    environment = {**os.environ, "PYTHONPATH": str(KERNELS.parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(RUN.parents[2])}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
 
 
@@ -227,7 +227,7 @@ optimizer = mg.optim.Adam(model.parameters(), lr=1e-3)
 with event.install_recorder("numba:compile") as record:
     nn.CrossEntropyLoss()(model(mg.randn(64, 64)), mg.randint(0, 10, (64,))).backward()
     optimizer.step()
-from minigrad.kernels import threads
+from minigrad.kernels.run import threads
 print(sum(event.is_start for _, event in record.buffer), threads._pool.threads)
 """
 
@@ -237,7 +237,7 @@ def test_a_first_small_training_step_compiles_little_and_starts_no_thread(tmp_pa
     done = subprocess.run(
         [sys.executable, "-c", FIRST_STEP],
         capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "MINIGRAD_CACHE": str(tmp_path), "PYTHONPATH": str(KERNELS.parents[1])},
+        env={**os.environ, "MINIGRAD_CACHE": str(tmp_path), "PYTHONPATH": str(RUN.parents[2])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     functions, threads = map(int, done.stdout.split())

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import atomics, blas, threads
-from minigrad.kernels.jit import BLOCK, jit, jit_sum
-from minigrad.kernels.threads import (
+from minigrad.kernels.matmul import blas
+from minigrad.kernels.run import atomics, threads
+from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
+from minigrad.kernels.run.threads import (
     get_num_threads,
     parallel_for,
     pool_address,
@@ -27,7 +28,7 @@ from minigrad.kernels.threads import (
 
 native = pytest.mark.skipif(not atomics.NATIVE, reason="there is no pool on this platform")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no os.fork here")
-ROOT = Path(threads.__file__).resolve().parents[2]
+ROOT = Path(threads.__file__).resolve().parents[3]
 
 
 @jit
@@ -457,7 +458,7 @@ def test_blas_is_left_alone_where_it_is_not_openblas(monkeypatch: pytest.MonkeyP
 
 
 def test_settings_need_no_numba() -> None:
-    code = "import sys; sys.path[:0] = [%r]; import minigrad.kernels.settings as s; %s"
+    code = "import sys; sys.path[:0] = [%r]; import minigrad.kernels.run.settings as s; %s"
     use = "s.set_num_threads(2); assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code % (str(ROOT), use)], check=True, timeout=60)
 

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 import pytest
 
-from minigrad.kernels import vecmath
+from minigrad.kernels.math import vecmath
 from tests.kernels.ulp import ulp_error
 
 JIT = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
@@ -334,7 +334,7 @@ def test_the_loop_is_vectorised(name: str, dtype: Any) -> None:
 
 
 def test_every_name_exists_without_the_compiler() -> None:
-    from minigrad.kernels import vecmath_python
+    from minigrad.kernels.math import vecmath_python
 
     assert set(vecmath_python.__all__) == set(vecmath.__all__)
     assert all(hasattr(vecmath_python, name) for name in vecmath.__all__)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad.kernels import attention as kernels
-from minigrad.kernels.threads import get_num_threads, set_num_threads
+from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 

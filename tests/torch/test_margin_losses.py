@@ -205,7 +205,7 @@ def test_ctc_without_alignment() -> None:
 
 
 def test_ctc_on_many_threads_is_the_same() -> None:
-    from minigrad.kernels.threads import get_num_threads, set_num_threads
+    from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 
     rng = np.random.default_rng(0)
     given = (rng.normal(size=(60, 8, 20)), rng.integers(1, 20, (8, 15)), [60] * 8, [15] * 8)

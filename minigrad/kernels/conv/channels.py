@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
 from minigrad.kernels.rows import row_sum
-from minigrad.kernels.threads import parallel_for, pool_address
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 
 __all__ = ["add_bias", "sum_channels"]
 

@@ -15,10 +15,10 @@ import numpy as np
 from numba.extending import overload
 
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.gemm import address, row_at
-from minigrad.kernels.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.matmul.gemm import address, row_at
+from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import larger, smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["fold", "grid_of", "ready", "stretch", "unfold", "walk"]
 

@@ -24,10 +24,10 @@ import numpy as np
 
 from minigrad.kernels.conv.columns import grid_of, stretch
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.gemm import address, row_at
-from minigrad.kernels.jit import jit, jit_sum
+from minigrad.kernels.matmul.gemm import address, row_at
+from minigrad.kernels.run.jit import jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["backward_data", "backward_weight", "forward", "serves"]
 

@@ -1,4 +1,4 @@
-"""How the bodies of convolution are run (:mod:`minigrad.kernels.bodies`), and get their memory.
+"""How the bodies of convolution are run (:mod:`minigrad.kernels.run.bodies`), and get their memory.
 
 Each is compiled once, in some tenths of a second, for float32 and float64 and all sizes.
 
@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.atomics import compare_and_swap, store
-from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.emitter import LINE
-from minigrad.kernels.jit import jit
-from minigrad.kernels.settings import get_num_threads
-from minigrad.kernels.threads import launch, pool_address
+from minigrad.kernels.run.atomics import compare_and_swap, store
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.settings import get_num_threads
+from minigrad.kernels.run.threads import launch, pool_address
 
 __all__ = ["HEAD_BYTES", "Head", "claim", "padded", "release", "run", "sections"]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.drive import Head, claim, release
 from minigrad.kernels.conv.drive import run as drive
 from minigrad.kernels.conv.emitter import call
@@ -28,6 +27,7 @@ from minigrad.kernels.conv.gather_plan import (
     Plan,
     Sums,
 )
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["fill_frame", "pack_blocks", "pack_weights", "run", "run_packed"]

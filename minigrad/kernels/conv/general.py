@@ -20,10 +20,17 @@ import numpy as np
 
 from minigrad.kernels.conv.columns import grid_of, walk
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.gemm import AVAILABLE, address, gemm, one_thread, restore_threads, row_at
-from minigrad.kernels.jit import jit
+from minigrad.kernels.matmul.gemm import (
+    AVAILABLE,
+    address,
+    gemm,
+    one_thread,
+    restore_threads,
+    row_at,
+)
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.threads import parallel_for, pool_address
 
 __all__ = ["AVAILABLE", "backward_data", "backward_weight", "forward"]
 

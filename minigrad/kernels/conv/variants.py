@@ -1,6 +1,6 @@
 """Which registers this processor has, and the variants of the inner loops made for them.
 
-A variant is a file of two lines, made by :mod:`minigrad.kernels.store` on first use and compiled
+A variant is a file of two lines, made by `kernels.run.store` on first use and compiled
 by its first call, so that numba's cache keeps the machine code for the next process.
 """
 
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
-from minigrad.kernels import store
 from minigrad.kernels.conv.emitter import Vector
+from minigrad.kernels.run import store
 
 __all__ = ["HOST", "Registers", "address", "gather_tile", "line_tile", "scatter_tile"]
 
@@ -44,7 +44,7 @@ HOST = _host()
 _SOURCE = """\
 from minigrad.kernels.conv.emitter import Vector
 from minigrad.kernels.conv.{module} import {name}_function
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 function = {name}_function({arguments})
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.drive import Head, claim, padded, release, sections
 from minigrad.kernels.conv.emitter import LINE, Vector, call
 from minigrad.kernels.conv.gather import pack_blocks, run_packed
@@ -29,6 +28,7 @@ from minigrad.kernels.conv.gather_plan import (
 )
 from minigrad.kernels.conv.transforms import PLACES
 from minigrad.kernels.conv.variants import Registers, address, gather_tile
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["Input", "Tiles", "cut_input", "plan", "run", "transform_input"]

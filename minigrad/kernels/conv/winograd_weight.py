@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.drive import HEAD_BYTES, Head, claim, padded, release, sections
 from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather_plan import TASK, TASKS, Pair
@@ -23,6 +22,7 @@ from minigrad.kernels.conv.scatter import SUMS, Plan, run_parts
 from minigrad.kernels.conv.transforms import PLACES
 from minigrad.kernels.conv.variants import Registers, address, scatter_tile
 from minigrad.kernels.conv.winograd import Input, Shape, cut_input, transform_input
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["plan", "run"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.sparse import limit_norms
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r

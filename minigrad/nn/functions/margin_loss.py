@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.loss import check_same_shape, choose_reduction, reduced
 from minigrad.nn.functions.sparse import pairwise_distance
 from minigrad.ops import elementwise as e

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.autograd import engine
 from minigrad.autograd.modes import current, no_grad
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.functions import guarded

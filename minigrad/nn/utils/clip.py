@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.inplace import written
 from minigrad.tensor import Tensor
 

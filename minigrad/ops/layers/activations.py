@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad import expr as fx
 from minigrad.dtypes import as_dtype
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.dims import wrap_dim

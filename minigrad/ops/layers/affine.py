@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import EVENTS, call_quietly
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import EVENTS, call_quietly
 from minigrad.ops import batching_index
 from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.declare import primitive
@@ -21,7 +21,7 @@ from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("index")
-products = lazy("matmul")
+products = lazy("matmul.product")
 reduce_kernels = lazy("reduce")
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.declare import primitive
 from minigrad.ops.layers.activations import softmax
 from minigrad.ops.linear_algebra.products import matmul

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.autograd.engine import apply
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.declare import primitive
 from minigrad.ops.functions import OpFunction
 from minigrad.ops.samples import cases

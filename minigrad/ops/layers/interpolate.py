@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers.pool import repeat_windows
 from minigrad.ops.layers.resample import resample, sparse
 from minigrad.tensor import Tensor

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import expr as fx
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.layers import batching_losses as each
 from minigrad.ops.layers.activations import softmax

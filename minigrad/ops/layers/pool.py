@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.layers.resample import average_bins, bin_bounds

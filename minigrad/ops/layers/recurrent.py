@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import each
 from minigrad.ops.declare import primitive

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.samples import Sample, cases

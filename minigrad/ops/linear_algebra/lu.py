@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive

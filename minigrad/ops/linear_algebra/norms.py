@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.dtypes import as_dtype
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive

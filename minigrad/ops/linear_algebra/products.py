@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import NoValues, apply, record
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import EVENTS, call_quietly
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import EVENTS, call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.declare import primitive
@@ -33,7 +33,7 @@ from minigrad.ops.samples import cases
 from minigrad.ops.shape import expand, reshape
 from minigrad.tensor import Tensor
 
-kernels = lazy("matmul")
+kernels = lazy("matmul.product")
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

@@ -1,7 +1,7 @@
 """Elementwise functions beyond those of `elementwise`: numpy computes them, rules differentiate.
 
 They are less common than those that have fused kernels, and some (``erfinv``, ``digamma``) have no
-short formula but a kernel of their own, see `kernels.special`. Their rules are written with
+short formula but a kernel of their own, see `kernels.math.special`. Their rules are written with
 tensors, so they have derivatives of any order.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad import expr as fx
-from minigrad.kernels.lazy import lazy
-from minigrad.kernels.quiet import call_quietly
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.arithmetic import add, div, sub
 from minigrad.ops.batching import broadcasting, same
@@ -40,7 +40,7 @@ from minigrad.ops.shape import broadcast_tensors
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
-kernels = lazy("special")
+kernels = lazy("math.special")
 LN2 = math.log(2)
 
 # -- declarations ----------------------------------------------------------------------------------

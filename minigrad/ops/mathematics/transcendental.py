@@ -1,6 +1,6 @@
 """Bessel functions, the normal distribution, incomplete gamma functions, Hurwitz's zeta.
 
-Their values come from `kernels.special`; the rules are written with tensors, so that derivatives of
+Values come from `kernels.math.special`; the rules are written with tensors, so that derivatives of
 any order exist. Most are offered in `minigrad.special`.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad import dtypes
 from minigrad import expr as fx
-from minigrad.kernels.lazy import lazy
+from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.declare import elementwise, primitive
@@ -51,7 +51,7 @@ __all__ = [
     "zeta",
 ]
 
-kernels = lazy("special")
+kernels = lazy("math.special")
 Array = np.ndarray[Any, Any]
 OneNumber = Callable[[Tensor], Tensor]
 TwoNumbers = Callable[[Any, Any], Tensor]

@@ -1,6 +1,6 @@
 """The number of threads, kept apart from the pool so that reading or setting it needs no numba.
 
-:mod:`minigrad.kernels.threads` looks at :data:`num_threads` whenever a kernel asks for the pool,
+`kernels.run.threads` looks at :data:`num_threads` whenever a kernel asks for the pool,
 and starts or stops helper threads when it has changed.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import os
 
-from minigrad.kernels import blas
+from minigrad.kernels.matmul import blas
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
@@ -35,7 +35,7 @@ def get_num_threads() -> int:
 
     Examples
     --------
-    >>> from minigrad.kernels.settings import get_num_threads
+    >>> from minigrad.kernels.run.settings import get_num_threads
     >>> get_num_threads() >= 1
     True
     """
@@ -63,7 +63,7 @@ def set_num_threads(n: int) -> None:
 
     Examples
     --------
-    >>> from minigrad.kernels.settings import get_num_threads, set_num_threads
+    >>> from minigrad.kernels.run.settings import get_num_threads, set_num_threads
     >>> before = get_num_threads()
     >>> set_num_threads(1)
     >>> get_num_threads()

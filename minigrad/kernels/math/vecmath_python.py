@@ -1,4 +1,4 @@
-"""The names of :mod:`minigrad.kernels.vecmath` as numpy functions, for ``NUMBA_DISABLE_JIT=1``.
+"""The names of `kernels.math.vecmath` as numpy functions, for ``NUMBA_DISABLE_JIT=1``.
 
 Without the compiler, kernels are plain Python loops over numpy scalars, easy to debug and slow.
 LLVM's intrinsics do not exist there, so these scalar functions take their place.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.polynomial import polyval
 
-from minigrad.kernels.intrinsics import inlined
+from minigrad.kernels.math.intrinsics import inlined
 
 __all__ = ["inlined"]  # completed below
 

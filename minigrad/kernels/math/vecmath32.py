@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.intrinsics import (
+from minigrad.kernels.math.intrinsics import (
     F32,
     I32,
     bits_f32,

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from minigrad.kernels.startup import cache_folder
+from minigrad.kernels.run.startup import cache_folder
 
 __all__ = ["load"]
 

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 __all__ = ["digamma", "gammainc", "gammaincc", "lgamma", "polygamma", "zeta"]
 

@@ -11,7 +11,7 @@ Import everything from here. For each name there is ``<name>_f32`` and ``<name>_
 
 The bounds hold for every finite input, denormals and arguments of 1e300 included; infinities, NaN
 and signed zeros give what IEEE 754 prescribes. Each docstring states the largest error measured.
-Besides, there are the building blocks of :mod:`minigrad.kernels.intrinsics`: ``select``, ``fma``,
+Besides, there are the building blocks of `kernels.math.intrinsics`: ``select``, ``fma``,
 ``maximum``, ``rint``... which take either type.
 
 All are scalar functions without branches, which LLVM vectorises when a kernel loops over an array::
@@ -31,14 +31,14 @@ from typing import TYPE_CHECKING
 
 from numba import config
 
-from minigrad.kernels import intrinsics, vecmath32, vecmath64
+from minigrad.kernels.math import intrinsics, vecmath32, vecmath64
 
 if TYPE_CHECKING or not config.DISABLE_JIT:
-    from minigrad.kernels.intrinsics import *  # noqa: F403
-    from minigrad.kernels.vecmath32 import *  # noqa: F403
-    from minigrad.kernels.vecmath64 import *  # noqa: F403
+    from minigrad.kernels.math.intrinsics import *  # noqa: F403
+    from minigrad.kernels.math.vecmath32 import *  # noqa: F403
+    from minigrad.kernels.math.vecmath64 import *  # noqa: F403
 else:
-    from minigrad.kernels.vecmath_python import *  # noqa: F403
+    from minigrad.kernels.math.vecmath_python import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += intrinsics.__all__

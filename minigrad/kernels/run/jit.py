@@ -4,7 +4,7 @@
 divisions free of the ``ZeroDivisionError`` branch that would stop LLVM from vectorising;
 ``no_cfunc_wrapper`` leaves out an entry for callers in C, which nobody uses and which takes a
 twentieth of the compile time;
-``cached`` keeps the machine code for the next process (see :mod:`minigrad.kernels.startup`).
+``cached`` keeps the machine code for the next process (see :mod:`minigrad.kernels.run.startup`).
 Nothing compiles before the first call.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import numba
 
-from minigrad.kernels.startup import cached, skip_scipy
+from minigrad.kernels.run.startup import cached, skip_scipy
 
 __all__ = ["BLOCK", "PARALLEL_CHEAP", "PARALLEL_MATH", "jit", "jit_sum"]
 

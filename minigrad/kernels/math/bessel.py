@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 __all__ = ["i0", "i0e", "i1", "i1e"]
 

@@ -20,7 +20,7 @@ import numba
 from numba.core import types
 from numba.extending import intrinsic
 
-from minigrad.kernels.startup import cached
+from minigrad.kernels.run.startup import cached
 
 __all__ = ["Body", "entry_of", "inner", "numbers_at"]
 

@@ -8,7 +8,7 @@ A product is computed in *blocks*: some hundred steps of the inner dimension (`D
 columns of `b` that together fill a part of the second-level cache. The block of `b` is packed in
 *panels*, as wide as a tile of the result, so that the innermost loop reads it straight through; its
 transpose is packed by transposing in registers. Then for each tile of rows, and each panel, the
-innermost loop runs (:mod:`minigrad.kernels.sgemm_code`). `a` is read where it lies. (Goto and van
+innermost loop runs (`kernels.matmul.sgemm_code`). `a` is read where it lies. (Goto and van
 de Geijn, "Anatomy of high-performance matrix multiplication", 2008.)
 
 - Rows are cut into tiles of equal height but for one: 128 rows into 8 of 13 and 2 of 12. So all
@@ -32,14 +32,14 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from minigrad.kernels.atomics import load
-from minigrad.kernels.bodies import Body, inner, numbers_at
 from minigrad.kernels.conv.emitter import LINE, call
 from minigrad.kernels.conv.variants import HOST
-from minigrad.kernels.jit import jit
+from minigrad.kernels.matmul.sgemm_code import VECTORS, all_functions
+from minigrad.kernels.run.atomics import load
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import launch, pool_address, run_body, stack_address
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.sgemm_code import VECTORS, all_functions
-from minigrad.kernels.threads import launch, pool_address, run_body, stack_address
 
 __all__ = ["AVAILABLE", "NOTHING", "Packed", "packed", "product", "times_packed"]
 
@@ -300,7 +300,7 @@ def product(a: Array, b: Array, ta: bool, tb: bool, out: Array, bias: Array | No
     Examples
     --------
     >>> import numpy as np
-    >>> from minigrad.kernels import sgemm
+    >>> from minigrad.kernels.matmul import sgemm
     >>> a, out = np.ones((2, 3), np.float32), np.empty((2, 2), np.float32)
     >>> if sgemm.AVAILABLE:
     ...     sgemm.product(a, a, False, True, out, np.array([0, 1], np.float32))

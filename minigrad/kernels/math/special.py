@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.jit import BLOCK
-from minigrad.kernels.store import load
-from minigrad.kernels.threads import pool_address
+from minigrad.kernels.run.jit import BLOCK
+from minigrad.kernels.run.store import load
+from minigrad.kernels.run.threads import pool_address
 
 __all__ = ["of_one", "of_two"]
 
@@ -24,9 +24,9 @@ _SOURCE = '''"""{name} of arrays."""
 
 import numpy as np
 
-from minigrad.kernels.{module} import {name}
-from minigrad.kernels.jit import BLOCK, jit
-from minigrad.kernels.threads import parallel_for
+from minigrad.kernels.math.{module} import {name}
+from minigrad.kernels.run.jit import BLOCK, jit
+from minigrad.kernels.run.threads import parallel_for
 
 
 @jit

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 __all__ = ["erfc", "erfcx", "erfinv", "log_ndtr", "ndtr", "ndtri"]
 

@@ -72,7 +72,7 @@ def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 
 def gemm_addresses() -> tuple[dict[str, int], bool] | None:
-    """Addresses of the C functions that `kernels.matmul` calls, and whether sizes are 64 bits wide.
+    """Addresses of the C functions that `matmul.product` calls, and whether sizes are 64 bits wide.
 
     The names are ``"sgemm"``, ``"dgemm"``, ``"get_threads"`` and ``"set_threads"``; None where
     numpy's BLAS is no OpenBLAS.

@@ -33,7 +33,7 @@ __all__ = ["cache_folder", "cached", "skip_scipy", "source_stamp"]
 
 D = TypeVar("D")
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 _IMPORT = re.compile(
     rf"^\s*(?:from\s+({_PACKAGE.name}[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
     rf"|import\s+({_PACKAGE.name}[\w.]*))",
@@ -86,7 +86,7 @@ def cache_folder() -> Path | None:
 
     Examples
     --------
-    >>> from minigrad.kernels.startup import cache_folder
+    >>> from minigrad.kernels.run.startup import cache_folder
     >>> folder = cache_folder()
     >>> folder is None or folder.is_dir()
     True
@@ -159,7 +159,7 @@ def source_stamp(file: Path) -> str:
     Examples
     --------
     >>> from pathlib import Path
-    >>> from minigrad.kernels import startup
+    >>> from minigrad.kernels.run import startup
     >>> len(startup.source_stamp(Path(startup.__file__)))
     64
     """

@@ -93,8 +93,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-from minigrad.kernels import settings
-from minigrad.kernels.atomics import (
+from minigrad.kernels.run import settings
+from minigrad.kernels.run.atomics import (
     NATIVE,
     compare_and_swap,
     fetch_add,
@@ -105,8 +105,8 @@ from minigrad.kernels.atomics import (
     wake,
     yield_core,
 )
-from minigrad.kernels.jit import jit
-from minigrad.kernels.settings import get_num_threads, set_num_threads
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.settings import get_num_threads, set_num_threads
 
 __all__ = [
     "get_num_threads",
@@ -285,7 +285,7 @@ def _ask_to_stop(pool: int) -> None:
 def launch(pool: int, entry: int, arguments: int, blocks: int) -> None:
     """Run all blocks of one job, with the help of the pool unless it is 0 or busy.
 
-    For use inside jitted kernels whose code is a body (:mod:`minigrad.kernels.bodies`); others have
+    For use inside jitted kernels whose code is a body (`kernels.run.bodies`); others have
     :func:`parallel_for`.
 
     Parameters
@@ -364,8 +364,8 @@ def parallel_for(pool: int, body: Callable[..., None], args: tuple[Any, ...], n:
     Examples
     --------
     >>> import numpy as np
-    >>> from minigrad.kernels.jit import jit
-    >>> from minigrad.kernels.threads import parallel_for, pool_address
+    >>> from minigrad.kernels.run.jit import jit
+    >>> from minigrad.kernels.run.threads import parallel_for, pool_address
     >>> @jit
     ... def _fill(out, b0, b1):
     ...     for b in range(b0, b1):
@@ -469,7 +469,7 @@ def pool_address() -> int:
 
     Examples
     --------
-    >>> from minigrad.kernels.threads import get_num_threads, pool_address, set_num_threads
+    >>> from minigrad.kernels.run.threads import get_num_threads, pool_address, set_num_threads
     >>> before = get_num_threads()
     >>> set_num_threads(1)
     >>> pool_address()

@@ -5,7 +5,7 @@ at full width only if float32 stays float32 and int32 stays int32. Plain Python 
 both rules: ``a if c else b`` is a branch, ``int32 + int32`` becomes int64. These intrinsics are
 the way round. All the floating-point ones take float32 or float64, every operand of one type.
 
-They exist only inside compiled code; :mod:`minigrad.kernels.vecmath` gives stand-ins when
+They exist only inside compiled code; :mod:`minigrad.kernels.math.vecmath` gives stand-ins when
 ``NUMBA_DISABLE_JIT=1``.
 """
 

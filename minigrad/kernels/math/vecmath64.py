@@ -1,4 +1,4 @@
-"""Elementary functions in float64: the methods of :mod:`minigrad.kernels.vecmath32`, longer.
+"""Elementary functions in float64: the methods of :mod:`minigrad.kernels.math.vecmath32`, longer.
 
 "Max ulp" is the largest error met in 30 million samples, random bit patterns and normals at many
 scales, against 80-bit arithmetic. Coefficients: fdlibm (Sun), Cephes (S. Moshier), or "minimax":
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from minigrad.kernels.intrinsics import (
+from minigrad.kernels.math.intrinsics import (
     F64,
     I64,
     bits_f64,

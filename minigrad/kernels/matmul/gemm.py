@@ -13,7 +13,7 @@ from typing import Any
 from numba import carray, types
 from numba.extending import intrinsic, overload
 
-from minigrad.kernels import matmul
+from minigrad.kernels.matmul import product as matmul
 
 __all__ = ["AVAILABLE", "address", "gemm", "one_thread", "restore_threads", "row_at"]
 

@@ -51,7 +51,7 @@ def tune_malloc() -> bool:
 
     Examples
     --------
-    >>> from minigrad.kernels.memory import tune_malloc
+    >>> from minigrad.kernels.run.memory import tune_malloc
     >>> tune_malloc() in (True, False)
     True
     """
@@ -75,7 +75,7 @@ def empty_cache() -> bool:
 
     Examples
     --------
-    >>> from minigrad.kernels.memory import empty_cache
+    >>> from minigrad.kernels.run.memory import empty_cache
     >>> empty_cache() in (True, False)
     True
     """

@@ -1,6 +1,6 @@
 """Matrix products: kernels of our own or numpy's OpenBLAS, their parts shared by our pool.
 
-Products of float32 are those of :mod:`minigrad.kernels.sgemm`, where the processor has what they
+Products of float32 are those of `kernels.matmul.sgemm`, where the processor has what they
 need. The others go to OpenBLAS, which has threads of its own that wait for each other by spinning.
 Where another process, or our own pool, holds a core, a product of two 64 x 128 matrices then takes
 10 ms instead of 10 us. So larger products are cut into panels of rows or columns here, each one
@@ -22,10 +22,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from minigrad.kernels import sgemm
-from minigrad.kernels.blas import gemm_addresses
-from minigrad.kernels.jit import jit
-from minigrad.kernels.threads import parallel_for, pool_address
+from minigrad.kernels.matmul import sgemm
+from minigrad.kernels.matmul.blas import gemm_addresses
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import parallel_for, pool_address
 
 __all__ = ["matmul"]
 

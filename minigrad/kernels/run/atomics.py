@@ -3,7 +3,7 @@
 numba has no atomics for the CPU, but LLVM has; each function here is one LLVM instruction (or one
 call into the C library) made callable from kernels. An *address* is an ``int64`` that points to an
 aligned 8-byte word. All operations are sequentially consistent: every thread sees all of them in
-one and the same order, which is what the proofs in :mod:`minigrad.kernels.threads` rest on.
+one and the same order, which is what the proofs in :mod:`minigrad.kernels.run.threads` rest on.
 
 Futex (Drepper, "Futexes are tricky", 2011) is Linux' sleep: a thread sleeps while a 32-bit word
 keeps an expected value, and is woken by another thread that has changed it.
@@ -20,7 +20,7 @@ from numba.core import types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
-from minigrad.kernels.jit import jit
+from minigrad.kernels.run.jit import jit
 
 __all__ = [
     "NATIVE",

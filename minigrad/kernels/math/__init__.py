@@ -1,0 +1,1 @@
+"""Elementary and special functions, for use inside kernels and on arrays."""

@@ -1,0 +1,1 @@
+"""Matrix products: numpy's OpenBLAS by address, and our own packed ones."""
