@@ -153,3 +153,7 @@ def __getattr__(name: str) -> Any:
     near = get_close_matches(name, __all__, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LAZY_NAMES, "__version__"})
