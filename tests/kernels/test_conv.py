@@ -13,8 +13,9 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minigrad.kernels.conv import direct, gather, gather_plan, scatter, winograd, winograd_weight
-from minigrad.kernels.conv.variants import HOST, Registers, gather_tile, line_tile, scatter_tile
+from minigrad.kernels.conv.tiles import gather_tile, line_tile, scatter_tile
 from minigrad.kernels.run.threads import get_num_threads, set_num_threads
+from minigrad.kernels.vector.registers import HOST, Registers
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the kernels are LLVM code")
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.conv import gather, gather_plan, scatter, winograd, winograd_weight
-from minigrad.kernels.conv.variants import HOST, Registers
+from minigrad.kernels.vector.registers import HOST, Registers
 
 __all__ = ["backward_data", "backward_weight", "forward"]
 

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.conv.emitter import LINE
 from minigrad.kernels.run.atomics import compare_and_swap, store
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.settings import get_num_threads
 from minigrad.kernels.run.threads import launch, pool_address
+from minigrad.kernels.vector.emitter import LINE
 
 __all__ = ["HEAD_BYTES", "Head", "claim", "padded", "release", "run", "sections"]
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from minigrad.kernels.conv.drive import Head, claim, release
 from minigrad.kernels.conv.drive import run as drive
-from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather_plan import (
     FETCH,
     FRAME_AT,
@@ -29,6 +28,7 @@ from minigrad.kernels.conv.gather_plan import (
 )
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.scalar import smaller
+from minigrad.kernels.vector.emitter import call
 
 __all__ = ["fill_frame", "pack_blocks", "pack_weights", "run", "run_packed"]
 

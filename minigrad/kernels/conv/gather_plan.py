@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.conv.code import address
 from minigrad.kernels.conv.drive import HEAD_BYTES, padded, sections
-from minigrad.kernels.conv.emitter import Vector
-from minigrad.kernels.conv.variants import Registers, address, gather_tile, line_tile
+from minigrad.kernels.conv.tiles import gather_tile, line_tile
+from minigrad.kernels.vector.emitter import Vector
+from minigrad.kernels.vector.registers import Registers
 
 __all__ = [
     "FETCH",

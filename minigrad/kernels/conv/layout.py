@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from minigrad.kernels.conv.emitter import Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import Emitter, Value, Vector, address_of
 
 __all__ = ["add_function", "clear_function", "pad_function", "transpose_function"]
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.conv.emitter import Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import Emitter, Value, Vector, address_of
 
 __all__ = ["gather_function", "line_function", "scatter_function"]
 

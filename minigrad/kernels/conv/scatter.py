@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.conv.code import address
 from minigrad.kernels.conv.drive import HEAD_BYTES, Head, claim, padded, release, sections
 from minigrad.kernels.conv.drive import run as drive
-from minigrad.kernels.conv.emitter import call
 from minigrad.kernels.conv.gather import fill_frame
 from minigrad.kernels.conv.gather_plan import FRAME, SCRATCH, SLACK, TASK, TASKS, Frame, Pair
-from minigrad.kernels.conv.variants import Registers, address, scatter_tile
+from minigrad.kernels.conv.tiles import scatter_tile
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.scalar import smaller
+from minigrad.kernels.vector.emitter import call
+from minigrad.kernels.vector.registers import Registers
 
 __all__ = ["SUMS", "plan", "run"]
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from minigrad.kernels.conv.emitter import LINE, Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import LINE, Emitter, Value, Vector, address_of
 
 __all__ = [
     "flow_function",

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.conv.code import address
 from minigrad.kernels.conv.drive import Head, claim, padded, release, sections
-from minigrad.kernels.conv.emitter import LINE, Vector, call
 from minigrad.kernels.conv.gather import pack_blocks, run_packed
 from minigrad.kernels.conv.gather_plan import (
     FETCH,
@@ -26,10 +26,12 @@ from minigrad.kernels.conv.gather_plan import (
     Plan,
     packing,
 )
+from minigrad.kernels.conv.tiles import gather_tile
 from minigrad.kernels.conv.transforms import PLACES
-from minigrad.kernels.conv.variants import Registers, address, gather_tile
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.scalar import smaller
+from minigrad.kernels.vector.emitter import LINE, Vector, call
+from minigrad.kernels.vector.registers import Registers
 
 __all__ = ["Input", "Tiles", "cut_input", "plan", "run", "transform_input"]
 

@@ -32,14 +32,14 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from minigrad.kernels.conv.emitter import LINE, call
-from minigrad.kernels.conv.variants import HOST
 from minigrad.kernels.matmul.sgemm_code import VECTORS, all_functions
 from minigrad.kernels.run.atomics import load
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import launch, pool_address, run_body, stack_address
 from minigrad.kernels.scalar import smaller
+from minigrad.kernels.vector.emitter import LINE, call
+from minigrad.kernels.vector.registers import HOST
 
 __all__ = ["AVAILABLE", "NOTHING", "Packed", "packed", "product", "times_packed"]
 

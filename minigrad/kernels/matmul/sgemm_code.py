@@ -21,7 +21,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from minigrad.kernels.conv.emitter import LINE, Emitter, Value, Vector
+from minigrad.kernels.vector.emitter import LINE, Emitter, Value, Vector
 
 __all__ = ["VECTORS", "all_functions"]
 

@@ -1,72 +1,13 @@
-"""Which registers this processor has, and the variants of the inner loops made for them.
-
-A variant is a file of two lines, made by `kernels.run.store` on first use and compiled
-by its first call, so that numba's cache keeps the machine code for the next process.
-"""
+"""How large the tiles of direct convolution's inner loops should be, by counting instructions."""
 
 from __future__ import annotations
 
 import functools
-import platform
 from typing import NamedTuple
 
-import llvmlite.binding as llvm
+from minigrad.kernels.vector.registers import Registers
 
-from minigrad.kernels.conv.emitter import Vector
-from minigrad.kernels.run import store
-
-__all__ = ["HOST", "Registers", "address", "gather_tile", "line_tile", "scatter_tile"]
-
-
-class Registers(NamedTuple):
-    """How wide the vector registers are, in bytes, and how many there are."""
-
-    width: int
-    number: int
-
-    def vector(self, size: int) -> Vector:
-        """A register filled with numbers of `size` bytes."""
-        return Vector(size, self.width // size)
-
-
-def _host() -> Registers:
-    """The widest registers of this processor; 16 bytes exist everywhere."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return Registers(64, 32)
-    if features.get("avx"):
-        return Registers(32, 16)
-    return Registers(16, 32 if platform.machine() in ("aarch64", "arm64") else 16)
-
-
-HOST = _host()
-
-_SOURCE = """\
-from minigrad.kernels.conv.emitter import Vector
-from minigrad.kernels.conv.{module} import {name}_function
-from minigrad.kernels.run.jit import jit
-
-function = {name}_function({arguments})
-
-
-@jit
-def address():
-    return function()
-"""
-
-
-_HOMES = dict.fromkeys(("gather", "line", "scatter"), "micro")
-_HOMES |= dict.fromkeys(("add", "clear", "pad", "transpose"), "layout")
-_HOMES |= dict.fromkeys(("flow", "gradient", "input", "output", "weight"), "transforms")
-
-
-@functools.cache
-def address(name: str, vector: Vector, *numbers: int) -> int:
-    """Address of the machine code of a variant of the function `name`, compiled if need be."""
-    label = "_".join([name, f"f{8 * vector.size}", *map(str, (vector.lanes, *numbers))])
-    arguments = ", ".join([repr(vector), *map(str, numbers)])
-    module = store.load(label, _SOURCE.format(module=_HOMES[name], name=name, arguments=arguments))
-    return int(module.address())
+__all__ = ["Line", "Tile", "gather_tile", "line_tile", "scatter_tile"]
 
 
 class Tile(NamedTuple):
@@ -109,7 +50,8 @@ def gather_tile(
 
     Examples
     --------
-    >>> from minigrad.kernels.conv.variants import Registers, gather_tile
+    >>> from minigrad.kernels.conv.tiles import gather_tile
+    >>> from minigrad.kernels.vector.registers import Registers
     >>> gather_tile(Registers(64, 32), 16, 32, 64, 3, 1)[:3]
     (16, 1, 3)
     """
@@ -138,7 +80,8 @@ def line_tile(
 
     Examples
     --------
-    >>> from minigrad.kernels.conv.variants import Registers, line_tile
+    >>> from minigrad.kernels.conv.tiles import line_tile
+    >>> from minigrad.kernels.vector.registers import Registers
     >>> line_tile(Registers(64, 32), 16, 14, 14, 6, 5)[:3]
     (7, 1, 3)
     """
@@ -164,7 +107,8 @@ def scatter_tile(registers: Registers, lanes: int, rows: int, channels: int, tap
 
     Examples
     --------
-    >>> from minigrad.kernels.conv.variants import Registers, scatter_tile
+    >>> from minigrad.kernels.conv.tiles import scatter_tile
+    >>> from minigrad.kernels.vector.registers import Registers
     >>> scatter_tile(Registers(64, 32), 16, 96, 64, 3)[:3]
     (4, 2, 3)
     """

@@ -1,0 +1,1 @@
+"""Loops written register by register: the instructions, the registers, the compiled variants."""
