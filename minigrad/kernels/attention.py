@@ -147,11 +147,11 @@ def _forward_units(q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal
 
 @jit
 def _forward(pool, q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal):
-    before = one_thread()
+    one_thread()
     units = offsets.shape[1] * ((sizes[0] + sizes[4] - 1) // sizes[4])
     arguments = (q, k, v, mask, out, lse, sizes, steps, offsets, scale, causal)
     parallel_for(pool, _forward_units, arguments, units)
-    restore_threads(before)
+    restore_threads()
 
 
 # --- Backward -----------------------------------------------------------------------------------
@@ -227,12 +227,12 @@ def _backward_heads(
 def _backward(
     pool, q, k, v, mask, y, g, lse, dq, dk, dv, ds_out, sizes, steps, offsets, scale, causal
 ):
-    before = one_thread()
+    one_thread()
     arguments = (
         q, k, v, mask, y, g, lse, dq, dk, dv, ds_out, sizes, steps, offsets, scale, causal,
     )  # fmt: skip
     parallel_for(pool, _backward_heads, arguments, offsets.shape[1])
-    restore_threads(before)
+    restore_threads()
 
 
 # --- Arrays of any layout -----------------------------------------------------------------------

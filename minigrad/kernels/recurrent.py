@@ -97,10 +97,10 @@ def _rnn_units(x, w, starts, steps, backwards, relu, out, acts, before, h, units
 
 @jit
 def _rnn(pool, x, w, starts, steps, backwards, relu, out, acts, before, h, units):
-    threads = one_thread()
+    one_thread()
     arguments = (x, w, starts, steps, backwards, relu, out, acts, before, h, units)
     parallel_for(pool, _rnn_units, arguments, units)
-    restore_threads(threads)
+    restore_threads()
 
 
 @jit
@@ -137,10 +137,10 @@ def _rnn_backward_units(w, starts, steps, backwards, relu, acts, g, dx, dh, unit
 
 @jit
 def _rnn_backward(pool, w, starts, steps, backwards, relu, acts, g, dx, dh, units):
-    threads = one_thread()
+    one_thread()
     arguments = (w, starts, steps, backwards, relu, acts, g, dx, dh, units)
     parallel_for(pool, _rnn_backward_units, arguments, units)
-    restore_threads(threads)
+    restore_threads()
 
 
 # --- Gates --------------------------------------------------------------------------------------
@@ -213,10 +213,10 @@ def _lstm_units(
 
 @jit
 def _lstm(pool, x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units):
-    threads = one_thread()
+    one_thread()
     arguments = (x, w, p, starts, steps, backwards, out, acts, before, old, bent, u, h, c, units)
     parallel_for(pool, _lstm_units, arguments, units)
-    restore_threads(threads)
+    restore_threads()
 
 
 @jit
@@ -273,10 +273,10 @@ def _lstm_backward_units(
 def _lstm_backward(
     pool, w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units
 ):
-    threads = one_thread()
+    one_thread()
     arguments = (w, p, starts, steps, backwards, acts, old, bent, g, dx, dout, dh, dc, units)
     parallel_for(pool, _lstm_backward_units, arguments, units)
-    restore_threads(threads)
+    restore_threads()
 
 
 # --- GRU ----------------------------------------------------------------------------------------
@@ -326,10 +326,10 @@ def _gru_units(x, w, b, starts, steps, backwards, out, acts, before, h, units, b
 
 @jit
 def _gru(pool, x, w, b, starts, steps, backwards, out, acts, before, h, units):
-    threads = one_thread()
+    one_thread()
     arguments = (x, w, b, starts, steps, backwards, out, acts, before, h, units)
     parallel_for(pool, _gru_units, arguments, units)
-    restore_threads(threads)
+    restore_threads()
 
 
 @jit
@@ -378,10 +378,10 @@ def _gru_backward_units(w, starts, steps, backwards, acts, before, g, dx, ds, dh
 
 @jit
 def _gru_backward(pool, w, starts, steps, backwards, acts, before, g, dx, ds, dh, units):
-    threads = one_thread()
+    one_thread()
     arguments = (w, starts, steps, backwards, acts, before, g, dx, ds, dh, units)
     parallel_for(pool, _gru_backward_units, arguments, units)
-    restore_threads(threads)
+    restore_threads()
 
 
 # --- On arrays ----------------------------------------------------------------------------------

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
+from minigrad.kernels.matmul import blas
 from minigrad.kernels.matmul.blas import get_blas_threads
+from minigrad.kernels.matmul.gemm import one_thread, restore_threads
 from minigrad.kernels.matmul.product import matmul
+from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.settings import get_num_threads, set_num_threads
+
+
+@jit
+def use_one_thread():
+    one_thread()
+
+
+@jit
+def use_them_again():
+    restore_threads()
+
 
 SHAPES = [
     ((3, 4), (4, 5)),
@@ -68,3 +83,53 @@ def test_bits_do_not_depend_on_threads_and_openblas_is_left_as_it_was() -> None:
         set_blas = get_blas_threads()
         matmul(a, b)
         assert get_blas_threads() == set_blas
+
+
+@pytest.mark.skipif(get_blas_threads() is None, reason="numpy's BLAS is not OpenBLAS")
+def test_products_in_several_threads_leave_openblas_as_it_was() -> None:
+    a = np.random.default_rng(0).normal(size=(300, 300))
+    want, before = matmul(a, a), get_num_threads()
+
+    def multiply() -> None:
+        for _ in range(100):
+            assert (matmul(a, a) == want).all()
+
+    set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(8) as workers:
+            for done in [workers.submit(multiply) for _ in range(8)]:
+                done.result()
+        assert get_blas_threads() == 3
+    finally:
+        set_num_threads(before)
+
+
+@pytest.mark.skipif(get_blas_threads() is None, reason="numpy's BLAS is not OpenBLAS")
+def test_threads_asked_for_during_a_product_hold_after_it() -> None:
+    before = get_num_threads()
+    functions = blas._functions()
+    assert functions is not None
+    use_one_thread()
+    try:
+        use_one_thread()
+        assert functions[0]() == 1
+        set_num_threads(3)
+        assert functions[0]() == 1
+        assert get_blas_threads() == 3
+        use_them_again()
+        assert functions[0]() == 1
+        use_them_again()
+        assert functions[0]() == 3
+    finally:
+        set_num_threads(before)
+
+
+@pytest.mark.skipif(get_blas_threads() is None, reason="numpy's BLAS is not OpenBLAS")
+def test_a_forked_child_does_not_wait_for_products_of_its_parent() -> None:
+    before = get_blas_threads()
+    blas.STATE[blas.LOCK // 8] = blas.STATE[blas.USERS // 8] = 1
+    blas.STATE[blas.THREADS // 8] = 3
+    blas._forget_users()
+    assert list(blas.STATE)[:2] == [0, 0]
+    assert get_blas_threads() == 3
+    blas.set_blas_threads(before or 1)

@@ -243,3 +243,38 @@ def test_a_first_small_training_step_compiles_little_and_starts_no_thread(tmp_pa
     functions, threads = map(int, done.stdout.split())
     assert 0 < functions <= 28
     assert threads == 0
+
+
+EIGHT = """
+import threading, traceback
+import minigrad as mg
+import minigrad.nn.functional as F
+
+x, image, weight = mg.rand(64, 1024), mg.rand(2, 4, 16, 16), mg.rand(8, 4, 3, 3)
+together, failures = threading.Barrier(8), []
+
+def work():
+    for call in (x.exp, lambda: F.conv2d(image, weight, padding=1)):
+        together.wait()
+        try:
+            call()
+        except BaseException:
+            failures.append(traceback.format_exc())
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(failures[0] if failures else "fine")
+"""
+
+
+@pytest.mark.slow
+def test_eight_threads_may_be_the_first_to_call_an_operation(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EIGHT],
+        capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "MINIGRAD_CACHE": str(tmp_path), "PYTHONPATH": str(RUN.parents[2])},
+    )  # fmt: skip
+    assert done.stdout == "fine\n", done.stdout + done.stderr

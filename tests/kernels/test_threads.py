@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from minigrad.kernels.matmul import blas
 from minigrad.kernels.run import atomics, threads
+from minigrad.kernels.run import settings as limits
 from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
 from minigrad.kernels.run.threads import (
     get_num_threads,
@@ -413,11 +414,83 @@ def test_num_threads_defaults_to_the_usable_cores() -> None:
     done = run_python(
         """
         import os
+        from minigrad.kernels.run.settings import DEFAULT
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        assert here.get_num_threads() == cores, here.get_num_threads()
+        assert here.get_num_threads() == DEFAULT.threads, here.get_num_threads()
+        assert DEFAULT.threads == cores or DEFAULT.source != "cores"
         """
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "threads"),
+    [
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "5,2"}, 5),
+        ({"OMP_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "4"}, 4),
+        ({"OMP_NUM_THREADS": "many"}, None),
+        ({"OMP_NUM_THREADS": "0"}, None),
+    ],
+)
+def test_the_environment_may_say_how_many_threads(
+    environment: dict[str, str], threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = limits.default_limit()
+    assert found.source in (environment if threads else ("cores", "cgroup"))
+    assert threads in (None, found.threads)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {"cpu.max": "250000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "50000 100000\n"}, 1),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "300000 100000\n"}, 3),
+        ("0::/not/seen/here\n", {"cpu.max": "400000 100000\n"}, 4),
+        (
+            "5:memory:/x\n4:cpu,cpuacct:/docker/1\n0::/\n",
+            {
+                "cpu,cpuacct/docker/1/cpu.cfs_quota_us": "200000\n",
+                "cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000\n",
+                "cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+                "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+            2,
+        ),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ("0::/\n", {"cpu.max": "nonsense"}, None),
+        (None, {}, None),
+    ],
+)
+def test_the_quota_of_a_container_is_respected(
+    groups: str | None, files: dict[str, str], cores: int | None, tmp_path: Path
+) -> None:
+    if groups is not None:
+        (tmp_path / "proc/self").mkdir(parents=True)
+        (tmp_path / "proc/self/cgroup").write_text(groups)
+    for name, text in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    found = limits._quota(tmp_path)
+    assert (None if found is None else found.threads) == cores
+
+
+def test_a_quota_counts_only_where_it_is_less_than_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(limits, "_usable_cores", lambda: limits.Limit(4, "cores"))
+    for quota, least in ((1, 1), (4, 4), (9, 4)):
+        monkeypatch.setattr(limits, "_quota", lambda n=quota: limits.Limit(n, "cgroup"))
+        assert limits.default_limit().threads == least
 
 
 def test_set_num_threads_holds_for_the_pool_and_for_blas() -> None:

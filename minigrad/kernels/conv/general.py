@@ -188,9 +188,9 @@ def _forward_units(x, w, bias, y, sizes, grid, cut, b0, b1):
 
 @jit
 def _forward(pool, x, w, bias, y, sizes, grid, cut, units):
-    before = one_thread()
+    one_thread()
     parallel_for(pool, _forward_units, (x, w, bias, y, sizes, grid, cut), units)
-    restore_threads(before)
+    restore_threads()
 
 
 def forward(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
@@ -282,9 +282,9 @@ def _data_units(dy, w, dx, nothing, sizes, grid, cut, b0, b1):
 
 @jit
 def _data(pool, dy, w, dx, nothing, sizes, grid, cut, units):
-    before = one_thread()
+    one_thread()
     parallel_for(pool, _data_units, (dy, w, dx, nothing, sizes, grid, cut), units)
-    restore_threads(before)
+    restore_threads()
 
 
 def backward_data(dy: Array, w: Array, x_shape: Ints, how: Geometry) -> Array:
@@ -351,10 +351,10 @@ def _weight_units(dy, x, dw, nothing, sizes, grid, cut, parts, b0, b1):
 
 @jit
 def _weight(pool, dy, x, dw, nothing, sizes, grid, cut, parts, units):
-    before = one_thread()
+    one_thread()
     arguments = (dy, x, dw, nothing, sizes, grid, cut, parts)
     parallel_for(pool, _weight_units, arguments, units)
-    restore_threads(before)
+    restore_threads()
 
 
 def backward_weight(dy: Array, x: Array, how: Geometry) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 
 def gemm_addresses() -> tuple[dict[str, int], bool] | None:
-    """Addresses of the C functions that `matmul.product` calls, and whether sizes are 64 bits wide.
+    """Addresses of the C functions that `matmul.gemm` calls, and whether sizes are 64 bits wide.
 
     The names are ``"sgemm"``, ``"dgemm"``, ``"get_threads"`` and ``"set_threads"``; None where
     numpy's BLAS is no OpenBLAS.
@@ -84,16 +85,51 @@ def gemm_addresses() -> tuple[dict[str, int], bool] | None:
     return {k: ctypes.cast(f, ctypes.c_void_p).value or 0 for k, f in functions.items()}, wide
 
 
+#: What products in different threads know of each other while OpenBLAS uses one thread for them
+#: (`gemm.one_thread`): offsets of a lock, of their number, and of how many threads to put back.
+LOCK, USERS, THREADS = 0, 8, 16
+STATE = (ctypes.c_int64 * 3)()
+#: How often to write a number that something else may overwrite; OpenBLAS also has an upper limit.
+_TRIES = 10
+
+
+def state_address() -> int:
+    """The address of :data:`STATE`, which lives as long as the process."""
+    return ctypes.addressof(STATE)
+
+
+def _forget_users() -> None:
+    """In a forked child: the threads that were multiplying are not there."""
+    users, threads = STATE[USERS // 8], STATE[THREADS // 8]
+    STATE[LOCK // 8] = STATE[USERS // 8] = 0
+    if users:
+        set_blas_threads(threads)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_users)
+
+
 def get_blas_threads() -> int | None:
     """Return how many threads numpy's OpenBLAS may use, or None if numpy uses another BLAS."""
     found = _functions()
-    return None if found is None else found[0]()
+    if found is None:
+        return None
+    return STATE[THREADS // 8] if STATE[USERS // 8] else found[0]()
 
 
 def set_blas_threads(n: int) -> bool:
-    """Let numpy's OpenBLAS use `n` threads; return whether there was an OpenBLAS to tell."""
+    """Let numpy's OpenBLAS use `n` threads; return whether there was an OpenBLAS to tell.
+
+    While kernels multiply, which needs it to use one, they are told to put back `n`.
+    """
     found = _functions()
     if found is None:
         return False
-    found[1](n)
+    for _ in range(_TRIES):
+        STATE[THREADS // 8] = n
+        if STATE[USERS // 8] == 0:
+            found[1](n)
+        if get_blas_threads() == n:  # else a kernel that began or ended just now wrote it, too
+            break
     return True

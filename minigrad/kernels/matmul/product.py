@@ -16,14 +16,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import llvmlite.binding as llvm
-import numba
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from minigrad.kernels.matmul import sgemm
-from minigrad.kernels.matmul.blas import gemm_addresses
+from minigrad.kernels.matmul.gemm import AVAILABLE, gemm, one_thread, restore_threads
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import parallel_for, pool_address
 
@@ -48,53 +44,18 @@ OWN_FROM = 1_000_000
 #: which the speed of memory counts.
 OWN_ROWS, OWN_COLUMNS = 2, 3
 
-_found = None if numba.config.DISABLE_JIT else gemm_addresses()
-if _found is not None:
-    _addresses, _wide = _found
-    for _name, _address in _addresses.items():  # cached code looks these names up when it is loaded
-        llvm.add_symbol(f"minigrad_{_name}", _address)
-    _int = types.int64 if _wide else types.int32
-    _i32, _pointer = types.int32, types.uintp
 
-    def _signature(real: Any) -> Any:
-        sizes, a_and_b = (_int, _int, _int), (_pointer, _int, _pointer, _int)
-        return types.void(_i32, _i32, _i32, *sizes, real, *a_and_b, real, _pointer, _int)
-
-    _sgemm = types.ExternalFunction("minigrad_sgemm", _signature(types.float32))
-    _dgemm = types.ExternalFunction("minigrad_dgemm", _signature(types.float64))
-    _get_threads = types.ExternalFunction("minigrad_get_threads", types.int32())
-    _set_threads = types.ExternalFunction("minigrad_set_threads", types.void(types.int32))
-    _PLAIN = (111, 112)  # CblasNoTrans, CblasTrans
-    _ROW_MAJOR = 101
-
-
-def _gemm(a, b, c, ta, tb, i0, m, j0, n):
+@jit
+def _part(a, b, c, ta, tb, i0, m, j0, n):
     """Rows ``i0:i0+m``, columns ``j0:j0+n`` of the product; `ta`, `tb`: stored transposed."""
-
-
-@overload(_gemm, inline="always")
-def _gemm_by_type(
-    a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any
-) -> Any:
-    one: Any
-    zero: Any
-    if a.dtype == types.float32:
-        gemm, one, zero, size = _sgemm, np.float32(1), np.float32(0), 4
-    else:
-        gemm, one, zero, size = _dgemm, np.float64(1), np.float64(0), 8
-
-    def call(a: Any, b: Any, c: Any, ta: Any, tb: Any, i0: Any, m: Any, j0: Any, n: Any) -> None:
-        lda, ldb, ldc = a.shape[1], b.shape[1], c.shape[1]
-        k = a.shape[0] if ta else a.shape[1]
-        at = a.ctypes.data + size * (i0 if ta else i0 * lda)
-        bt = b.ctypes.data + size * (j0 * ldb if tb else j0)
-        ct = c.ctypes.data + size * (i0 * ldc + j0)
-        gemm(
-            _ROW_MAJOR, _PLAIN[1] if ta else _PLAIN[0], _PLAIN[1] if tb else _PLAIN[0],
-            m, n, k, one, at, lda, bt, ldb, zero, ct, ldc,
-        )  # fmt: skip
-
-    return call
+    lda, ldb, ldc = a.shape[1], b.shape[1], c.shape[1]
+    k = a.shape[0] if ta else a.shape[1]
+    size = c.itemsize
+    a_at = a.ctypes.data + size * (i0 if ta else i0 * lda)
+    b_at = b.ctypes.data + size * (j0 * ldb if tb else j0)
+    c_at = c.ctypes.data + size * (i0 * ldc + j0)
+    one, zero = c.dtype.type(1), c.dtype.type(0)
+    gemm(c, ta, tb, m, n, k, one, a_at, lda, b_at, ldb, zero, c_at, ldc)
 
 
 @jit
@@ -107,38 +68,35 @@ def _panels(a, b, c, ta, tb, count, b0, b1):
         i0, rows, j0, columns = 0, m, lo, hi - lo
         if tall:
             i0, rows, j0, columns = lo, hi - lo, 0, n
-        _gemm(a, b, c, ta, tb, i0, rows, j0, columns)
+        _part(a, b, c, ta, tb, i0, rows, j0, columns)
 
 
 @jit
 def _whole(a, b, c, ta, tb):
     """A product of one panel, without the pool: it compiles three times as fast."""
-    before = _get_threads()
-    _set_threads(1)
-    _gemm(a, b, c, ta, tb, 0, c.shape[0], 0, c.shape[1])
-    _set_threads(before)
+    one_thread()
+    _part(a, b, c, ta, tb, 0, c.shape[0], 0, c.shape[1])
+    restore_threads()
 
 
 @jit
 def _product(pool, a, b, c, ta, tb, count):
-    before = _get_threads()
-    _set_threads(1)
+    one_thread()
     parallel_for(pool, _panels, (a, b, c, ta, tb, count), count)
-    _set_threads(before)
+    restore_threads()
 
 
 @jit
 def _matrices(a, b, c, ta, tb, b0, b1):
     for i in range(b0, b1):
-        _gemm(a[i], b[i], c[i], ta, tb, 0, c.shape[1], 0, c.shape[2])
+        _part(a[i], b[i], c[i], ta, tb, 0, c.shape[1], 0, c.shape[2])
 
 
 @jit
 def _products(pool, a, b, c, ta, tb):
-    before = _get_threads()
-    _set_threads(1)
+    one_thread()
     parallel_for(pool, _matrices, (a, b, c, ta, tb), c.shape[0])
-    _set_threads(before)
+    restore_threads()
 
 
 def _stored(x: Array) -> tuple[Array, bool]:
@@ -197,7 +155,7 @@ def _matrix(a: Array, b: Array, bias: Array | None) -> Array:
     (m, k), n = a.shape, b.shape[1]
     work = m * n * k
     own = _is_own(a.dtype, m, n, work)
-    if k != b.shape[0] or (not own and (work <= OPENBLAS_SERIAL or _found is None)):
+    if k != b.shape[0] or (not own and (work <= OPENBLAS_SERIAL or not AVAILABLE)):
         return _plus(np.asarray(np.dot(a, b)), bias)  # as np.matmul (it refuses, too), but quicker
     out = np.empty((m, n), a.dtype)
     (a, ta), (b, tb) = _stored(a), _stored(b)
@@ -220,7 +178,7 @@ def _batched(a: Array, b: Array) -> Array:
     shape = (*batch, m, n)
     work = k * math.prod(shape)
     own = _is_own(a.dtype, m, n, work)
-    if not own and (work <= OPENBLAS_SERIAL or _found is None):
+    if not own and (work <= OPENBLAS_SERIAL or not AVAILABLE):
         return np.asarray(np.matmul(a, b))
     (a, ta), (b, tb) = _stored(a), _stored(b)
     a, b = _flat(a, batch, own), _flat(b, batch, own)

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,7 @@ from minigrad.kernels.run.startup import cache_folder
 __all__ = ["load"]
 
 _PREFIX = "minigrad_kernels_"
+_loading = threading.RLock()  # a generated module may load others as it is imported
 
 
 def load(name: str, source: str) -> ModuleType:
@@ -34,10 +36,15 @@ def load(name: str, source: str) -> ModuleType:
     """
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     module_name = f"{_PREFIX}{name}_{digest}"
-    module = sys.modules.get(module_name)
-    if module is not None:
-        return module
-    path = _write(f"{name}_{digest}.py", source)
+    with _loading:  # `sys.modules` also has the half-made module of another thread
+        module = sys.modules.get(module_name)
+        if module is not None:
+            return module
+        return _load(module_name, _write(f"{name}_{digest}.py", source))
+
+
+def _load(module_name: str, path: Path) -> ModuleType:
+    """Import a file under a name of its own."""
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None
     assert spec.loader is not None
