@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
+import minigrad.compat  # noqa: F401  # finds what stands in for machinery of PyTorch
 from minigrad.kernels.run.memory import empty_cache, tune_malloc
 
 tune_malloc()  # before anything large is allocated
@@ -64,15 +65,10 @@ from minigrad.tensor import (  # noqa: E402
 
 if TYPE_CHECKING:
     from minigrad import (
-        accelerator,
-        amp,
-        backends,
-        cuda,
         data,
         distributions,
         fft,
         func,
-        jit,
         linalg,
         models,
         nn,
@@ -85,8 +81,9 @@ if TYPE_CHECKING:
         viz,
         xp,
     )
-    from minigrad.amp import autocast
     from minigrad.autograd.kernel import kernel
+    from minigrad.compat import accelerator, amp, backends, cuda, jit
+    from minigrad.compat.amp import autocast
     from minigrad.func import vmap
     from minigrad.interop.dlpack import from_dlpack
     from minigrad.serialize import load, save
@@ -127,7 +124,7 @@ _LAZY_NAMES |= dict.fromkeys(
         "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
         "IntTensor", "LongTensor", "ShortTensor",
     ),
-    "typed",
+    "compat.typed",
 )  # fmt: skip
 #: Functions of layers that PyTorch also has at the top.
 _LAZY_NAMES |= dict.fromkeys(

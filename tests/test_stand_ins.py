@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.compat import PLACES
 
 
 def test_the_class_of_tensors_takes_sizes() -> None:
@@ -206,3 +209,37 @@ def test_endless_training_draws_as_it_goes() -> None:
     drawn = list(many)
     assert sorted(drawn[:3]) == sorted(drawn[3:6]) == [0, 1, 2]
     assert len(drawn) == 7
+
+
+def test_stand_ins_are_one_module_at_all_their_places() -> None:
+    for place, room in PLACES.items():
+        module = importlib.import_module(f"minigrad.{place}")
+        assert module is importlib.import_module(f"minigrad.{room}"), place
+        found: object = mg
+        for name in place.split("."):
+            found = getattr(found, name)
+        assert found is module, place
+
+
+def test_stand_ins_are_found_from_nothing_and_loaded_when_asked_for() -> None:
+    # each in a process that has imported nothing before
+    code = """
+import sys
+{}
+loaded = {{m for m in sys.modules if m.startswith("minigrad.compat.")}}
+print(*sorted(loaded))
+"""
+    for line, expected in (
+        ("import minigrad", set()),
+        ("import minigrad.cuda.amp", {"cuda", "cuda.amp", "amp"}),
+        ("from minigrad.utils.data.dataloader import DataLoader", set()),
+        ("from minigrad.nn.modules.utils import _pair; assert _pair(3) == (3, 3)", {"nn_modules"}),
+        ("from minigrad.backends.cudnn import benchmark", {"backends", "backends.cudnn"}),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(line)], capture_output=True, text=True, check=True
+        )
+        loaded = {m.removeprefix("minigrad.compat.") for m in done.stdout.split()}
+        assert expected <= loaded, line
+        if not expected:
+            assert not loaded - {"parallel", "nn_utils"}, line

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         no_grad,
         set_grad_enabled,
     )
-    from minigrad.autograd.variable import Variable
+    from minigrad.compat.variable import Variable
 
 __all__ = [
     "Function",

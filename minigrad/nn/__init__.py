@@ -1,5 +1,11 @@
 """Layers, losses and initialization under PyTorch's names."""
 
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
+from minigrad.compat.parallel import DataParallel
 from minigrad.nn import functional, init, utils
 from minigrad.nn.activation import *  # noqa: F403
 from minigrad.nn.adaptive import AdaptiveLogSoftmaxWithLoss
@@ -25,7 +31,6 @@ from minigrad.nn.module import Module
 from minigrad.nn.noise import GaussianNoise
 from minigrad.nn.normalization import *  # noqa: F403
 from minigrad.nn.padding import *  # noqa: F403
-from minigrad.nn.parallel import DataParallel
 from minigrad.nn.parameter import (
     Buffer,
     Parameter,
@@ -40,11 +45,14 @@ from minigrad.nn.summary import summary
 from minigrad.nn.transformer import *  # noqa: F403
 from minigrad.nn.upsampling import *  # noqa: F403
 
-from minigrad.nn import modules  # isort: skip
 from minigrad.nn import (  # isort: skip
     activation, conv, dropout, lazy, likelihood_loss, loss, margin_loss, normalization, padding,
     pooling, transformer, upsampling,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from minigrad.compat import nn_modules as modules
+    from minigrad.compat import parallel  # noqa: F401
 
 __all__ = [
     "AdaptiveLogSoftmaxWithLoss", "Bilinear", "Buffer", "CosineSimilarity", "DataParallel",
@@ -57,3 +65,9 @@ __all__ = [
     *likelihood_loss.__all__, *loss.__all__, *margin_loss.__all__, *normalization.__all__,
     *padding.__all__, *pooling.__all__, *transformer.__all__, *upsampling.__all__,
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("modules", "parallel"):  # stand-ins, of `minigrad.compat`
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,15 +5,7 @@
 'minigrad.data.dataloader'
 """
 
-import sys as _sys
-
 from minigrad.data import *  # noqa: F403
-from minigrad.data import (
-    __all__,  # noqa: F401  # what the star brings
-    dataloader,
-    dataset,
-    sampler,
-)
+from minigrad.data import __all__, dataloader, dataset, sampler  # noqa: F401
 
-for _file in (dataloader, dataset, sampler):
-    _sys.modules[f"{__name__}.{_file.__name__.rpartition('.')[2]}"] = _file
+__path__: list[str] = []  # its files are those that `minigrad.compat.PLACES` says

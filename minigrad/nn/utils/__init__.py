@@ -4,7 +4,13 @@
 good, `rnn` packs sequences.
 """
 
-from minigrad.nn.utils import parametrizations, parametrize, prune, rnn, stateless
+from minigrad.compat.nn_utils import init, memory_format, stateless
+from minigrad.compat.nn_utils.init import skip_init
+from minigrad.compat.nn_utils.memory_format import (
+    convert_conv2d_weight_memory_format,
+    convert_conv3d_weight_memory_format,
+)
+from minigrad.nn.utils import parametrizations, parametrize, prune, rnn
 from minigrad.nn.utils.clip import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -18,11 +24,6 @@ from minigrad.nn.utils.fusion import (
     fuse_conv_bn_weights,
     fuse_linear_bn_eval,
     fuse_linear_bn_weights,
-)
-from minigrad.nn.utils.init import skip_init
-from minigrad.nn.utils.memory_format import (
-    convert_conv2d_weight_memory_format,
-    convert_conv3d_weight_memory_format,
 )
 from minigrad.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
 from minigrad.nn.utils.weight_norm import remove_weight_norm, weight_norm
@@ -39,6 +40,8 @@ __all__ = [
     "fuse_linear_bn_eval",
     "fuse_linear_bn_weights",
     "get_total_norm",
+    "init",
+    "memory_format",
     "parameters_to_vector",
     "parametrizations",
     "parametrize",

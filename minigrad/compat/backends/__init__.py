@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from minigrad.backends import cuda, cudnn, mps
+from minigrad.compat.backends import cuda, cudnn, mps
 
 __all__ = ["cuda", "cudnn", "mps"]

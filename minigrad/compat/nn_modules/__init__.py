@@ -12,8 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from minigrad.compat.nn_modules import utils
 from minigrad.nn.module import Module
-from minigrad.nn.modules import utils
 
 #: The files of ``torch.nn.modules``, and the files of ``minigrad.nn`` that hold their names.
 _PLACES = {

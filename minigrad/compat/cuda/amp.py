@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad import amp
-from minigrad.amp import custom_bwd, custom_fwd
+from minigrad.compat import amp
+from minigrad.compat.amp import custom_bwd, custom_fwd
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 

@@ -8,7 +8,7 @@ device(type='cpu')
 
 from __future__ import annotations
 
-from minigrad.cuda import amp
+from minigrad.compat.cuda import amp
 
 __all__ = [
     "amp", "current_device", "device_count", "empty_cache", "is_available", "is_bf16_supported",

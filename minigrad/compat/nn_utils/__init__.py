@@ -1,0 +1,1 @@
+"""What stands in for small files of ``torch.nn.utils``."""
