@@ -7,7 +7,7 @@ that minigrad promotes to.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,29 +15,16 @@ from minigrad.dtypes import as_dtype
 from minigrad.ops.functions import NUMBERS, PUBLIC, cast, result_type
 from minigrad.tensor import Tensor
 
-__all__ = ["as_tensor", "call_ufunc", "filling", "refuse"]
+__all__ = ["as_tensor", "call_ufunc", "refuse"]
 
 Function = Callable[..., Any]
-F = TypeVar("F", bound=Function)
 
-#: Ufuncs whose operation has another name.
+#: Ufuncs whose operation has another name; all others have the same.
 _RENAMED = {
     "conjugate": "conj", "divide": "div", "fabs": "abs", "invert": "bitwise_not",
     "left_shift": "bitwise_left_shift", "power": "pow", "radians": "deg2rad",
     "degrees": "rad2deg", "right_shift": "bitwise_right_shift", "rint": "round",
 }  # fmt: skip
-#: Ufuncs whose operation has the same name.
-_SAME = (
-    "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
-    "bitwise_and", "bitwise_or", "bitwise_xor", "ceil", "copysign", "cos", "cosh", "deg2rad",
-    "exp", "exp2", "expm1", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "gcd",
-    "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "lcm", "ldexp",
-    "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "maximum", "minimum",
-    "multiply", "negative", "nextafter", "not_equal", "positive", "rad2deg", "reciprocal",
-    "remainder", "sign", "signbit", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh",
-    "trunc",
-)  # fmt: skip
 
 
 def _column(x: Tensor) -> Any:
@@ -75,20 +62,6 @@ def as_tensor(x: Any, dtype: Any = None) -> Tensor:
     return x if dtype is None else cast(x, as_dtype(dtype).numpy)
 
 
-def filling(functions: dict[str, Function]) -> Callable[..., Callable[[F], F]]:
-    """A decorator that puts functions into a table, by their own or by other names."""
-
-    def named(*names: str) -> Callable[[F], F]:
-        def put(function: F) -> F:
-            for name in names or (function.__name__,):
-                functions[name] = function
-            return function
-
-        return put
-
-    return named
-
-
 def refuse(name: str, why: str) -> TypeError:
     """The error for what has no counterpart."""
     return TypeError(f"{name}: {why}; call t.detach().numpy() for numpy's own, without gradients")
@@ -98,10 +71,10 @@ def _function(ufunc: Any) -> Function:
     name = ufunc.__name__
     if name in _COMPOSED:
         return _COMPOSED[name]
-    known = _RENAMED.get(name) or (name if name in _SAME else None)
+    known = PUBLIC.get(_RENAMED.get(name, name))
     if known is None:
         raise refuse(f"numpy.{name}", "this ufunc has no counterpart for tensors of minigrad")
-    return PUBLIC[known]  # type: ignore[no-any-return]
+    return known  # type: ignore[no-any-return]  # the table of functions has no types
 
 
 #: Ufuncs behind operators whose operation takes arrays and numbers on either side.
@@ -176,9 +149,7 @@ def _reduce(
     axis, keepdims = options.pop("axis", 0), options.pop("keepdims", False)
     if options:
         raise refuse(name, f"{next(iter(options))}= is no argument for tensors of minigrad")
-    if axis == ():
-        return x.clone()
-    return PUBLIC[known](x, axis, keepdims)
+    return PUBLIC["clone"](x) if axis == () else PUBLIC[known](x, axis, keepdims)
 
 
 def _accumulate(

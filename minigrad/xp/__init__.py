@@ -46,7 +46,6 @@ from minigrad.xp import (
 from minigrad.xp._array import Array
 from minigrad.xp._creation import *  # noqa: F403
 from minigrad.xp._dtypes import *  # noqa: F403
-from minigrad.xp._elementwise import *  # noqa: F403
 from minigrad.xp._info import __array_namespace_info__, check_version
 from minigrad.xp._manipulation import *  # noqa: F403
 from minigrad.xp._statistics import *  # noqa: F403
@@ -62,7 +61,9 @@ __all__ = [
     "matrix_transpose", "nan", "newaxis", "pi", "tensordot", "uint8", "uint16", "uint32", "uint64",
     "vecdot",
 ]  # fmt: skip
-for _part in (_creation, _dtypes, _elementwise, _manipulation, _statistics):
-    __all__ += [name for name in _part.__all__ if name != "KINDS"]
+for _part in (_creation, _dtypes, _manipulation, _statistics):
+    __all__ += _part.__all__
+__all__ += _elementwise.FUNCTIONS
+globals().update(_elementwise.FUNCTIONS)
 
-_array.install({**vars(_elementwise), "matmul": matmul})
+_array.install({**_elementwise.FUNCTIONS, "matmul": matmul})

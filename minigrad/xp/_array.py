@@ -8,7 +8,8 @@ whose operators and indices follow the standard.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,14 @@ from minigrad.ops.index import get_item, set_item
 from minigrad.ops.inplace import write
 from minigrad.tensor import Tensor
 
-__all__ = ["Array", "as_tensor", "wrap"]
+__all__ = ["ON_TENSORS", "Array", "as_tensor", "standard", "wrap"]
+
+Function = Callable[..., Any]
+
+#: The standard's functions (``"sum"``, ``"linalg.trace"``) as they compute on tensors. Two read
+#: them: this namespace, which checks arguments and gives arrays, and numpy's protocol, which brings
+#: what numpy takes to tensors and gives tensors.
+ON_TENSORS: dict[str, Function] = {}
 
 
 class _Count(int):
@@ -125,6 +133,46 @@ def wrap(t: Any, *given: Any) -> Array:
         t = PUBLIC["reshape"](t, t.array.shape)
     t.__class__ = Array
     return t  # type: ignore[no-any-return]
+
+
+def _wrap_all(result: Any, given: tuple[Any, ...]) -> Any:
+    """Tensors among the results as arrays; names of a tuple's fields stay."""
+    if isinstance(result, Tensor):
+        return wrap(result, *given)
+    if isinstance(result, tuple):
+        parts = [_wrap_all(r, given) for r in result]
+        return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+    return result
+
+
+def standard(offered: list[str], prefix: str = "") -> Callable[[Function], Any]:
+    """A decorator for functions over tensors: as the standard's, their results are arrays.
+
+    An argument called ``x`` must be an array; what else is one, the function checks itself.
+
+    Parameters
+    ----------
+    offered : list of str
+        Gets the name: ``__all__`` of the module.
+    prefix : str
+        What stands before the name in `ON_TENSORS`.
+    """
+
+    def offer(function: Function) -> Any:
+        name = function.__name__
+        offered.append(name)
+        ON_TENSORS[prefix + name] = function
+
+        def of_one(x: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return _wrap_all(function(as_tensor(x, name), *args, **kwargs), (x,))
+
+        def of_any(*args: Any, **kwargs: Any) -> Any:
+            return _wrap_all(function(*args, **kwargs), args)
+
+        one = next(iter(function.__annotations__), "") == "x"
+        return functools.wraps(function)(of_one if one else of_any)
+
+    return offer
 
 
 # -- indices ---------------------------------------------------------------------------------------

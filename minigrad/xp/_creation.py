@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -12,45 +11,28 @@ from minigrad import dtypes
 from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.functions import PUBLIC, cast
 from minigrad.tensor import Tensor
-from minigrad.xp._array import Array, as_tensor, wrap
+from minigrad.xp._array import Array, as_tensor, standard, wrap
 from minigrad.xp._dtypes import check_device
 
-__all__ = [
-    "arange",
-    "asarray",
-    "empty",
-    "empty_like",
-    "eye",
-    "from_dlpack",
-    "full",
-    "full_like",
-    "linspace",
-    "meshgrid",
-    "ones",
-    "ones_like",
-    "tril",
-    "triu",
-    "zeros",
-    "zeros_like",
-]
+__all__: list[str] = []
+_standard = standard(__all__)
 
 
 def _numpy(dtype: Any) -> np.dtype[Any]:
     return (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)).numpy
 
 
-def _made(array: Any, device: Any) -> Array:
+def _made(array: Any, device: Any) -> Tensor:
     check_device(device)
-    return wrap(Tensor(np.asarray(array)))
+    return Tensor(np.asarray(array))
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape.__index__(),)
 
 
-def asarray(
-    obj: Any, /, *, dtype: Any = None, device: Any = None, copy: builtins.bool | None = None
-) -> Array:
+@_standard
+def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
     """An array of numbers, nested sequences, a buffer, or another array.
 
     Memory is shared where that is possible and `copy` is not True. A complex number is taken if
@@ -75,11 +57,11 @@ def asarray(
         result = obj if kind is None else cast(obj, kind.numpy)
         if copy is False and result is not obj:
             raise ValueError(f"asarray(): {obj.dtype} to {kind} needs a copy, and copy=False")
-        return wrap(PUBLIC["clone"](result) if copy else result, obj)
-    if isinstance(obj, (builtins.bool, int, float, complex, list, tuple)):
+        return PUBLIC["clone"](result) if copy else result
+    if isinstance(obj, (bool, int, float, complex, list, tuple)):
         if copy is False:
             raise ValueError("asarray(): numbers and sequences have to be copied, and copy=False")
-        return wrap(Tensor(_from_sequence(obj, kind)))
+        return Tensor(_from_sequence(obj, kind))
     array = np.asarray(obj)
     if array.dtype.kind not in "OUSV":
         dtypes.from_numpy(array.dtype)
@@ -87,7 +69,7 @@ def asarray(
     if copy is False and (converted is not array and array.dtype != converted.dtype):
         raise ValueError(f"asarray(): {array.dtype} to {kind} needs a copy, and copy=False")
     dtypes.from_numpy(converted.dtype)
-    return wrap(Tensor(converted.copy() if copy else converted))
+    return Tensor(converted.copy() if copy else converted)
 
 
 def _plain(obj: Any) -> Any:
@@ -122,58 +104,51 @@ def _from_sequence(obj: Any, kind: dtypes.dtype | None) -> np.ndarray[Any, Any]:
     return array
 
 
-def _typed(obj: Any) -> builtins.bool:
+def _typed(obj: Any) -> bool:
     """Whether the elements carry a type of their own."""
     while isinstance(obj, (list, tuple)) and obj:
         obj = obj[0]
     return isinstance(obj, (Tensor, np.ndarray, np.generic))
 
 
-def from_dlpack(x: Any, /, *, device: Any = None, copy: builtins.bool | None = None) -> Array:
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
     """An array that shares the memory of an array of another library."""
     from minigrad.interop.dlpack import from_dlpack as shared
 
     return wrap(shared(x, device=device, copy=copy))
 
 
+__all__ += ["from_dlpack"]  # what it takes is no array yet
+
+
+@_standard
 def arange(
     start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
-) -> Array:
+) -> Any:
     """``start, start + step, ...`` up to, and without, `stop`."""
     if stop is None:
         start, stop = 0, start
-    if dtype is None:
-        whole = all(isinstance(v, int) for v in (start, stop, step))
-        dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
+    if dtype is None and all(isinstance(v, int) for v in (start, stop, step)):
+        dtype = dtypes.int64
     kind = _numpy(dtype)
     if (stop - start) * (1 if step > 0 else -1) <= 0:
         return _made(np.empty(0, kind), device)
     return _made(np.arange(start, stop, step, kind), device)  # type: ignore[call-overload]
 
 
+@_standard
 def linspace(
-    start: Any,
-    stop: Any,
-    /,
-    num: int,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    endpoint: builtins.bool = True,
-) -> Array:
+    start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None,
+    endpoint: bool = True,
+) -> Any:  # fmt: skip
     """`num` values at equal distances from `start` to `stop`."""
     return _made(np.linspace(start, stop, num, endpoint).astype(_numpy(dtype)), device)
 
 
+@_standard
 def eye(
-    n_rows: int,
-    n_cols: int | None = None,
-    /,
-    *,
-    k: int = 0,
-    dtype: Any = None,
-    device: Any = None,
-) -> Array:
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
+) -> Any:
     """A matrix with ones on the k-th diagonal."""
     columns = n_rows if n_cols is None else n_cols
     k = max(min(k, columns), -n_rows)
@@ -181,53 +156,46 @@ def eye(
 
 
 def _filled(name: str, fill: Callable[..., Any], text: str) -> Any:
-    def function(shape: Any, *, dtype: Any = None, device: Any = None) -> Array:
+    """The function that fills new arrays of given sizes, and the one for those of another array."""
+
+    def function(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
         return _made(fill(_sizes(shape), _numpy(dtype)), device)
+
+    def like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+        return _made(fill(x.array.shape, x.array.dtype if dtype is None else _numpy(dtype)), device)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"An array of the given sizes {text}."
-    return function
+    like.__name__ = like.__qualname__ = f"{name}_like"
+    like.__doc__ = f"An array of the sizes, and if none is given the type, of `x` {text}."
+    return _standard(function), _standard(like)
 
 
-empty = _filled("empty", np.empty, "with whatever the memory held")
-zeros = _filled("zeros", np.zeros, "filled with 0")
-ones = _filled("ones", np.ones, "filled with 1")
+empty, empty_like = _filled("empty", np.empty, "with whatever the memory held")
+zeros, zeros_like = _filled("zeros", np.zeros, "filled with 0")
+ones, ones_like = _filled("ones", np.ones, "filled with 1")
 
 
-def _like(name: str, fill: Callable[..., Any], text: str) -> Any:
-    def function(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
-        t = as_tensor(x, name)
-        return _made(fill(t.array.shape, t.array.dtype if dtype is None else _numpy(dtype)), device)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"An array of the sizes, and if none is given the type, of `x` {text}."
-    return function
-
-
-empty_like = _like("empty_like", np.empty, "with whatever the memory held")
-zeros_like = _like("zeros_like", np.zeros, "filled with 0")
-ones_like = _like("ones_like", np.ones, "filled with 1")
-
-
-def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
+@_standard
+def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """An array of the given sizes filled with one value, whose type decides by default."""
     value = asarray(fill_value, dtype=dtype)
     return _made(np.full(_sizes(shape), value.array, value.array.dtype), device)
 
 
-def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
+@_standard
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """An array of the sizes, and if none is given the type, of `x` filled with one value."""
-    t = as_tensor(x, "full_like")
-    kind = t.dtype if dtype is None else dtype
-    return full(tuple(t.array.shape), fill_value, dtype=kind, device=device)
+    kind = x.dtype if dtype is None else dtype
+    return full(tuple(x.array.shape), fill_value, dtype=kind, device=device)
 
 
-def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Array, ...]:
+@_standard
+def meshgrid(*arrays: Any, indexing: str = "xy") -> Any:
     """The coordinates of a grid: one array for each of its dimensions."""
-    tensors = [as_tensor(x, "meshgrid") for x in arrays]
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid(): indexing must be 'xy' or 'ij', got {indexing!r}")
-    flat = [PUBLIC["reshape"](t, -1) for t in tensors]
+    flat = [PUBLIC["reshape"](as_tensor(x, "meshgrid"), -1) for x in arrays]
     shape = [t.array.size for t in flat]
     grids = []
     for d, t in enumerate(flat):
@@ -235,21 +203,22 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Array, ...]:
         grids.append(PUBLIC["clone"](PUBLIC["broadcast_to"](line, shape)))
     if indexing == "xy" and len(flat) > 1:
         grids = [PUBLIC["transpose"](g, 0, 1) for g in grids]
-    return tuple(wrap(g) for g in grids)
+    return tuple(grids)
 
 
-def _triangle(name: str) -> Any:
-    def function(x: Any, /, *, k: int = 0) -> Array:
-        t = as_tensor(x, name)
-        if t.ndim < 2:
-            raise ValueError(f"{name}() takes matrices, got {t.ndim} dimensions")
-        return wrap(PUBLIC[name](t, k), x)
-
-    function.__name__ = function.__qualname__ = name
-    side = "below" if name == "tril" else "above"
-    function.__doc__ = f"Matrices with the elements on and {side} the k-th diagonal, 0 elsewhere."
-    return function
+def _matrices(x: Tensor, name: str) -> Tensor:
+    if x.ndim < 2:
+        raise ValueError(f"{name}() takes matrices, got {x.ndim} dimensions")
+    return x
 
 
-tril = _triangle("tril")
-triu = _triangle("triu")
+@_standard
+def tril(x: Any, /, *, k: int = 0) -> Any:
+    """Matrices with the elements on and below the k-th diagonal, 0 elsewhere."""
+    return PUBLIC["tril"](_matrices(x, "tril"), k)
+
+
+@_standard
+def triu(x: Any, /, *, k: int = 0) -> Any:
+    """Matrices with the elements on and above the k-th diagonal, 0 elsewhere."""
+    return PUBLIC["triu"](_matrices(x, "triu"), k)

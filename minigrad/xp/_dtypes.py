@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,20 +10,10 @@ from minigrad import dtypes
 from minigrad.dtypes import dtype as DType
 from minigrad.ops.functions import PUBLIC, cast
 from minigrad.tensor import Tensor
-from minigrad.xp._array import Array, as_tensor, wrap
+from minigrad.xp._array import as_tensor, standard
 
-__all__ = [
-    "KINDS",
-    "astype",
-    "broadcast_arrays",
-    "broadcast_shapes",
-    "broadcast_to",
-    "can_cast",
-    "finfo",
-    "iinfo",
-    "isdtype",
-    "result_type",
-]
+__all__: list[str] = []
+_standard = standard(__all__)
 
 _SIGNED = (dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
 _UNSIGNED = (dtypes.uint8, dtypes.uint16, dtypes.uint32, dtypes.uint64)
@@ -66,7 +55,7 @@ def promoted(a: DType, b: DType) -> DType:
 
 def type_of_number(number: Any, among: DType | None) -> DType:
     """The type of a Python number beside an array of type `among`."""
-    if isinstance(number, builtins.bool):
+    if isinstance(number, bool):
         kind = dtypes.bool_
     elif isinstance(number, int):
         kind = dtypes.int64
@@ -77,6 +66,7 @@ def type_of_number(number: Any, among: DType | None) -> DType:
     return kind if among is None or kind.category > among.category else among
 
 
+@_standard
 def result_type(*arrays_and_dtypes: Any) -> DType:
     """The type that arrays, types and numbers promote to.
 
@@ -142,12 +132,12 @@ def as_float(x: Tensor) -> Tensor:
     return x if x.dtype.is_floating_point else cast(x, dtypes.get_default_dtype().numpy)
 
 
-def astype(x: Any, dtype: Any, /, *, copy: builtins.bool = True, device: Any = None) -> Array:
+@_standard
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     """The elements as another type, in the graph."""
-    t = as_tensor(x, "astype")
     check_device(device)
-    result = cast(t, dtypes.as_dtype(dtype).numpy)
-    return wrap(PUBLIC["clone"](t) if copy and result is t else result, x)
+    result = cast(x, dtypes.as_dtype(dtype).numpy)
+    return PUBLIC["clone"](x) if copy and result is x else result
 
 
 def check_device(device: Any) -> None:
@@ -158,6 +148,7 @@ def check_device(device: Any) -> None:
         known(device)
 
 
+@_standard
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     """The shape that shapes broadcast to."""
     try:
@@ -166,18 +157,21 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
         raise ValueError(f"broadcast_shapes(): {error}") from None
 
 
-def broadcast_to(x: Any, /, shape: Any) -> Array:
+@_standard
+def broadcast_to(x: Any, /, shape: Any) -> Any:
     """Expanded to `shape`, without copying."""
-    return wrap(PUBLIC["broadcast_to"](as_tensor(x, "broadcast_to"), tuple(shape)), x)
+    return PUBLIC["broadcast_to"](x, tuple(shape))
 
 
-def broadcast_arrays(*arrays: Any) -> tuple[Array, ...]:
+@_standard
+def broadcast_arrays(*arrays: Any) -> Any:
     """All expanded to the shape that they broadcast to."""
     shape = broadcast_shapes(*[as_tensor(x, "broadcast_arrays").array.shape for x in arrays])
-    return tuple(broadcast_to(x, shape) for x in arrays)
+    return tuple(PUBLIC["broadcast_to"](x, shape) for x in arrays)
 
 
-def can_cast(from_: Any, to: Any, /) -> builtins.bool:
+@_standard
+def can_cast(from_: Any, to: Any, /) -> bool:
     """Whether a type, or that of an array, promotes to `to`."""
     kind = from_.dtype if isinstance(from_, Tensor) else dtypes.as_dtype(from_)
     if kind.category != to.category:
@@ -212,6 +206,7 @@ def _kind(type: Any) -> DType:
     return type.dtype if isinstance(type, Tensor) else dtypes.as_dtype(type)
 
 
+@_standard
 def finfo(type: Any, /) -> finfo_object:
     """The limits of a floating point type, or of that of an array."""
     kind = _kind(type)
@@ -219,6 +214,7 @@ def finfo(type: Any, /) -> finfo_object:
     return finfo_object(info.bits, info.eps, info.max, info.min, info.tiny, kind)
 
 
+@_standard
 def iinfo(type: Any, /) -> iinfo_object:
     """The limits of an integer type, or of that of an array."""
     kind = _kind(type)
@@ -226,7 +222,8 @@ def iinfo(type: Any, /) -> iinfo_object:
     return iinfo_object(info.bits, info.max, info.min, kind)
 
 
-def isdtype(dtype: Any, kind: Any) -> builtins.bool:
+@_standard
+def isdtype(dtype: Any, kind: Any) -> bool:
     """Whether a type is another, or of a kind (``"integral"``, ...), or one of several."""
     if isinstance(kind, tuple):
         return any(isdtype(dtype, k) for k in kind)
@@ -236,4 +233,4 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
         if kind in ("real floating", "numeric") and dtype.is_floating_point:
             return True  # float16 and bfloat16, which the standard does not know
         return dtype in KINDS[kind]
-    return builtins.bool(dtype == kind)
+    return bool(dtype == kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 import numpy as np
@@ -10,25 +9,11 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.ops.functions import PUBLIC, cast
 from minigrad.tensor import Tensor
-from minigrad.xp._array import Array, as_tensor, wrap
+from minigrad.xp._array import as_tensor, standard
 from minigrad.xp._dtypes import result_type
 
-__all__ = [
-    "concat",
-    "expand_dims",
-    "flip",
-    "moveaxis",
-    "permute_dims",
-    "repeat",
-    "reshape",
-    "roll",
-    "squeeze",
-    "stack",
-    "take",
-    "take_along_axis",
-    "tile",
-    "unstack",
-]
+__all__: list[str] = []
+_standard = standard(__all__)
 
 
 def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
@@ -41,6 +26,8 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     ValueError
         For one that is named twice.
     """
+    if isinstance(axis, int) and -ndim <= axis < ndim:
+        return (axis % ndim,)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     for d in axes:
         if not -ndim <= d < ndim:
@@ -51,6 +38,14 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     return wrapped
 
 
+def integers(indices: Any, name: str) -> Tensor:
+    """Indices as int64."""
+    index = as_tensor(indices, name)
+    if index.array.dtype.kind not in "iu":
+        raise TypeError(f"{name}(): indices must be integers, got {index.dtype}")
+    return cast(index, dtypes.int64.numpy)
+
+
 def _one_type(arrays: Any, name: str) -> list[Tensor]:
     tensors = [as_tensor(x, name) for x in arrays]
     if not tensors:
@@ -59,41 +54,41 @@ def _one_type(arrays: Any, name: str) -> list[Tensor]:
     return [cast(t, kind) for t in tensors]
 
 
-def concat(arrays: Any, /, *, axis: int | None = 0) -> Array:
+@_standard
+def concat(arrays: Any, /, *, axis: int | None = 0) -> Any:
     """Arrays one after the other along `axis`, or all elements if that is None."""
     tensors = _one_type(arrays, "concat")
     if axis is None:
         tensors, axis = [PUBLIC["reshape"](t, -1) for t in tensors], 0
     if not tensors[0].ndim:
         raise ValueError("concat(): arrays of no dimensions cannot be joined; use stack()")
-    (axis,) = axes_of(axis, tensors[0].ndim, "concat")
-    return wrap(PUBLIC["cat"](tensors, axis), *arrays)
+    return PUBLIC["cat"](tensors, *axes_of(axis, tensors[0].ndim, "concat"))
 
 
-def stack(arrays: Any, /, *, axis: int = 0) -> Array:
+@_standard
+def stack(arrays: Any, /, *, axis: int = 0) -> Any:
     """Arrays of one shape along a new dimension `axis`."""
     tensors = _one_type(arrays, "stack")
-    (axis,) = axes_of(axis, tensors[0].ndim + 1, "stack")
-    return wrap(PUBLIC["stack"](tensors, axis))
+    return PUBLIC["stack"](tensors, *axes_of(axis, tensors[0].ndim + 1, "stack"))
 
 
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
+@_standard
+def unstack(x: Any, /, *, axis: int = 0) -> Any:
     """The entries along `axis`; views."""
-    t = as_tensor(x, "unstack")
-    (axis,) = axes_of(axis, t.ndim, "unstack")
-    return tuple(wrap(part) for part in PUBLIC["unbind"](t, axis))
+    return tuple(PUBLIC["unbind"](x, *axes_of(axis, x.ndim, "unstack")))
 
 
-def expand_dims(x: Any, /, axis: Any) -> Array:
+@_standard
+def expand_dims(x: Any, /, axis: Any) -> Any:
     """With new dimensions of size 1 at `axis`, one or several."""
-    t = as_tensor(x, "expand_dims")
-    count = len(axis) if isinstance(axis, tuple) else 1
-    for d in sorted(axes_of(axis, t.ndim + count, "expand_dims")):
-        t = PUBLIC["unsqueeze"](t, d)
-    return wrap(t, x)
+    count = len(axis) if isinstance(axis, (tuple, list)) else 1
+    for d in sorted(axes_of(axis, x.ndim + count, "expand_dims")):
+        x = PUBLIC["unsqueeze"](x, d)
+    return x
 
 
-def squeeze(x: Any, /, axis: Any) -> Array:
+@_standard
+def squeeze(x: Any, /, axis: Any) -> Any:
     """Without dimensions of size 1.
 
     Raises
@@ -101,16 +96,16 @@ def squeeze(x: Any, /, axis: Any) -> Array:
     ValueError
         If one of them is of another size.
     """
-    t = as_tensor(x, "squeeze")
-    axes = axes_of(axis, t.ndim, "squeeze")
-    shape = t.array.shape
+    axes = axes_of(axis, x.ndim, "squeeze")
+    shape = x.array.shape
     for d in axes:
         if shape[d] != 1:
             raise ValueError(f"squeeze(): axis {d} has size {shape[d]}, not 1, in {list(shape)}")
-    return wrap(PUBLIC["reshape"](t, tuple(n for d, n in enumerate(shape) if d not in axes)))
+    return PUBLIC["reshape"](x, tuple(n for d, n in enumerate(shape) if d not in axes))
 
 
-def reshape(x: Any, /, shape: Any, *, copy: builtins.bool | None = None) -> Array:
+@_standard
+def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Any:
     """The same elements in another shape; one size may be -1.
 
     Raises
@@ -118,102 +113,86 @@ def reshape(x: Any, /, shape: Any, *, copy: builtins.bool | None = None) -> Arra
     ValueError
         If a copy is needed and `copy` is False, or if the sizes do not fit.
     """
-    t = as_tensor(x, "reshape")
     sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    if copy:
-        t = PUBLIC["clone"](t)
+    given = PUBLIC["clone"](x) if copy else x
     try:
-        return wrap(PUBLIC["view" if copy is False else "reshape"](t, sizes), x)
+        return PUBLIC["view" if copy is False else "reshape"](given, sizes)
     except RuntimeError as error:
         raise ValueError(str(error)) from None
 
 
-def permute_dims(x: Any, /, axes: Any) -> Array:
+@_standard
+def permute_dims(x: Any, /, axes: Any) -> Any:
     """Dimensions in another order; a view."""
-    t = as_tensor(x, "permute_dims")
-    order = axes_of(tuple(axes), t.ndim, "permute_dims")
-    if len(order) != t.ndim:
-        raise ValueError(f"permute_dims(): {len(order)} axes for {t.ndim} dimensions")
-    return wrap(PUBLIC["permute"](t, order), x)
+    order = axes_of(tuple(axes), x.ndim, "permute_dims")
+    if len(order) != x.ndim:
+        raise ValueError(f"permute_dims(): {len(order)} axes for {x.ndim} dimensions")
+    return PUBLIC["permute"](x, order)
 
 
-def moveaxis(x: Any, source: Any, destination: Any, /) -> Array:
+@_standard
+def moveaxis(x: Any, source: Any, destination: Any, /) -> Any:
     """Dimensions moved to other places, the others in order; a view."""
-    t = as_tensor(x, "moveaxis")
-    places = [axes_of(a, t.ndim, "moveaxis") for a in (source, destination)]
+    places = [axes_of(a, x.ndim, "moveaxis") for a in (source, destination)]
     if len(places[0]) != len(places[1]):
         raise ValueError("moveaxis(): source and destination must have the same number of axes")
-    return wrap(PUBLIC["movedim"](t, *places), x)
+    return PUBLIC["movedim"](x, *places)
 
 
-def flip(x: Any, /, *, axis: Any = None) -> Array:
+@_standard
+def flip(x: Any, /, *, axis: Any = None) -> Any:
     """The order along `axis`, or along all dimensions, reversed."""
-    t = as_tensor(x, "flip")
-    axes = tuple(range(t.ndim)) if axis is None else axes_of(axis, t.ndim, "flip")
-    return wrap(PUBLIC["flip"](t, axes) if axes else PUBLIC["clone"](t))
+    axes = tuple(range(x.ndim)) if axis is None else axes_of(axis, x.ndim, "flip")
+    return PUBLIC["flip"](x, axes) if axes else PUBLIC["clone"](x)
 
 
-def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Array:
+@_standard
+def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Any:
     """Elements moved along dimensions, those that fall off coming in at the other end."""
-    t = as_tensor(x, "roll")
     if axis is None:
         if isinstance(shift, tuple):
             raise ValueError("roll(): several shifts need several axes")
-        return wrap(PUBLIC["roll"](t, shift) if t.ndim else PUBLIC["clone"](t))
+        return PUBLIC["roll"](x, shift) if x.ndim else PUBLIC["clone"](x)
     axes = axis if isinstance(axis, tuple) else (axis,)
     for d in axes:
-        axes_of(d, t.ndim, "roll")
+        axes_of(d, x.ndim, "roll")
     shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
-    if not axes:
-        return wrap(PUBLIC["clone"](t))
-    return wrap(PUBLIC["roll"](t, shifts, axes))
+    return PUBLIC["roll"](x, shifts, axes) if axes else PUBLIC["clone"](x)
 
 
-def tile(x: Any, repetitions: Any, /) -> Array:
+@_standard
+def tile(x: Any, repetitions: Any, /) -> Any:
     """The array side by side with itself."""
-    t = as_tensor(x, "tile")
-    return wrap(PUBLIC["tile"](t, tuple(repetitions)), x)
+    return PUBLIC["tile"](x, tuple(repetitions))
 
 
-def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
+@_standard
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
     """Each entry along `axis` repeated, all equally often or as `repeats` says for each."""
-    t = as_tensor(x, "repeat")
     if axis is None:
-        t, axis = PUBLIC["reshape"](t, -1), 0
-    (axis,) = axes_of(axis, t.ndim, "repeat")
-    if isinstance(repeats, Tensor):
-        repeats = cast(repeats, dtypes.int64.numpy)
-    return wrap(PUBLIC["repeat_interleave"](t, _counts(repeats, t.array.shape[axis]), axis), x)
+        x, axis = PUBLIC["reshape"](x, -1), 0
+    (axis,) = axes_of(axis, x.ndim, "repeat")
+    counts = np.asarray(repeats.array if isinstance(repeats, Tensor) else repeats, np.int64)
+    counts = np.array(np.broadcast_to(counts, (x.array.shape[axis],)))
+    return PUBLIC["repeat_interleave"](x, Tensor(counts), axis)
 
 
-def _counts(repeats: Any, size: int) -> Tensor:
-    """How often each entry is repeated."""
-    given = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats, np.int64)
-    return Tensor(np.array(np.broadcast_to(given, (size,))))
-
-
-def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
+@_standard
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     """The entries `indices` along `axis`, which only vectors may leave out."""
-    t, index = as_tensor(x, "take"), as_tensor(indices, "take")
-    if index.array.dtype.kind not in "iu":
-        raise TypeError(f"take(): indices must be integers, got {index.dtype}")
+    index = integers(indices, "take")
     if axis is None:
-        if t.ndim != 1:
-            raise ValueError(f"take(): axis must be given for {t.ndim} dimensions")
+        if x.ndim != 1:
+            raise ValueError(f"take(): axis must be given for {x.ndim} dimensions")
         axis = 0
-    (axis,) = axes_of(axis, t.ndim, "take")
-    return wrap(t[(slice(None),) * axis + (cast(index, dtypes.int64.numpy),)])
+    (axis,) = axes_of(axis, x.ndim, "take")
+    return Tensor.__getitem__(x, (slice(None),) * axis + (index,))
 
 
-def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Array:
+@_standard
+def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     """At each place the entry along `axis` that `indices` says at that place."""
-    t, index = as_tensor(x, "take_along_axis"), as_tensor(indices, "take_along_axis")
-    if index.array.dtype.kind not in "iu":
-        raise TypeError(f"take_along_axis(): indices must be integers, got {index.dtype}")
-    (axis,) = axes_of(axis, t.ndim, "take_along_axis")
-    return wrap(PUBLIC["take_along_dim"](t, _from_front(index, t.array.shape[axis]), axis))
-
-
-def _from_front(index: Tensor, size: int) -> Tensor:
-    places = index.array.astype(np.int64)
-    return Tensor(np.where(places < 0, places + size, places))
+    index = integers(indices, "take_along_axis")
+    (axis,) = axes_of(axis, x.ndim, "take_along_axis")
+    from_front = PUBLIC["where"](index < 0, index + x.array.shape[axis], index)
+    return PUBLIC["take_along_dim"](x, from_front, axis)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,284 +10,188 @@ from minigrad import dtypes
 from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops.functions import PUBLIC, cast
 from minigrad.tensor import Tensor
-from minigrad.xp._array import Array, as_tensor, wrap
+from minigrad.xp._array import as_tensor, standard
 from minigrad.xp._dtypes import as_float, number_as, together, type_of_number
 from minigrad.xp._manipulation import axes_of
 
-__all__ = [
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argsort",
-    "count_nonzero",
-    "cumulative_prod",
-    "cumulative_sum",
-    "diff",
-    "isin",
-    "max",
-    "mean",
-    "min",
-    "nonzero",
-    "prod",
-    "searchsorted",
-    "sort",
-    "std",
-    "sum",
-    "unique_all",
-    "unique_counts",
-    "unique_inverse",
-    "unique_values",
-    "var",
-    "where",
-]
+__all__: list[str] = []
+_standard = standard(__all__)
 
 # -- one number from many --------------------------------------------------------------------------
 
 
-def _over(
-    t: Tensor, axis: Any, keepdims: builtins.bool, fold: Callable[[Tensor, Any], Any], name: str
-) -> Tensor:
-    """Fold over all axes, or over those given; over none, every element is folded alone."""
-    if axis is None:
-        axes = tuple(range(t.ndim))
-    else:
-        axes = axes_of(axis, t.ndim, name)
-    if not axes:
-        return fold(PUBLIC["unsqueeze"](t, -1), (t.ndim,))  # type: ignore[no-any-return]
-    folded = fold(t, tuple(sorted(axes)))
-    if not keepdims:
-        return folded  # type: ignore[no-any-return]
-    return PUBLIC["reshape"](  # type: ignore[no-any-return]
-        folded, tuple(1 if d in axes else n for d, n in enumerate(t.array.shape))
-    )
+def fold(name: str, x: Tensor, axis: Any, keepdims: bool, **options: Any) -> Any:
+    """Over all axes, or over those given; over none, every element is folded alone."""
+    if axis is not None and not (axis := axes_of(axis, x.ndim, name)):
+        return PUBLIC[name](PUBLIC["unsqueeze"](x, -1), -1, **options)
+    return PUBLIC[name](x, axis, keepdim=keepdims, **options)
 
 
-def _sum_type(t: Tensor, dtype: Any) -> dtypes.dtype:
+def _sum_type(x: Tensor, dtype: Any) -> dtypes.dtype:
     """Integers add up in the widest type of their sign, floats in their own."""
     if dtype is not None:
         return dtypes.as_dtype(dtype)
-    if t.dtype.is_floating_point:
-        return t.dtype
-    return dtypes.uint64 if t.array.dtype.kind == "u" else dtypes.int64
+    if x.dtype.is_floating_point:
+        return x.dtype
+    return dtypes.uint64 if x.array.dtype.kind == "u" else dtypes.int64
 
 
-def _adding(name: str, ufunc: Any, text: str) -> Any:
-    def function(
-        x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: builtins.bool = False
-    ) -> Array:
-        t = as_tensor(x, name)
-        kind = _sum_type(t, dtype)
-        t = cast(t, kind.numpy)
-
-        def fold(u: Tensor, axes: tuple[int, ...]) -> Tensor:
-            if kind.is_floating_point:
-                return PUBLIC[name](u, axes)  # type: ignore[no-any-return]
-            return Tensor(np.asarray(ufunc.reduce(u.array, axis=axes, dtype=kind.numpy)))
-
-        return wrap(_over(t, axis, keepdims, fold, name))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The {text} over some axes, or over all."
-    return function
+@_standard
+def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """The sum over some axes, or over all."""
+    return fold("sum", x, axis, keepdims, dtype=_sum_type(x, dtype))
 
 
-sum = _adding("sum", np.add, "sum")
-prod = _adding("prod", np.multiply, "product")
+@_standard
+def prod(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """The product over some axes, or over all."""
+    return fold("prod", x, axis, keepdims, dtype=_sum_type(x, dtype))
 
 
-def mean(x: Any, /, *, axis: Any = None, keepdims: builtins.bool = False) -> Array:
+@_standard
+def mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean over some axes, or over all."""
-    t = as_float(as_tensor(x, "mean"))
-    return wrap(_over(t, axis, keepdims, lambda u, axes: PUBLIC["mean"](u, axes), "mean"))
+    return fold("mean", as_float(x), axis, keepdims)
 
 
-def _spread(name: str, text: str) -> Any:
-    def function(
-        x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: builtins.bool = False
-    ) -> Array:
-        t = as_float(as_tensor(x, name))
+@_standard
+def std(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+    """The standard deviation over some axes, or over all.
 
-        def fold(u: Tensor, axes: tuple[int, ...]) -> Tensor:
-            return PUBLIC[name](u, axes, correction=correction)  # type: ignore[no-any-return]
-
-        return wrap(_over(t, axis, keepdims, fold, name))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The {text} over some axes, or over all.\n\n"
-        "`correction` is taken from the number of elements."
-    )
-    return function
+    `correction` is taken from the number of elements.
+    """
+    return fold("std", as_float(x), axis, keepdims, correction=correction)
 
 
-std = _spread("std", "standard deviation")
-var = _spread("var", "variance")
+@_standard
+def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+    """The variance over some axes, or over all.
+
+    `correction` is taken from the number of elements.
+    """
+    return fold("var", as_float(x), axis, keepdims, correction=correction)
 
 
-def _extreme(name: str, known: str, ufunc: Any, text: str) -> Any:
-    def function(x: Any, /, *, axis: Any = None, keepdims: builtins.bool = False) -> Array:
-        t = as_tensor(x, name)
-
-        def fold(u: Tensor, axes: tuple[int, ...]) -> Tensor:
-            if 0 in [u.array.shape[d] for d in axes]:
-                raise ValueError(f"{name}(): no {text} of no elements (shape {list(t.shape)})")
-            if u.dtype.is_floating_point:
-                return PUBLIC[known](u, axes)  # type: ignore[no-any-return]
-            return Tensor(np.asarray(ufunc.reduce(u.array, axis=axes)))
-
-        return wrap(_over(t, axis, keepdims, fold, name))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The {text} element over some axes, or over all."
-    return function
+def _some(x: Tensor, axis: Any, name: str) -> Tensor:
+    """The array itself, if there are elements along some axes, or at all, to choose from."""
+    sizes = x.array.shape
+    if axis is not None:
+        sizes = tuple(sizes[d] for d in axes_of(axis, x.ndim, name))
+    if 0 in sizes:
+        raise ValueError(f"{name}(): there are no elements to choose from in {list(x.shape)}")
+    return x
 
 
-max = _extreme("max", "amax", np.maximum, "largest")
-min = _extreme("min", "amin", np.minimum, "smallest")
+@_standard
+def max(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest element over some axes, or over all."""
+    return fold("amax", _some(x, axis, "max"), axis, keepdims)
 
 
-def _logic(name: str, ufunc: Any, text: str) -> Any:
-    def function(x: Any, /, *, axis: Any = None, keepdims: builtins.bool = False) -> Array:
-        t = as_tensor(x, name)
-
-        def fold(u: Tensor, axes: tuple[int, ...]) -> Tensor:
-            return Tensor(np.asarray(ufunc.reduce(u.array != 0, axis=axes)))
-
-        return wrap(_over(t, axis, keepdims, fold, name))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Whether {text} element is not zero, over some axes or over all."
-    return function
+@_standard
+def min(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest element over some axes, or over all."""
+    return fold("amin", _some(x, axis, "min"), axis, keepdims)
 
 
-all = _logic("all", np.logical_and, "every")
-any = _logic("any", np.logical_or, "some")
+@_standard
+def all(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether every element is not zero, over some axes or over all."""
+    return fold("all", x != 0, axis, keepdims)
 
 
-def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: builtins.bool = False) -> Array:
+@_standard
+def any(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether some element is not zero, over some axes or over all."""
+    return fold("any", x != 0, axis, keepdims)
+
+
+@_standard
+def count_nonzero(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
     """The number of elements that are not zero, over some axes or over all."""
-    t = as_tensor(x, "count_nonzero")
-    return sum(Tensor(np.asarray(t.array != 0)), axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return fold("sum", x != 0, axis, keepdims)
 
 
-def _position(name: str, text: str) -> Any:
-    def function(x: Any, /, *, axis: int | None = None, keepdims: builtins.bool = False) -> Array:
-        t = as_tensor(x, name)
-        if axis is not None:
-            (axis,) = axes_of(axis, t.ndim, name)
-        if not (t.array.size if axis is None else t.array.shape[axis]):
-            raise ValueError(f"{name}(): no {text} of no elements (shape {list(t.shape)})")
-        found = getattr(np, name)(t.array, axis=axis, keepdims=keepdims)
-        return wrap(Tensor(np.asarray(found, np.int64)))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The index of the {text} element, the first one of several."
-    return function
+@_standard
+def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """The index of the largest element, the first one of several."""
+    return PUBLIC["argmax"](_some(x, axis, "argmax"), axis, keepdims)
 
 
-argmax = _position("argmax", "largest")
-argmin = _position("argmin", "smallest")
+@_standard
+def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """The index of the smallest element, the first one of several."""
+    return PUBLIC["argmin"](_some(x, axis, "argmin"), axis, keepdims)
+
 
 # -- running and neighbouring ----------------------------------------------------------------------
 
 
-def _cumulative(name: str, known: str, start: int, text: str) -> Any:
-    def function(
-        x: Any,
-        /,
-        *,
-        axis: int | None = None,
-        dtype: Any = None,
-        include_initial: builtins.bool = False,
-    ) -> Array:
-        t = as_tensor(x, name)
-        if t.ndim == 0 or (axis is None and t.ndim > 1):
-            raise ValueError(f"{name}(): axis must be given for {t.ndim} dimensions")
-        (axis,) = axes_of(0 if axis is None else axis, t.ndim, name)
-        kind = _sum_type(t, dtype)
-        t = cast(t, kind.numpy)
-        if kind.is_floating_point:
-            result = PUBLIC[known](t, axis)
-        else:
-            result = Tensor(getattr(np, known)(t.array, axis, kind.numpy))
-        if include_initial:
-            shape = tuple(1 if d == axis else n for d, n in enumerate(t.array.shape))
-            first = PUBLIC["full"](shape, start, dtype=kind)
-            result = PUBLIC["cat"]([first, result], axis) if result.array.size else _first(
-                first, t.array.shape, axis
-            )  # fmt: skip
-        return wrap(result, x)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The {text} of the first 1, 2, 3, ... entries along `axis`."
-    return function
+def _running(
+    names: tuple[str, str], x: Tensor, axis: int | None, dtype: Any, first: int | None
+) -> Any:
+    """The function `names` [0], computed by the operation `names` [1]; after `first`, if given."""
+    if x.ndim == 0 or (axis is None and x.ndim > 1):
+        raise ValueError(f"{names[0]}(): axis must be given for {x.ndim} dimensions")
+    (axis,) = axes_of(axis or 0, x.ndim, names[0])
+    kind = _sum_type(x, dtype)
+    result = PUBLIC[names[1]](x, axis, dtype=kind)
+    if first is None:
+        return result
+    shape = tuple(1 if d == axis else n for d, n in enumerate(x.array.shape))
+    return PUBLIC["cat"]([PUBLIC["full"](shape, first, dtype=kind), result], axis)
 
 
-def _first(first: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
-    """What stands before no entries: one of them, unless there are no rows at all."""
-    return first if shape[axis] == 0 else PUBLIC["cat"]([first, Tensor(
-        np.empty(shape, first.array.dtype))], axis)  # fmt: skip
+@_standard
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """The sums of the first 1, 2, 3, ... entries along `axis`."""
+    return _running(("cumulative_sum", "cumsum"), x, axis, dtype, 0 if include_initial else None)
 
 
-cumulative_sum = _cumulative("cumulative_sum", "cumsum", 0, "sums")
-cumulative_prod = _cumulative("cumulative_prod", "cumprod", 1, "products")
+@_standard
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """The products of the first 1, 2, 3, ... entries along `axis`."""
+    return _running(("cumulative_prod", "cumprod"), x, axis, dtype, 1 if include_initial else None)
 
 
-def diff(
-    x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None
-) -> Array:
+@_standard
+def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
     """The differences of neighbours along `axis`, `n` times."""
-    t = as_tensor(x, "diff")
-    (axis,) = axes_of(axis, t.ndim, "diff")
-    ends = [None if e is None else cast(as_tensor(e, "diff"), t.array.dtype)
+    (axis,) = axes_of(axis, x.ndim, "diff")
+    ends = [None if e is None else cast(as_tensor(e, "diff"), x.array.dtype)
             for e in (prepend, append)]  # fmt: skip
-    if t.dtype.is_floating_point:
-        return wrap(PUBLIC["diff"](t, n, axis, *ends), x)
-    parts = [e.array for e in (ends[0], t, ends[1]) if e is not None]
-    return wrap(Tensor(np.diff(np.concatenate(parts, axis), n, axis)))
+    return PUBLIC["diff"](x, n, axis, *ends)
 
 
 # -- orders and searches ---------------------------------------------------------------------------
 
 
-def argsort(
-    x: Any,
-    /,
-    *,
-    axis: int = -1,
-    descending: builtins.bool = False,
-    stable: builtins.bool = True,
-) -> Array:
+@_standard
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """The indices that sort the elements along `axis`; equal ones always stay in order."""
-    t = as_tensor(x, "argsort")
-    (axis,) = axes_of(axis, t.ndim, "argsort")
-    return wrap(PUBLIC["argsort"](t, axis, descending))
+    return PUBLIC["argsort"](x, *axes_of(axis, x.ndim, "argsort"), descending)
 
 
-def sort(
-    x: Any,
-    /,
-    *,
-    axis: int = -1,
-    descending: builtins.bool = False,
-    stable: builtins.bool = True,
-) -> Array:
+@_standard
+def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """The elements along `axis` in order; equal ones always stay in order."""
-    t = as_tensor(x, "sort")
-    (axis,) = axes_of(axis, t.ndim, "sort")
-    return wrap(PUBLIC["sort"](t, axis, descending).values)
+    return PUBLIC["sort"](x, *axes_of(axis, x.ndim, "sort"), descending).values
 
 
-def nonzero(x: Any, /) -> tuple[Array, ...]:
+@_standard
+def nonzero(x: Any, /) -> Any:
     """The indices of the elements that are not zero, one array for each dimension."""
-    t = as_tensor(x, "nonzero")
-    if not t.ndim:
+    if not x.ndim:
         raise ValueError("nonzero(): an array of no dimensions has no indices")
-    return tuple(wrap(Tensor(i)) for i in np.nonzero(t.array))
+    return PUBLIC["nonzero"](x, as_tuple=True)
 
 
-def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Array:
+@_standard
+def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Any:
     """Where the elements of `x2` would be inserted into the sorted vector `x1`."""
     if isinstance(x2, Tensor):
         a, b = together(x1, x2, "searchsorted")
@@ -298,26 +200,23 @@ def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None)
         b = number_as(x2, type_of_number(x2, a.dtype))
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted(): side must be 'left' or 'right', got {side!r}")
-    order = None if sorter is None else as_tensor(sorter, "searchsorted").array
-    found = np.searchsorted(a.array, b.array, side, order)  # type: ignore[call-overload]
-    return wrap(Tensor(np.asarray(found, np.int64)))
+    order = None if sorter is None else cast(as_tensor(sorter, "searchsorted"), np.dtype(np.int64))
+    return PUBLIC["searchsorted"](a, b, side=side, sorter=order)
 
 
-def where(condition: Any, x1: Any, x2: Any, /) -> Array:
+@_standard
+def where(condition: Any, x1: Any, x2: Any, /) -> Any:
     """Elements of `x1` where `condition` holds, of `x2` elsewhere."""
     flags = as_tensor(condition, "where")
     if flags.array.dtype.kind != "b":
         raise TypeError(f"where(): the condition must be boolean, got {flags.dtype}")
-    a, b = together(x1, x2, "where")
-    if a.dtype.is_floating_point:
-        return wrap(PUBLIC["where"](flags, a, b))
-    return wrap(Tensor(np.asarray(np.where(flags.array, a.array, b.array))))
+    return PUBLIC["where"](flags, *together(x1, x2, "where"))
 
 
-def isin(x1: Any, x2: Any, /, *, invert: builtins.bool = False) -> Array:
+@_standard
+def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Any:
     """Element by element, whether it is among the elements of `x2`."""
-    a, b = together(x1, x2, "isin")
-    return wrap(Tensor(np.asarray(np.isin(a.array, b.array, invert=invert))))
+    return PUBLIC["isin"](*together(x1, x2, "isin"), invert=invert)
 
 
 # -- sets ------------------------------------------------------------------------------------------
@@ -326,54 +225,55 @@ def isin(x1: Any, x2: Any, /, *, invert: builtins.bool = False) -> Array:
 class UniqueAllResult(NamedTuple):
     """Distinct elements, where each first occurs, which each element is, how often each occurs."""
 
-    values: Array
-    indices: Array
-    inverse_indices: Array
-    counts: Array
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
 
 
 class UniqueCountsResult(NamedTuple):
     """Distinct elements, and how often each occurs."""
 
-    values: Array
-    counts: Array
+    values: Tensor
+    counts: Tensor
 
 
 class UniqueInverseResult(NamedTuple):
     """Distinct elements, and which of them each element is."""
 
-    values: Array
-    inverse_indices: Array
+    values: Tensor
+    inverse_indices: Tensor
 
 
+@_standard
 def unique_all(x: Any, /) -> UniqueAllResult:
     """The distinct elements in order, and everything about them; each NaN is distinct."""
-    t = as_tensor(x, "unique_all")
-    _, indices, inverse, counts = call_quietly(_unique, t.array)
-    places = Tensor(indices)
-    values = PUBLIC["reshape"](t, -1)[places]  # gradients flow to where each first occurs
-    return UniqueAllResult(
-        wrap(values), wrap(places), wrap(Tensor(inverse.reshape(t.array.shape))),
-        wrap(Tensor(counts)),
-    )  # fmt: skip
+    _, *found = call_quietly(_unique, x.array)
+    indices, inverse, counts = map(Tensor, found)
+    values = PUBLIC["reshape"](x, -1)[indices]  # gradients flow to where each first occurs
+    inverse = PUBLIC["reshape"](inverse, x.array.shape)
+    return UniqueAllResult(values, indices, inverse, counts)
 
 
 def _unique(x: np.ndarray[Any, Any]) -> Any:
     return np.unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
 
 
+@_standard
 def unique_counts(x: Any, /) -> UniqueCountsResult:
     """The distinct elements in order, and how often each occurs."""
     found = unique_all(x)
     return UniqueCountsResult(found.values, found.counts)
 
 
+@_standard
 def unique_inverse(x: Any, /) -> UniqueInverseResult:
     """The distinct elements in order, and which of them each element is."""
     found = unique_all(x)
     return UniqueInverseResult(found.values, found.inverse_indices)
 
 
-def unique_values(x: Any, /) -> Array:
+@_standard
+def unique_values(x: Any, /) -> Any:
     """The distinct elements in order."""
     return unique_all(x).values
