@@ -240,7 +240,6 @@ def test_names_at_the_places_of_pytorch() -> None:
     from minigrad.nn.modules.conv import _ConvNd
     from minigrad.nn.modules.loss import _Loss
     from minigrad.nn.modules.module import Module, register_module_forward_hook
-
     from minigrad.nn.modules.utils import _ntuple, _pair, _reverse_repeat_tuple, _triple
 
     assert nn.modules.Linear is nn.modules.linear.Linear is nn.Linear
