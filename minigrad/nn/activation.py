@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions import activation as F
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
@@ -325,7 +325,7 @@ class PReLU(Module):
 
     def reset_parameters(self) -> None:
         """Set the slope as at the start."""
-        init.constant_(self.weight, self.init)
+        fill.constant_(self.weight, self.init)
 
     def forward(self, input: Tensor) -> Tensor:
         """The activation, element by element."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions import attention as F
 from minigrad.nn.linear import Linear, new_parameter
 from minigrad.nn.module import Module
@@ -108,13 +108,13 @@ class MultiheadAttention(Module):
             self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight,
         ):  # fmt: skip
             if weight is not None:
-                init.xavier_uniform_(weight)
+                fill.xavier_uniform_(weight)
         if self.in_proj_bias is not None:
-            init.zeros_(self.in_proj_bias)
-            init.zeros_(self.out_proj.bias)
+            fill.zeros_(self.in_proj_bias)
+            fill.zeros_(self.out_proj.bias)
         for row in (self.bias_k, self.bias_v):
             if row is not None:
-                init.xavier_normal_(row)
+                fill.xavier_normal_(row)
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,

@@ -6,7 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions import conv as F
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
@@ -102,11 +102,11 @@ class _ConvNd(Module):
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew: uniform in ``+-1 / sqrt(inputs of an output)``."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        fill.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             fan_in = math.prod(self.weight.shape[1:])
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+            fill.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
         """The settings that are not the usual ones."""

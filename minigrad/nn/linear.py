@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.dtypes import as_dtype, get_default_dtype
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions.sparse import bilinear, linear
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
@@ -89,10 +89,10 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        fill.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+            fill.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
         """``input @ weight.T + bias``."""
@@ -139,7 +139,7 @@ class TransposedLinear(Module):
         self.out_features = linear.in_features
         self.weight = linear.weight
         if bias:
-            self.bias = init.zeros_(new_parameter((self.out_features,)))
+            self.bias = fill.zeros_(new_parameter((self.out_features,)))
         else:
             self.register_parameter("bias", None)
 
@@ -182,9 +182,9 @@ class Bilinear(Module):
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
         bound = 1 / math.sqrt(self.in1_features)
-        init.uniform_(self.weight, -bound, bound)
+        fill.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
-            init.uniform_(self.bias, -bound, bound)
+            fill.uniform_(self.bias, -bound, bound)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         """``input1 @ weight @ input2 + bias``."""

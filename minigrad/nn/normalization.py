@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.autograd import engine
 from minigrad.dtypes import as_dtype, get_default_dtype
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions import normalization as F
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
@@ -34,9 +34,9 @@ class _Affine(Module):
     def reset_parameters(self) -> None:
         """Scale 1, shift 0."""
         if self.weight is not None:
-            init.ones_(self.weight)
+            fill.ones_(self.weight)
         if self._parameters.get("bias") is not None:
-            init.zeros_(self.bias)
+            fill.zeros_(self.bias)
 
 
 class _NormBase(_Affine):
@@ -66,9 +66,9 @@ class _NormBase(_Affine):
     def reset_running_stats(self) -> None:
         """Forget the statistics: mean 0, variance 1."""
         if self.track_running_stats:
-            init.zeros_(self.running_mean)
-            init.ones_(self.running_var)
-            init.zeros_(self.num_batches_tracked)
+            fill.zeros_(self.running_mean)
+            fill.ones_(self.running_var)
+            fill.zeros_(self.num_batches_tracked)
 
     def reset_parameters(self) -> None:
         """Forget the statistics; scale 1, shift 0."""

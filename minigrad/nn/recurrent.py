@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions.dropout import dropout as drop
 from minigrad.nn.functions.sparse import linear
 from minigrad.nn.functions.warn import warn_user
@@ -177,7 +177,7 @@ class RNNBase(Module):
         """Draw the parameters anew: uniform in ``+-1 / sqrt(hidden_size)``."""
         bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
         for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
+            fill.uniform_(weight, -bound, bound)
 
     # -- checks ----------------------------------------------------------------------------------
 

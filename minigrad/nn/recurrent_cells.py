@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions.sparse import linear
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
@@ -59,7 +59,7 @@ class RNNCellBase(Module):
         """Draw the parameters anew: uniform in ``+-1 / sqrt(hidden_size)``."""
         bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
         for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
+            fill.uniform_(weight, -bound, bound)
 
     def extra_repr(self) -> str:
         """The sizes, and what is not as by default."""

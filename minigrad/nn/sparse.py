@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.autograd.modes import no_grad
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.functions import sparse as F
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
@@ -49,7 +49,7 @@ class Table(Module):
 
     def reset_parameters(self) -> None:
         """Standard normal vectors; 0 for `padding_idx`."""
-        init.normal_(self.weight)
+        fill.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():
                 self.weight.array[self.padding_idx] = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.nn import init
+from minigrad.nn import fill
 from minigrad.nn.activation import GELU, ReLU
 from minigrad.nn.attention import MultiheadAttention
 from minigrad.nn.containers import ModuleList
@@ -516,7 +516,7 @@ class Transformer(Module):
         """Draw all matrices anew."""
         for p in self.parameters():
             if p.array.ndim > 1:
-                init.xavier_uniform_(p)
+                fill.xavier_uniform_(p)
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from minigrad.nn.init.fill import skipped
+from minigrad.nn.fill import skipped
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
-from minigrad.nn.init.fill import skipped
+from minigrad.nn.fill import skipped
 from minigrad.nn.module import Module
 
 __all__ = ["skip_init"]

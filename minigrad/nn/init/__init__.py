@@ -6,27 +6,13 @@ large, and it explodes or saturates. Most set one tensor; `lsuv_` and `krahenbuh
 network so that a batch of data has the variance 1 in it, and `fixup_` sets residual networks.
 """
 
-from minigrad.nn.init.data_dependent import krahenbuhl_, lsuv_
-from minigrad.nn.init.deprecated import (
-    constant,
-    dirac,
-    eye,
-    kaiming_normal,
-    kaiming_uniform,
-    normal,
-    orthogonal,
-    sparse,
-    uniform,
-    xavier_normal,
-    xavier_uniform,
-)
-from minigrad.nn.init.fill import (
+from minigrad.nn.fill import (
     _calculate_correct_fan as _calculate_correct_fan,
 )
-from minigrad.nn.init.fill import (
+from minigrad.nn.fill import (
     _calculate_fan_in_and_fan_out as _calculate_fan_in_and_fan_out,
 )
-from minigrad.nn.init.fill import (
+from minigrad.nn.fill import (
     calculate_gain,
     constant_,
     dirac_,
@@ -45,6 +31,20 @@ from minigrad.nn.init.fill import (
     xavier_normal_,
     xavier_uniform_,
     zeros_,
+)
+from minigrad.nn.init.data_dependent import krahenbuhl_, lsuv_
+from minigrad.nn.init.deprecated import (
+    constant,
+    dirac,
+    eye,
+    kaiming_normal,
+    kaiming_uniform,
+    normal,
+    orthogonal,
+    sparse,
+    uniform,
+    xavier_normal,
+    xavier_uniform,
 )
 from minigrad.nn.init.residual import fixup_
 

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from minigrad.autograd.graph import grad
 from minigrad.autograd.modes import enable_grad, no_grad
-from minigrad.nn.init.fill import normal_, orthogonal_, zeros_
+from minigrad.nn.conv import _ConvNd
+from minigrad.nn.fill import normal_, orthogonal_, zeros_
+from minigrad.nn.linear import Linear
 from minigrad.nn.modes import evaluating
+from minigrad.nn.module import Module
 from minigrad.ops.inplace import written
 from minigrad.ops.random import Generator, normal_array, numpy_generator
 from minigrad.tensor import Tensor
 
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
-
 __all__ = ["krahenbuhl_", "lsuv_", "weight_layers"]
 
-M = TypeVar("M", bound="Module")
+M = TypeVar("M", bound=Module)
 Array = np.ndarray[Any, Any]
 
 
 def weight_layers(model: Module) -> list[Module]:
     """The linear layers and convolutions inside a module, in the order of registration."""
-    from minigrad.nn import conv
-    from minigrad.nn.linear import Linear
-
-    kinds = (
-        Linear, conv.Conv1d, conv.Conv2d, conv.Conv3d,
-        conv.ConvTranspose1d, conv.ConvTranspose2d, conv.ConvTranspose3d,
-    )  # fmt: skip
-    return [m for m in model.modules() if isinstance(m, kinds)]
+    return [m for m in model.modules() if isinstance(m, (Linear, _ConvNd))]
 
 
 def _weight(layer: Module) -> Tensor:

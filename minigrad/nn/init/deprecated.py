@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.nn.init import fill
+from minigrad.nn import fill
 from minigrad.tensor import Tensor
 
 __all__ = [

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad.nn.fill import kaiming_normal_, ones_, zeros_
 from minigrad.nn.init.data_dependent import _scale, _weight, weight_layers
-from minigrad.nn.init.fill import kaiming_normal_, ones_, zeros_
+from minigrad.nn.module import Module
+from minigrad.nn.parameter import Parameter
 from minigrad.ops.random import Generator
 from minigrad.tensor import Tensor
 
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
-
 __all__ = ["fixup_"]
 
-M = TypeVar("M", bound="Module")
+M = TypeVar("M", bound=Module)
 
 _ACTIVATIONS = (
     "CELU", "ELU", "GELU", "Hardswish", "LeakyReLU", "Mish", "PReLU", "ReLU", "ReLU6", "SELU",
@@ -37,8 +36,6 @@ def _multiply(module: Module, args: tuple[Any, ...], output: Any) -> Any:
 
 def _add_scalar(module: Module, name: str, kind: np.dtype[Any]) -> bool:
     """Register a scalar parameter; whether it is new."""
-    from minigrad.nn.parameter import Parameter
-
     known = name in module._parameters
     if not known:
         module.register_parameter(name, Parameter(Tensor(np.zeros(1, kind))))
@@ -133,8 +130,6 @@ def fixup_(
 
 def _found(model: Module, part: Any) -> Module:
     """A module, given itself or by its name."""
-    from minigrad.nn.module import Module
-
     found = model.get_submodule(part) if isinstance(part, str) else part
     if not isinstance(found, Module):
         raise TypeError(f"fixup_ expects modules or their names, got {type(part).__name__}")
