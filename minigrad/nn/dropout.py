@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from minigrad.nn.functions import dropout as F
-from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
+from minigrad.nn.layer import UnaryLayer
 
 __all__ = [
     "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
 ]  # fmt: skip
 
 
-class _DropoutNd(Module):
-    _function: Any
+class _DropoutNd(UnaryLayer):
+    p: float = 0.5
+    inplace: bool = False
 
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p = p
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Drop in training; the input as it is otherwise."""
-        own = self.__dict__
-        return type(self)._function(input, own["p"], own["training"], own["inplace"])  # type: ignore[no-any-return]
-
-    def extra_repr(self) -> str:
-        """The probability."""
-        return f"p={self.p}, inplace={self.inplace}"
+    def __post_init__(self) -> None:
+        F.check_probability(self.p)
 
 
-class Dropout(_DropoutNd):
+class Dropout(_DropoutNd, function=F.dropout):
     """In training, zero elements with probability `p` and scale the others by ``1 / (1 - p)``.
 
     Srivastava et al. 2014.
@@ -52,10 +37,8 @@ class Dropout(_DropoutNd):
     tensor([1., 1., 1.])
     """
 
-    _function = staticmethod(F.dropout)
 
-
-class Dropout1d(_DropoutNd):
+class Dropout1d(_DropoutNd, function=F.dropout1d):
     """Dropout of whole channels of (N, C, L) or (C, L).
 
     Parameters
@@ -64,10 +47,8 @@ class Dropout1d(_DropoutNd):
     inplace : bool
     """
 
-    _function = staticmethod(F.dropout1d)
 
-
-class Dropout2d(_DropoutNd):
+class Dropout2d(_DropoutNd, function=F.dropout2d):
     """Dropout of whole channels of (N, C, H, W) or (C, H, W) (Tompson et al. 2015).
 
     Parameters
@@ -76,10 +57,8 @@ class Dropout2d(_DropoutNd):
     inplace : bool
     """
 
-    _function = staticmethod(F.dropout2d)
 
-
-class Dropout3d(_DropoutNd):
+class Dropout3d(_DropoutNd, function=F.dropout3d):
     """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W).
 
     Parameters
@@ -88,10 +67,8 @@ class Dropout3d(_DropoutNd):
     inplace : bool
     """
 
-    _function = staticmethod(F.dropout3d)
 
-
-class AlphaDropout(_DropoutNd):
+class AlphaDropout(_DropoutNd, function=F.alpha_dropout):
     """Dropout that keeps mean 0 and variance 1, for SELU (Klambauer et al. 2017).
 
     Parameters
@@ -100,10 +77,8 @@ class AlphaDropout(_DropoutNd):
     inplace : bool
     """
 
-    _function = staticmethod(F.alpha_dropout)
 
-
-class FeatureAlphaDropout(_DropoutNd):
+class FeatureAlphaDropout(_DropoutNd, function=F.feature_alpha_dropout):
     """:class:`AlphaDropout` of whole channels.
 
     Parameters
@@ -111,5 +86,3 @@ class FeatureAlphaDropout(_DropoutNd):
     p : float
     inplace : bool
     """
-
-    _function = staticmethod(F.feature_alpha_dropout)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minigrad.nn.functions.padding import pad
-from minigrad.nn.module import Module
+from minigrad.nn.layer import UnaryLayer, spread
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -20,31 +20,28 @@ __all__ = [
 Padding = int | Sequence[int]
 
 
-class _Pad(Module):
+class _Pad(UnaryLayer, shown="{padding}"):
     _dims: ClassVar[int]
     _mode: ClassVar[str]
+    padding: Padding
 
-    def __init__(self, padding: Padding) -> None:
-        super().__init__()
-        count = 2 * self._dims
-        self.padding = (padding,) * count if isinstance(padding, int) else tuple(padding)
+    def __post_init__(self) -> None:
+        given, count = self.padding, 2 * self._dims
+        self.padding = spread(given, count)
         if len(self.padding) != count:
             raise ValueError(
-                f"{type(self).__name__}: expected one int or {count} of them, got {padding}"
+                f"{type(self).__name__}: expected one int or {count} of them, got {given}"
             )
         if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) for n in self.padding):
-            raise TypeError(f"{type(self).__name__}: expected {count} ints, got {padding!r}")
+            raise TypeError(f"{type(self).__name__}: expected {count} ints, got {self.padding!r}")
 
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""
-        return pad(input, self.padding, self._mode)
-
-    def extra_repr(self) -> str:
-        """The amounts."""
-        return f"{self.padding}"
+        amounts: Any = self.padding  # one number became a tuple
+        return pad(input, amounts, self._mode, getattr(self, "value", None))
 
 
-class ReflectionPad1d(_Pad):
+class ReflectionPad1d(_Pad, dims=1, mode="reflect"):
     """Mirror (N, C, W) or (C, W) at its ends, without repeating the border.
 
     Parameters
@@ -58,10 +55,8 @@ class ReflectionPad1d(_Pad):
     tensor([[3., 2., 1., 2., 3., 2., 1.]])
     """
 
-    _dims, _mode = 1, "reflect"
 
-
-class ReflectionPad2d(_Pad):
+class ReflectionPad2d(_Pad, dims=2, mode="reflect"):
     """Mirror (N, C, H, W) or (C, H, W) at its border, without repeating it.
 
     Parameters
@@ -69,10 +64,8 @@ class ReflectionPad2d(_Pad):
     padding : int or (left, right, top, bottom)
     """
 
-    _dims, _mode = 2, "reflect"
 
-
-class ReflectionPad3d(_Pad):
+class ReflectionPad3d(_Pad, dims=3, mode="reflect"):
     """Mirror (N, C, D, H, W) or (C, D, H, W) at its border, without repeating it.
 
     Parameters
@@ -80,57 +73,41 @@ class ReflectionPad3d(_Pad):
     padding : int or (left, right, top, bottom, front, back)
     """
 
-    _dims, _mode = 3, "reflect"
 
-
-class ReplicationPad1d(_Pad):
+class ReplicationPad1d(_Pad, dims=1, mode="replicate"):
     """Repeat the ends of (N, C, W) or (C, W); `padding` as of :class:`ReflectionPad1d`."""
 
-    _dims, _mode = 1, "replicate"
 
-
-class ReplicationPad2d(_Pad):
+class ReplicationPad2d(_Pad, dims=2, mode="replicate"):
     """Repeat the border of (N, C, H, W) or (C, H, W); `padding` as of :class:`ReflectionPad2d`."""
 
-    _dims, _mode = 2, "replicate"
 
-
-class ReplicationPad3d(_Pad):
+class ReplicationPad3d(_Pad, dims=3, mode="replicate"):
     """Repeat the border of (N, C, D, H, W) or (C, D, H, W); see :class:`ReflectionPad3d`."""
 
-    _dims, _mode = 3, "replicate"
 
-
-class _CircularPadNd(_Pad):
-    _mode = "circular"
-
+class _CircularPadNd(_Pad, mode="circular"):
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""
         ndim, n = input.array.ndim, self._dims
         if ndim not in (n + 1, n + 2):
             raise ValueError(f"expected {n + 1}D or {n + 2}D input (got {ndim}D input)")
-        return pad(input, self.padding, self._mode)
+        return super().forward(input)
 
 
-class CircularPad1d(_CircularPadNd):
+class CircularPad1d(_CircularPadNd, dims=1):
     """Continue (N, C, W) or (C, W) from the other side; see :class:`ReflectionPad1d`."""
 
-    _dims = 1
 
-
-class CircularPad2d(_CircularPadNd):
+class CircularPad2d(_CircularPadNd, dims=2):
     """Continue (N, C, H, W) or (C, H, W) from the other side; see :class:`ReflectionPad2d`."""
 
-    _dims = 2
 
-
-class CircularPad3d(_CircularPadNd):
+class CircularPad3d(_CircularPadNd, dims=3):
     """Continue (N, C, D, H, W) or (C, D, H, W) periodically; see :class:`ReflectionPad3d`."""
 
-    _dims = 3
 
-
-class ZeroPad1d(_Pad):
+class ZeroPad1d(_Pad, dims=1, mode="constant"):
     """Zeros around (N, C, W) or (C, W); negative amounts crop.
 
     Parameters
@@ -138,10 +115,8 @@ class ZeroPad1d(_Pad):
     padding : int or (left, right)
     """
 
-    _dims, _mode = 1, "constant"
 
-
-class ZeroPad2d(_Pad):
+class ZeroPad2d(_Pad, dims=2, mode="constant"):
     """Zeros around (N, C, H, W) or (C, H, W); negative amounts crop.
 
     Parameters
@@ -149,10 +124,8 @@ class ZeroPad2d(_Pad):
     padding : int or (left, right, top, bottom)
     """
 
-    _dims, _mode = 2, "constant"
 
-
-class ZeroPad3d(_Pad):
+class ZeroPad3d(_Pad, dims=3, mode="constant"):
     """Zeros around (N, C, D, H, W) or (C, D, H, W); negative amounts crop.
 
     Parameters
@@ -160,26 +133,12 @@ class ZeroPad3d(_Pad):
     padding : int or (left, right, top, bottom, front, back)
     """
 
-    _dims, _mode = 3, "constant"
+
+class _ConstantPadNd(_Pad, mode="constant", shown="padding=, value="):
+    value: float
 
 
-class _ConstantPadNd(_Pad):
-    _mode = "constant"
-
-    def __init__(self, padding: Padding, value: float) -> None:
-        super().__init__(padding)
-        self.value = value
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The padded input."""
-        return pad(input, self.padding, "constant", self.value)
-
-    def extra_repr(self) -> str:
-        """The amounts and the value."""
-        return f"padding={self.padding}, value={self.value}"
-
-
-class ConstantPad1d(_ConstantPadNd):
+class ConstantPad1d(_ConstantPadNd, dims=1):
     """A value around (N, C, W) or (C, W); negative amounts crop.
 
     Parameters
@@ -188,10 +147,8 @@ class ConstantPad1d(_ConstantPadNd):
     value : float
     """
 
-    _dims = 1
 
-
-class ConstantPad2d(_ConstantPadNd):
+class ConstantPad2d(_ConstantPadNd, dims=2):
     """A value around (N, C, H, W) or (C, H, W); negative amounts crop.
 
     Parameters
@@ -200,10 +157,8 @@ class ConstantPad2d(_ConstantPadNd):
     value : float
     """
 
-    _dims = 2
 
-
-class ConstantPad3d(_ConstantPadNd):
+class ConstantPad3d(_ConstantPadNd, dims=3):
     """A value around (N, C, D, H, W) or (C, D, H, W); negative amounts crop.
 
     Parameters
@@ -211,5 +166,3 @@ class ConstantPad3d(_ConstantPadNd):
     padding : int or (left, right, top, bottom, front, back)
     value : float
     """
-
-    _dims = 3

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from minigrad.nn.functions import pooling as F
-from minigrad.nn.module import Module
+from minigrad.nn.layer import Layer, UnaryLayer, spread
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -19,44 +19,40 @@ __all__ = [
 Size = int | Sequence[int]
 
 
-class _MaxPoolNd(Module):
-    _function: ClassVar[Any]
+class _WindowLayer(Layer, shown="kernel_size=, stride=, padding="):
+    """Windows, whose stride is their size by default."""
 
-    def __init__(
-        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-        return_indices: bool = False, ceil_mode: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride if stride is not None else kernel_size
-        self.padding = padding
-        self.dilation = dilation
-        self.return_indices = return_indices
-        self.ceil_mode = ceil_mode
+    kernel_size: Size
+    stride: Size | None = None
+    padding: Size = 0
+
+    def __post_init__(self) -> None:
+        self.stride = self.stride if self.stride is not None else self.kernel_size
+
+    def _spread_sizes(self, n: int) -> None:
+        for name in ("kernel_size", "stride", "padding"):
+            setattr(self, name, spread(getattr(self, name), n))
+
+
+class _PoolNd(_WindowLayer, UnaryLayer):
+    """Windows of one input."""
+
+
+class _MaxPoolNd(_PoolNd, shown="kernel_size=, stride=, padding=, dilation=, ceil_mode="):
+    dilation: Size = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
 
     def forward(self, input: Tensor) -> Any:
         """The maxima; with `return_indices`, a pair of them and their places."""
-        own = self.__dict__
-        return type(self)._function(
-            input, own["kernel_size"], own["stride"], own["padding"], own["dilation"],
-            own["ceil_mode"], own["return_indices"],
-        )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+        return self._computed(input)
 
 
-class MaxPool1d(_MaxPoolNd):
+class MaxPool1d(_MaxPoolNd, function=F.max_pool1d):
     """The maximum of each window of (N, C, L) or (C, L); parameters of :class:`MaxPool2d`."""
 
-    _function = staticmethod(F.max_pool1d)
 
-
-class MaxPool2d(_MaxPoolNd):
+class MaxPool2d(_MaxPoolNd, function=F.max_pool2d):
     """The maximum of each window of (N, C, H, W) or (C, H, W).
 
     Parameters
@@ -82,49 +78,33 @@ class MaxPool2d(_MaxPoolNd):
              [13., 15.]]])
     """
 
-    _function = staticmethod(F.max_pool2d)
 
-
-class MaxPool3d(_MaxPoolNd):
+class MaxPool3d(_MaxPoolNd, function=F.max_pool3d):
     """The maximum of each window of (N, C, D, H, W) or (C, D, H, W); see :class:`MaxPool2d`."""
 
-    _function = staticmethod(F.max_pool3d)
 
-
-class _MaxUnpoolNd(Module):
+class _MaxUnpoolNd(_WindowLayer):
     _dims: ClassVar[int]
-    _function: ClassVar[Any]
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
-        super().__init__()
-        self.kernel_size = self._each(kernel_size)
-        self.stride = self._each(stride if stride is not None else kernel_size)
-        self.padding = self._each(padding)
-
-    def _each(self, size: Any) -> tuple[int, ...]:
-        return (size,) * self._dims if isinstance(size, int) else tuple(size)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._spread_sizes(self._dims)
 
     def forward(
         self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None
     ) -> Tensor:
         """Zeros, with the input at `indices`."""
-        return type(self)._function(  # type: ignore[no-any-return]
+        result: Tensor = self._function(
             input, indices, self.kernel_size, self.stride, self.padding, output_size
         )
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return result
 
 
-class MaxUnpool1d(_MaxUnpoolNd):
+class MaxUnpool1d(_MaxUnpoolNd, function=F.max_unpool1d, dims=1):
     """The partial inverse of :class:`MaxPool1d`; see :class:`MaxUnpool2d`."""
 
-    _dims = 1
-    _function = staticmethod(F.max_unpool1d)
 
-
-class MaxUnpool2d(_MaxUnpoolNd):
+class MaxUnpool2d(_MaxUnpoolNd, function=F.max_unpool2d, dims=2):
     """The partial inverse of :class:`MaxPool2d`: zeros, with the maxima where they were.
 
     Parameters
@@ -134,18 +114,12 @@ class MaxUnpool2d(_MaxUnpoolNd):
         size of the result.
     """
 
-    _dims = 2
-    _function = staticmethod(F.max_unpool2d)
 
-
-class MaxUnpool3d(_MaxUnpoolNd):
+class MaxUnpool3d(_MaxUnpoolNd, function=F.max_unpool3d, dims=3):
     """The partial inverse of :class:`MaxPool3d`; see :class:`MaxUnpool2d`."""
 
-    _dims = 3
-    _function = staticmethod(F.max_unpool3d)
 
-
-class AvgPool1d(Module):
+class AvgPool1d(_PoolNd, function=F.avg_pool1d):
     """The mean of each window of (N, C, L) or (C, L).
 
     Parameters
@@ -161,60 +135,21 @@ class AvgPool1d(Module):
         Whether the padding counts as elements that the sum is divided by.
     """
 
-    def __init__(
-        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-        ceil_mode: bool = False, count_include_pad: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.kernel_size, self.stride, self.padding = (
-            (size,) if isinstance(size, int) else tuple(size)
-            for size in (kernel_size, stride if stride is not None else kernel_size, padding)
-        )
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
+    ceil_mode: bool = False
+    count_include_pad: bool = True
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The means."""
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
-            self.count_include_pad,
-        )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._spread_sizes(1)
 
 
-class _AvgPoolNd(Module):
-    _function: ClassVar[Any]
-
-    def __init__(
-        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-        ceil_mode: bool = False, count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride if stride is not None else kernel_size
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-        self.divisor_override = divisor_override
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The means."""
-        own = self.__dict__
-        return type(self)._function(  # type: ignore[no-any-return]
-            input, own["kernel_size"], own["stride"], own["padding"], own["ceil_mode"],
-            own["count_include_pad"], own["divisor_override"],
-        )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+class _AvgPoolNd(_PoolNd):
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: int | None = None
 
 
-class AvgPool2d(_AvgPoolNd):
+class AvgPool2d(_AvgPoolNd, function=F.avg_pool2d):
     """The mean of each window of (N, C, H, W) or (C, H, W).
 
     Parameters
@@ -239,43 +174,19 @@ class AvgPool2d(_AvgPoolNd):
              [10.5000, 12.5000]]])
     """
 
-    _function = staticmethod(F.avg_pool2d)
 
-
-class AvgPool3d(_AvgPoolNd):
+class AvgPool3d(_AvgPoolNd, function=F.avg_pool3d):
     """The mean of each window of (N, C, D, H, W) or (C, D, H, W); see :class:`AvgPool2d`."""
 
-    _function = staticmethod(F.avg_pool3d)
+
+class _LPPoolNd(UnaryLayer):
+    norm_type: float
+    kernel_size: Size
+    stride: Size | None = None
+    ceil_mode: bool = False
 
 
-class _LPPoolNd(Module):
-    _function: ClassVar[Any]
-
-    def __init__(
-        self, norm_type: float, kernel_size: Size, stride: Size | None = None,
-        ceil_mode: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.norm_type = norm_type
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.ceil_mode = ceil_mode
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The norms of the windows."""
-        return type(self)._function(  # type: ignore[no-any-return]
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
-        )
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
-
-
-class LPPool1d(_LPPoolNd):
+class LPPool1d(_LPPoolNd, function=F.lp_pool1d):
     """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window of (N, C, L) or (C, L).
 
     Parameters
@@ -288,40 +199,24 @@ class LPPool1d(_LPPoolNd):
         Also take windows that start inside and stick out.
     """
 
-    _function = staticmethod(F.lp_pool1d)
 
-
-class LPPool2d(_LPPoolNd):
+class LPPool2d(_LPPoolNd, function=F.lp_pool2d):
     """The norms of windows of (N, C, H, W) or (C, H, W); see :class:`LPPool1d`."""
 
-    _function = staticmethod(F.lp_pool2d)
 
-
-class LPPool3d(_LPPoolNd):
+class LPPool3d(_LPPoolNd, function=F.lp_pool3d):
     """The norms of windows of (N, C, D, H, W) or (C, D, H, W); see :class:`LPPool1d`."""
 
-    _function = staticmethod(F.lp_pool3d)
+
+class _AdaptivePool(UnaryLayer, shown="output_size="):
+    output_size: Any
 
 
-class _AdaptivePool(Module):
-    def __init__(self, output_size: Any) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveAvgPool1d(_AdaptivePool):
+class AdaptiveAvgPool1d(_AdaptivePool, function=F.adaptive_avg_pool1d):
     """Means of `output_size` bins of (N, C, L) or (C, L); see :class:`AdaptiveAvgPool2d`."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The means."""
-        return F.adaptive_avg_pool1d(input, self.output_size)
 
-
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(_AdaptivePool, function=F.adaptive_avg_pool2d):
     """Means of as many bins of (N, C, H, W) or (C, H, W) as wanted, whatever the input's size.
 
     Parameters
@@ -336,38 +231,24 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     minigrad.Size([2, 3, 1, 1])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The means."""
-        return F.adaptive_avg_pool2d(input, self.output_size)
 
-
-class AdaptiveAvgPool3d(_AdaptivePool):
+class AdaptiveAvgPool3d(_AdaptivePool, function=F.adaptive_avg_pool3d):
     """Means of bins of (N, C, D, H, W) or (C, D, H, W); see :class:`AdaptiveAvgPool2d`."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The means."""
-        return F.adaptive_avg_pool3d(input, self.output_size)
 
 
 class _AdaptiveMaxPoolNd(_AdaptivePool):
-    _function: ClassVar[Any]
-
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
-        super().__init__(output_size)
-        self.return_indices = return_indices
+    return_indices: bool = False
 
     def forward(self, input: Tensor) -> Any:
         """The maxima; with `return_indices`, a pair of them and their places."""
-        return type(self)._function(input, self.output_size, self.return_indices)
+        return self._computed(input)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd, function=F.adaptive_max_pool1d):
     """Maxima of `output_size` bins of (N, C, L) or (C, L); see :class:`AdaptiveMaxPool2d`."""
 
-    _function = staticmethod(F.adaptive_max_pool1d)
 
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd, function=F.adaptive_max_pool2d):
     """Maxima of as many bins of (N, C, H, W) or (C, H, W) as wanted.
 
     Parameters
@@ -378,10 +259,6 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
         Also return where the maxima are.
     """
 
-    _function = staticmethod(F.adaptive_max_pool2d)
 
-
-class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd, function=F.adaptive_max_pool3d):
     """Maxima of bins of (N, C, D, H, W) or (C, D, H, W); see :class:`AdaptiveMaxPool2d`."""
-
-    _function = staticmethod(F.adaptive_max_pool3d)

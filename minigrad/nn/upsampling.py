@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad.nn.functions import vision as F
-from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
+from minigrad.nn.layer import UnaryLayer
 
 __all__ = [
     "ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d",
@@ -15,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Upsample(Module):
+class Upsample(UnaryLayer, function=F.interpolate):
     """Bring (N, C, W), (N, C, H, W) or (N, C, D, H, W) to another size.
 
     Parameters
@@ -38,29 +37,18 @@ class Upsample(Module):
     tensor([[[1., 1., 2., 2.]]])
     """
 
-    def __init__(
-        self, size: int | Sequence[int] | None = None,
-        scale_factor: float | Sequence[float] | None = None, mode: str = "nearest",
-        align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.name = type(self).__name__
-        self.size = size
-        self.scale_factor: Any = scale_factor
-        if isinstance(scale_factor, (tuple, list)):
-            self.scale_factor = tuple(float(factor) for factor in scale_factor)
-        elif scale_factor:
-            self.scale_factor = float(scale_factor)  # type: ignore[arg-type]
-        self.mode = mode
-        self.align_corners = align_corners
-        self.recompute_scale_factor = recompute_scale_factor
+    size: int | Sequence[int] | None = None
+    scale_factor: float | Sequence[float] | None = None
+    mode: str = "nearest"
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The resized input."""
-        return F.interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners,
-            self.recompute_scale_factor,
-        )  # fmt: skip
+    def __post_init__(self) -> None:
+        self.name = type(self).__name__
+        if isinstance(self.scale_factor, (tuple, list)):
+            self.scale_factor = tuple(float(factor) for factor in self.scale_factor)
+        elif self.scale_factor:
+            self.scale_factor = float(self.scale_factor)  # type: ignore[arg-type]
 
     def extra_repr(self) -> str:
         """The size or factor, and the mode."""
@@ -94,7 +82,7 @@ class UpsamplingBilinear2d(Upsample):
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
 
 
-class PixelShuffle(Module):
+class PixelShuffle(UnaryLayer, function=F.pixel_shuffle):
     """From (*, C r r, H, W) to (*, C, H r, W r): channels become pixels (Shi et al. 2016).
 
     Parameters
@@ -103,20 +91,10 @@ class PixelShuffle(Module):
         r.
     """
 
-    def __init__(self, upscale_factor: int) -> None:
-        super().__init__()
-        self.upscale_factor = upscale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The larger image."""
-        return F.pixel_shuffle(input, self.upscale_factor)
-
-    def extra_repr(self) -> str:
-        """The factor."""
-        return f"upscale_factor={self.upscale_factor}"
+    upscale_factor: int
 
 
-class PixelUnshuffle(Module):
+class PixelUnshuffle(UnaryLayer, function=F.pixel_unshuffle):
     """From (*, C, H r, W r) to (*, C r r, H, W): pixels become channels.
 
     Parameters
@@ -125,20 +103,10 @@ class PixelUnshuffle(Module):
         r.
     """
 
-    def __init__(self, downscale_factor: int) -> None:
-        super().__init__()
-        self.downscale_factor = downscale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The smaller image."""
-        return F.pixel_unshuffle(input, self.downscale_factor)
-
-    def extra_repr(self) -> str:
-        """The factor."""
-        return f"downscale_factor={self.downscale_factor}"
+    downscale_factor: int
 
 
-class ChannelShuffle(Module):
+class ChannelShuffle(UnaryLayer, function=F.channel_shuffle):
     """Mix the channels of (N, C, *) between groups (Zhang et al. 2018, ShuffleNet).
 
     Parameters
@@ -146,14 +114,4 @@ class ChannelShuffle(Module):
     groups : int
     """
 
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The first channel of each group, the second of each, and so on."""
-        return F.channel_shuffle(input, self.groups)
-
-    def extra_repr(self) -> str:
-        """The number of groups."""
-        return f"groups={self.groups}"
+    groups: int

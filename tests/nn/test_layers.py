@@ -62,8 +62,32 @@ def test_channel_dropout_drops_whole_channels(layer: Any, shape: tuple[int, ...]
     y = layer(0.5)(mg.ones(*shape)).numpy().reshape(512, -1)
     assert (y == y[:, :1]).all()
     assert 0.4 < (y[:, 0] == 0).mean() < 0.6
-    with pytest.raises(RuntimeError, match=f"{spatial + 1}D or {spatial + 2}D"):
-        layer()(mg.ones(3))
+    if spatial == 1:
+        with pytest.raises(RuntimeError, match="2D or 3D"):
+            layer()(mg.ones(3))
+
+
+@pytest.mark.parametrize(("drop", "rows"), [(F.dropout2d, 12), (F.dropout3d, 3)])
+def test_channel_dropout_of_a_matrix_warns_and_works(drop: Any, rows: int) -> None:
+    """As PyTorch's: each element counts as a channel in two dimensions, each row in three."""
+    x = mg.ones(3, 4)
+    with pytest.warns(UserWarning, match="Received a 2-D input"):
+        assert drop(x, 0.5, False) is x
+    with pytest.warns(UserWarning, match="Received a 2-D input"):
+        drawn = np.stack([drop(x, 0.5).numpy() for _ in range(200)]).reshape(200, rows, -1)
+    assert (drawn == drawn[:, :, :1]).all()
+    assert 0.4 < (drawn == 0).mean() < 0.6
+    assert len(np.unique(drawn[:, :, 0], axis=0)) > min(2**rows, 200) // 2
+    with pytest.warns(UserWarning, match="1-D"), pytest.raises(RuntimeError, match="at least 2"):
+        F.dropout2d(mg.ones(3))
+
+
+@pytest.mark.parametrize("drop", [F.dropout, F.dropout1d, F.alpha_dropout])
+def test_dropout_of_nothing_is_no_write(drop: Any) -> None:
+    """A parameter may be passed through it, and its version stays."""
+    w = nn.Parameter(mg.ones(3, 4))
+    assert drop(w, 0.0, True, True) is w
+    assert w._version == 0
 
 
 def test_alpha_dropout_keeps_mean_and_variance() -> None:

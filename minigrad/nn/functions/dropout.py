@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.engine import apply
+from minigrad.nn.functions.warn import warn_user
+from minigrad.ops.family import for_dimensions
 from minigrad.ops.functions import cast, guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.layers import activations as a
@@ -20,7 +22,7 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 
-def _check(p: float) -> None:
+def check_probability(p: float) -> None:
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
@@ -69,55 +71,45 @@ def dropout(
     generator : Generator, optional
         What to draw from.
     """
-    _check(p)
-    if not training or (p == 0.0 and not inplace):
+    check_probability(p)
+    if not training or p == 0.0:
         return input
     return _drop(input, input.array.shape, p, inplace, generator)
 
 
-def _dropout_nd(
-    input: Tensor, p: float, training: bool, inplace: bool, name: str, spatial: int, generator: Any
-) -> Tensor:
-    """Drop whole channels; with one dimension less than usual there is no batch."""
-    _check(p)
-    ndim = input.array.ndim
-    if ndim not in (spatial + 1, spatial + 2):
-        raise RuntimeError(
-            f"{name}: Expected {spatial + 1}D or {spatial + 2}D input, but received a {ndim}D "
-            f"input of shape {list(input.array.shape)}"
-        )
-    if not training or (p == 0.0 and not inplace):
+def _dropout_Nd(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
+    generator: Generator | None = None, *, n: int = 2,
+) -> Tensor:  # fmt: skip
+    """Zero whole channels of {shape} with probability `p` (Tompson et al. 2015)."""
+    check_probability(p)
+    shape = input.array.shape
+    kept = len(shape) - n
+    if kept not in (1, 2):
+        kept = _unusual(f"dropout{n}d", shape, n, training)
+    if not training or p == 0.0:
         return input
-    kept = ndim - spatial
-    shape = input.array.shape[:kept] + (1,) * spatial
-    return _drop(input, shape, p, inplace, generator)
+    return _drop(input, shape[:kept] + (1,) * (len(shape) - kept), p, inplace, generator)
 
 
-@guarded
-def dropout1d(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:  # fmt: skip
-    """Zero whole channels of (N, C, L) or (C, L) with probability `p` (Tompson et al. 2015)."""
-    return _dropout_nd(input, p, training, inplace, "dropout1d", 1, generator)
+def _unusual(name: str, shape: tuple[int, ...], n: int, training: bool) -> int:
+    """How many leading dimensions are drawn for, where PyTorch warns of the input's dimensions."""
+    wanted = f"{n + 1}D or {n + 2}D"
+    if n == 1:
+        raise RuntimeError(
+            f"{name}: Expected {wanted} input, but received a {len(shape)}D input of shape "
+            f"{list(shape)}"
+        )
+    warn_user(
+        f"{name}: Received a {len(shape)}-D input to {name}, which is deprecated and will result "
+        f"in an error in a future release: pass {wanted} inputs, or use dropout instead"
+    )
+    if n == 2 and training and len(shape) < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    return 2 if n == 2 else 1
 
 
-@guarded
-def dropout2d(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:  # fmt: skip
-    """Zero whole channels of (N, C, H, W) or (C, H, W) with probability `p`."""
-    return _dropout_nd(input, p, training, inplace, "dropout2d", 2, generator)
-
-
-@guarded
-def dropout3d(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:  # fmt: skip
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability `p`."""
-    return _dropout_nd(input, p, training, inplace, "dropout3d", 3, generator)
+dropout1d, dropout2d, dropout3d = for_dimensions(_dropout_Nd)
 
 
 _ALPHA = -1.7580993408473766  # -scale * alpha of selu: what it tends to far below 0
@@ -144,7 +136,7 @@ def alpha_dropout(
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """Dropout that keeps mean 0 and variance 1, for selu (Klambauer et al. 2017)."""
-    _check(p)
+    check_probability(p)
     if not training or p == 0.0:
         return input
     return _alpha(input, input.array.shape, p, inplace, generator)
@@ -156,7 +148,7 @@ def feature_alpha_dropout(
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """:func:`alpha_dropout` of whole channels, which are dimension 1."""
-    _check(p)
+    check_probability(p)
     if not training or p == 0.0:
         return input
     if input.array.ndim < 2:

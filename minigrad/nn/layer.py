@@ -1,0 +1,163 @@
+"""Modules that are told once: their fields are arguments, attributes and text at the same time.
+
+    class Dropout(UnaryLayer, function=F.dropout):
+        p: float = 0.5
+        inplace: bool = False
+
+From these lines come ``Dropout(p=0.5, inplace=False)``, the attributes ``p`` and ``inplace``, the
+text ``Dropout(p=0.5, inplace=False)``, and a ``forward`` that calls ``F.dropout``, whose arguments
+of these names (and ``training``) are taken from the module. Type checkers see the same, as they do
+of a dataclass.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, ClassVar, dataclass_transform
+
+from minigrad.nn.module import Module
+from minigrad.tensor import Tensor
+
+__all__ = ["Layer", "spread"]
+
+
+def spread(value: Any, n: int) -> tuple[Any, ...]:
+    """A number as a tuple of `n` of them; of numbers, their tuple."""
+    return (value,) * n if isinstance(value, int) else tuple(value)
+
+
+@dataclass_transform(eq_default=False)
+class Layer(Module):
+    """A module of a function and the fields it takes from the module.
+
+    Fields are annotations of the class, with defaults or without, those of its bases first. One
+    that is annotated as a tensor becomes a buffer. ``__post_init__`` runs when all are set.
+
+    Parameters of the class statement
+    ---------------------------------
+    function : callable, optional
+        What ``forward`` computes, from the inputs and then what the module has of its arguments.
+    shown : str, optional
+        The text between the parentheses of the repr: ``{eps}`` stands for a value and ``eps=`` for
+        ``eps={eps}``. By default ``name=`` for each field.
+    others : optional
+        ``dims=2`` is the class's attribute ``_dims``.
+    """
+
+    _function: ClassVar[Callable[..., Any]]
+    _shown: ClassVar[str | None] = None
+    _fields: ClassVar[dict[str, inspect.Parameter]] = {}
+    _arguments: ClassVar[Any] = None
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        ours = cls.__module__.startswith("minigrad.")
+        own = {
+            k: v for k, v in inspect.get_annotations(cls).items() if ours and "ClassVar" not in v
+        }
+        if own:
+            cls._add_fields(own)
+            if "__init__" not in cls.__dict__:
+                cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+        if "shown" in settings:
+            settings["shown"] = re.sub(r"(\w+)=(?=,|$)", r"\1={\1}", settings["shown"])
+        if "function" in settings:
+            settings |= {"function": staticmethod(settings["function"]), "arguments": None}
+        for name, value in settings.items():
+            setattr(cls, f"_{name}", value)
+        super().__init_subclass__()
+
+    @classmethod
+    def _add_fields(cls, own: dict[str, Any]) -> None:
+        fields = dict(cls._fields)
+        for name, annotation in own.items():
+            default = cls.__dict__.get(name, inspect.Parameter.empty)
+            if default is not inspect.Parameter.empty:
+                delattr(cls, name)  # it belongs to the modules, not to the class
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            fields[name] = inspect.Parameter(name, kind, default=default, annotation=annotation)
+        cls._fields = fields
+
+    def _begin(self) -> None:
+        Module.__init__(self)
+
+    def __post_init__(self) -> None:
+        """What remains to do or to check when all fields are set."""
+
+    def _computed(self, *inputs: Any) -> Any:
+        """The function of the inputs, and of what the module has of its other arguments."""
+        cls = type(self)
+        if cls._arguments is None:
+            cls._arguments = _arguments(cls._function, {*cls._fields, "training"}, len(inputs))
+        positional, names = cls._arguments
+        if names:
+            return cls._function(
+                *inputs, *positional(self), **{name: getattr(self, name) for name in names}
+            )
+        return cls._function(*inputs, *positional(self))
+
+    def extra_repr(self) -> str:
+        """The values of the fields."""
+        if self._shown is None:
+            return ", ".join(f"{name}={getattr(self, name)}" for name in self._fields)
+        return self._shown.format_map(_Shown(self))
+
+
+class UnaryLayer(Layer):
+    """A layer of one input."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """What the function of this layer gives."""
+        result: Tensor = self._computed(input)
+        return result
+
+
+class _Shown(dict[str, Any]):
+    """The attributes of a module, for a text; of a parameter, whether it is there."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+
+    def __missing__(self, name: str) -> Any:
+        if name in self.module._parameters:
+            return self.module._parameters[name] is not None
+        return getattr(self.module, name)
+
+
+def _constructor(cls: type[Layer]) -> Callable[..., None]:
+    """``__init__`` as it would be written out, so that errors and tools see the usual function."""
+    scope: dict[str, Any] = {}
+    head, body = ["self"], ["self._begin()"]
+    for name, field in cls._fields.items():
+        default = ""
+        if field.default is not field.empty:
+            scope[f"_{name}"] = field.default
+            default = f"=_{name}"
+        head.append(name + default)
+        is_buffer = str(field.annotation).startswith("Tensor")
+        body.append(
+            f"self.register_buffer({name!r}, {name})" if is_buffer else f"self.{name} = {name}"
+        )
+    lines = "\n ".join([f"def __init__({', '.join(head)}):", *body, "self.__post_init__()"])
+    exec(lines, vars(sys.modules[cls.__module__]), scope)
+    init: Any = scope["__init__"]
+    init.__module__, init.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
+    init.__annotations__ = {n: f.annotation for n, f in cls._fields.items()} | {"return": "None"}
+    return init  # type: ignore[no-any-return]
+
+
+def _arguments(
+    function: Callable[..., Any], known: set[str], inputs: int
+) -> tuple[Callable[[Any], tuple[Any, ...]], list[str]]:
+    """How the module's part of the arguments is read: those in a row, and those by name."""
+    rest = list(inspect.signature(function).parameters.values())[inputs:]
+    row: list[str] = []
+    while rest and rest[0].name in known and rest[0].kind is rest[0].POSITIONAL_OR_KEYWORD:
+        row.append(rest.pop(0).name)
+    names = [p.name for p in rest if p.name in known]
+    if len(row) > 1:
+        return attrgetter(*row), names
+    return (lambda module: tuple([getattr(module, name) for name in row])), names
