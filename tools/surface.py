@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
-from minigrad.nn.init.fill import skipped
+from minigrad.nn.fill import skipped
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
