@@ -16,6 +16,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from inspect import Parameter
 from operator import attrgetter
 from typing import Any, ClassVar, dataclass_transform
 
@@ -35,7 +36,9 @@ class Layer(Module):
     """A module of a function and the fields it takes from the module.
 
     Fields are annotations of the class, with defaults or without, those of its bases first. One
-    that is annotated as a tensor becomes a buffer. ``__post_init__`` runs when all are set.
+    that is annotated as a tensor becomes a buffer; those behind ``_: KW_ONLY`` are given by name.
+    ``__post_init__`` runs when all are set, and gets those annotated ``InitVar[...]``, which are
+    no attributes.
 
     Parameters of the class statement
     ---------------------------------
@@ -50,14 +53,14 @@ class Layer(Module):
 
     _function: ClassVar[Callable[..., Any]]
     _shown: ClassVar[str | None] = None
-    _fields: ClassVar[dict[str, inspect.Parameter]] = {}
+    _fields: ClassVar[dict[str, Parameter]] = {}
+    _only_given: ClassVar[tuple[str, ...]] = ()
     _arguments: ClassVar[Any] = None
 
     def __init_subclass__(cls, **settings: Any) -> None:
         ours = cls.__module__.startswith("minigrad.")
-        own = {
-            k: v for k, v in inspect.get_annotations(cls).items() if ours and "ClassVar" not in v
-        }
+        noted = inspect.get_annotations(cls) if ours else {}
+        own = {name: text for name, text in noted.items() if "ClassVar" not in text}
         if own:
             cls._add_fields(own)
             if "__init__" not in cls.__dict__:
@@ -73,25 +76,34 @@ class Layer(Module):
     @classmethod
     def _add_fields(cls, own: dict[str, Any]) -> None:
         fields = dict(cls._fields)
+        by_name = False
         for name, annotation in own.items():
-            default = cls.__dict__.get(name, inspect.Parameter.empty)
-            if default is not inspect.Parameter.empty:
+            if annotation == "KW_ONLY":
+                by_name = True
+                continue
+            if annotation.startswith("InitVar["):
+                annotation = annotation[len("InitVar[") : -1]
+                cls._only_given = (*cls._only_given, name)
+            default = cls.__dict__.get(name, Parameter.empty)
+            if default is not Parameter.empty:
                 delattr(cls, name)  # it belongs to the modules, not to the class
-            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-            fields[name] = inspect.Parameter(name, kind, default=default, annotation=annotation)
+            kind = Parameter.KEYWORD_ONLY if by_name else Parameter.POSITIONAL_OR_KEYWORD
+            fields[name] = Parameter(name, kind, default=default, annotation=annotation)
         cls._fields = fields
 
     def _begin(self) -> None:
         Module.__init__(self)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, *only_given: Any) -> None:
         """What remains to do or to check when all fields are set."""
 
     def _computed(self, *inputs: Any) -> Any:
         """The function of the inputs, and of what the module has of its other arguments."""
         cls = type(self)
         if cls._arguments is None:
-            cls._arguments = _arguments(cls._function, {*cls._fields, "training"}, len(inputs))
+            cls._arguments = _arguments(
+                cls._function, {*cls._fields, "training"} - {*cls._only_given}, len(inputs)
+            )
         positional, names = cls._arguments
         if names:
             return cls._function(
@@ -132,17 +144,25 @@ def _constructor(cls: type[Layer]) -> Callable[..., None]:
     scope: dict[str, Any] = {}
     head, body = ["self"], ["self._begin()"]
     for name, field in cls._fields.items():
+        if field.kind is field.KEYWORD_ONLY and "*" not in head:
+            head.append("*")
         default = ""
         if field.default is not field.empty:
             scope[f"_{name}"] = field.default
             default = f"=_{name}"
         head.append(name + default)
+        if name in cls._only_given:
+            continue
         is_buffer = str(field.annotation).startswith("Tensor")
         body.append(
             f"self.register_buffer({name!r}, {name})" if is_buffer else f"self.{name} = {name}"
         )
-    lines = "\n ".join([f"def __init__({', '.join(head)}):", *body, "self.__post_init__()"])
-    exec(lines, vars(sys.modules[cls.__module__]), scope)
+    end = f"self.__post_init__({', '.join(cls._only_given)})"
+    exec(
+        "\n ".join([f"def __init__({', '.join(head)}):", *body, end]),
+        vars(sys.modules[cls.__module__]),
+        scope,
+    )
     init: Any = scope["__init__"]
     init.__module__, init.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     init.__annotations__ = {n: f.annotation for n, f in cls._fields.items()} | {"return": "None"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY, InitVar
 from typing import Any
 
 from minigrad.nn.functions import likelihood_loss as F
@@ -15,7 +16,7 @@ from minigrad.tensor import Tensor
 __all__ = ["CTCLoss", "GaussianNLLLoss", "LinearCrossEntropyLoss", "NLLLoss2d", "PoissonNLLLoss"]
 
 
-class PoissonNLLLoss(_Loss):
+class PoissonNLLLoss(_Loss, function=F.poisson_nll_loss):
     """Of counts: ``exp(input) - target * input``, or ``input - target * log(input + eps)``.
 
     Parameters
@@ -30,23 +31,20 @@ class PoissonNLLLoss(_Loss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def __init__(
-        self, log_input: bool = True, full: bool = False, size_average: bool | None = None,
-        eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(size_average, reduce, reduction)
-        self.log_input = log_input
-        self.full = full
-        self.eps = eps
+    log_input: bool = True
+    full: bool = False
+    size_average: InitVar[bool | None] = None
+    eps: float = 1e-8
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
     def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
         """The loss."""
-        return F.poisson_nll_loss(
-            log_input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction
-        )
+        result: Tensor = self._computed(log_input, target)
+        return result
 
 
-class GaussianNLLLoss(_Loss):
+class GaussianNLLLoss(_Loss, function=F.gaussian_nll_loss):
     """``(log(var) + (input - target) ** 2 / var) / 2`` (Nix and Weigend 1994).
 
     Parameters
@@ -64,17 +62,18 @@ class GaussianNLLLoss(_Loss):
     tensor(0.5000)
     """
 
-    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
-        self.full = full
-        self.eps = eps
+    _: KW_ONLY
+    full: bool = False
+    eps: float = 1e-6
+    reduction: str = "mean"
 
     def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
         """The loss of expected values `input` and variances `var`."""
-        return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+        result: Tensor = self._computed(input, target, var)
+        return result
 
 
-class CTCLoss(_Loss):
+class CTCLoss(_Loss, function=F.ctc_loss):
     """The negative log-likelihood of labellings, summed over alignments (Graves et al. 2006).
 
     Parameters
@@ -94,22 +93,17 @@ class CTCLoss(_Loss):
     tensor(0.2877)
     """
 
-    def __init__(
-        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
-    ) -> None:
-        super().__init__(reduction=reduction)
-        self.blank = blank
-        self.zero_infinity = zero_infinity
+    blank: int = 0
+    reduction: str = "mean"
+    zero_infinity: bool = False
 
     def forward(
         self, log_probs: Tensor, targets: Tensor, input_lengths: F.Lengths,
         target_lengths: F.Lengths,
     ) -> Tensor:  # fmt: skip
         """The loss of log-probabilities, shape (T, N, C)."""
-        return F.ctc_loss(
-            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction,
-            self.zero_infinity,
-        )  # fmt: skip
+        result: Tensor = self._computed(log_probs, targets, input_lengths, target_lengths)
+        return result
 
 
 class LinearCrossEntropyLoss(_WeightedLoss):

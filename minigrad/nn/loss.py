@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import InitVar
+
 from minigrad.nn.functions import loss as F
-from minigrad.nn.module import Module
+from minigrad.nn.functions.reduction import choose_reduction
+from minigrad.nn.layer import Layer
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -12,16 +15,17 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Loss(Module):
-    reduction: str
-
+class _Loss(Layer, shown=""):
     def __init__(
         self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
     ) -> None:
         super().__init__()
-        if size_average is not None or reduce is not None:
-            reduction = F.choose_reduction(reduction, size_average, reduce)
         self.reduction = reduction
+        _Loss.__post_init__(self, size_average, reduce)
+
+    def __post_init__(self, size_average: bool | None = None, reduce: bool | None = None) -> None:
+        if size_average is not None or reduce is not None:
+            self.reduction = choose_reduction(self.reduction, size_average, reduce)
 
 
 class _WeightedLoss(_Loss):
@@ -33,7 +37,30 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-class MSELoss(_Loss):
+class _LossOfTwo(_Loss):
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
+
+
+class _WeightedLossOfTwo(_WeightedLoss):
+    weight: Tensor | None = None
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
+
+
+class MSELoss(_LossOfTwo, function=F.mse_loss):
     """The mean of ``(input - target) ** 2``.
 
     Parameters
@@ -43,20 +70,12 @@ class MSELoss(_Loss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        return F.mse_loss(input, target, reduction=self.reduction)
 
-
-class L1Loss(_Loss):
+class L1Loss(_LossOfTwo, function=F.l1_loss):
     """The mean of ``|input - target|``; parameters as of :class:`MSELoss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        return F.l1_loss(input, target, reduction=self.reduction)
 
-
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(_LossOfTwo, function=F.smooth_l1_loss):
     """A square below `beta`, a line beyond (Girshick 2015).
 
     Parameters
@@ -67,19 +86,10 @@ class SmoothL1Loss(_Loss):
     beta : float
     """
 
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
-        beta: float = 1.0,
-    ) -> None:  # fmt: skip
-        super().__init__(size_average, reduce, reduction)
-        self.beta = beta
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+    beta: float = 1.0
 
 
-class HuberLoss(_Loss):
+class HuberLoss(_Loss, function=F.huber_loss):
     """A square below `delta`, a line of slope `delta` beyond (Huber 1964).
 
     Parameters
@@ -88,18 +98,20 @@ class HuberLoss(_Loss):
     delta : float
     """
 
-    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        if not isinstance(delta, (float, int)):
-            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
-        super().__init__(reduction=reduction)
-        self.delta = delta
+    reduction: str = "mean"
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.delta, (float, int)):
+            raise TypeError(f"delta must be a float or int, got: {type(self.delta)}")
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss."""
-        return F.huber_loss(input, target, self.reduction, self.delta)
+        result: Tensor = self._computed(input, target)
+        return result
 
 
-class CrossEntropyLoss(_WeightedLoss):
+class CrossEntropyLoss(_WeightedLoss, function=F.cross_entropy):
     """``-log softmax(input)[target]``, from logits (not probabilities).
 
     Parameters
@@ -121,24 +133,20 @@ class CrossEntropyLoss(_WeightedLoss):
     tensor(1.3863)
     """
 
-    def __init__(
-        self, weight: Tensor | None = None, size_average: bool | None = None,
-        ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
+    weight: Tensor | None = None
+    size_average: InitVar[bool | None] = None
+    ignore_index: int = -100
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+    label_smoothing: float = 0.0
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of logits `input`."""
-        return F.cross_entropy(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )  # fmt: skip
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
 
 
-class NLLLoss(_WeightedLoss):
+class NLLLoss(_WeightedLoss, function=F.nll_loss):
     """``-input[target]`` of log-probabilities.
 
     Parameters
@@ -152,21 +160,19 @@ class NLLLoss(_WeightedLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def __init__(
-        self, weight: Tensor | None = None, size_average: bool | None = None,
-        ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        self.ignore_index = ignore_index
+    weight: Tensor | None = None
+    size_average: InitVar[bool | None] = None
+    ignore_index: int = -100
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of log-probabilities `input`."""
-        return F.nll_loss(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
 
 
-class BCELoss(_WeightedLoss):
+class BCELoss(_WeightedLossOfTwo, function=F.binary_cross_entropy):
     """``-(t log p + (1 - t) log(1 - p))`` of probabilities.
 
     Parameters
@@ -178,12 +184,8 @@ class BCELoss(_WeightedLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of probabilities `input`."""
-        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
-
-class BCEWithLogitsLoss(_WeightedLoss):
+class BCEWithLogitsLoss(_WeightedLossOfTwo, function=F.binary_cross_entropy_with_logits):
     """:class:`BCELoss` of ``sigmoid(input)``, without overflow.
 
     Parameters
@@ -197,21 +199,10 @@ class BCEWithLogitsLoss(_WeightedLoss):
         What positive targets count.
     """
 
-    def __init__(
-        self, weight: Tensor | None = None, size_average: bool | None = None,
-        reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        self.register_buffer("pos_weight", pos_weight)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of logits `input`."""
-        return F.binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
+    pos_weight: Tensor | None = None
 
 
-class KLDivLoss(_Loss):
+class KLDivLoss(_LossOfTwo, function=F.kl_div):
     """The Kullback-Leibler divergence of a target from *log*-probabilities.
 
     Parameters
@@ -223,13 +214,4 @@ class KLDivLoss(_Loss):
         Whether targets are log-probabilities, too.
     """
 
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
-        log_target: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(size_average, reduce, reduction)
-        self.log_target = log_target
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The divergence."""
-        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+    log_target: bool = False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, InitVar
 
 from minigrad.nn.functions import margin_loss as F
-from minigrad.nn.loss import _Loss, _WeightedLoss
+from minigrad.nn.loss import _Loss, _LossOfTwo, _WeightedLoss, _WeightedLossOfTwo
 from minigrad.nn.sparse import PairwiseDistance
 from minigrad.tensor import Tensor
 
@@ -16,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class SoftMarginLoss(_Loss):
+class SoftMarginLoss(_LossOfTwo, function=F.soft_margin_loss):
     """The mean of ``log(1 + exp(-target * input))``, targets being -1 or 1.
 
     Parameters
@@ -32,21 +33,20 @@ class SoftMarginLoss(_Loss):
     tensor(0.6931)
     """
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
-
 
 class _MarginLoss(_Loss):
-    def __init__(
-        self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
+    margin: float = 0.0
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """The loss."""
+        result: Tensor = self._computed(input1, input2, target)
+        return result
 
 
-class HingeEmbeddingLoss(_MarginLoss):
+class HingeEmbeddingLoss(_Loss, function=F.hinge_embedding_loss):
     """A distance where the target is 1, ``max(0, margin - distance)`` where it is -1.
 
     Parameters
@@ -57,18 +57,18 @@ class HingeEmbeddingLoss(_MarginLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def __init__(
-        self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(margin, size_average, reduce, reduction)
+    margin: float = 1.0
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of distances `input`."""
-        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
 
 
-class MarginRankingLoss(_MarginLoss):
+class MarginRankingLoss(_MarginLoss, function=F.margin_ranking_loss):
     """The mean of ``max(0, -target * (input1 - input2) + margin)``.
 
     Parameters
@@ -79,12 +79,8 @@ class MarginRankingLoss(_MarginLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        """The loss; the target is 1 where the first input is to be larger, -1 elsewhere."""
-        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
-
-class CosineEmbeddingLoss(_MarginLoss):
+class CosineEmbeddingLoss(_MarginLoss, function=F.cosine_embedding_loss):
     """``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1.
 
     Parameters
@@ -95,14 +91,8 @@ class CosineEmbeddingLoss(_MarginLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        """The loss of pairs of vectors."""
-        return F.cosine_embedding_loss(
-            input1, input2, target, self.margin, reduction=self.reduction
-        )
 
-
-class MultiMarginLoss(_WeightedLoss):
+class MultiMarginLoss(_WeightedLoss, function=F.multi_margin_loss):
     """``sum(max(0, margin - x[target] + x[i]) ** p) / C`` over the other classes i.
 
     Parameters
@@ -116,29 +106,30 @@ class MultiMarginLoss(_WeightedLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def __init__(
-        self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
-        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        if p not in (1, 2):
+    p: int = 1
+    margin: float = 1.0
+    weight: Tensor | None = None
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+
+    def __post_init__(self, *flags: bool | None) -> None:
+        super().__post_init__(*flags)
+        if self.p not in (1, 2):
             raise ValueError("only p == 1 and p == 2 supported")
-        if weight is not None and weight.array.ndim != 1:
+        if self.weight is not None and self.weight.array.ndim != 1:
             raise ValueError(
                 "MultiMarginLoss: expected weight to be None or 1D tensor, got "
-                f"{weight.array.ndim}D instead"
+                f"{self.weight.array.ndim}D instead"
             )
-        self.p = p
-        self.margin = margin
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of scores `input`."""
-        return F.multi_margin_loss(
-            input, target, self.p, self.margin, self.weight, reduction=self.reduction
-        )
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
 
 
-class MultiLabelMarginLoss(_Loss):
+class MultiLabelMarginLoss(_LossOfTwo, function=F.multilabel_margin_loss):
     """``sum(max(0, 1 - (x[j] - x[i]))) / C`` over targets j and all i that are no targets.
 
     Parameters
@@ -148,12 +139,8 @@ class MultiLabelMarginLoss(_Loss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of scores `input`; targets are classes, and -1 behind the last of them."""
-        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
-
-class MultiLabelSoftMarginLoss(_WeightedLoss):
+class MultiLabelSoftMarginLoss(_WeightedLossOfTwo, function=F.multilabel_soft_margin_loss):
     """Binary cross-entropy from logits, averaged over the classes.
 
     Parameters
@@ -165,12 +152,23 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of logits `input`."""
-        return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
+
+class _TripletLoss(_Loss):
+    def __post_init__(self, *flags: bool | None) -> None:
+        super().__post_init__(*flags)
+        margin: float = self.__dict__["margin"]
+        if margin <= 0:
+            raise ValueError(
+                f"{type(self).__name__}: expected margin to be greater than 0, got {margin} instead"
+            )
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """The loss of triplets."""
+        result: Tensor = self._computed(anchor, positive, negative)
+        return result
 
 
-class TripletMarginLoss(_Loss):
+class TripletMarginLoss(_TripletLoss, function=F.triplet_margin_loss):
     """``max(0, margin + d(anchor, positive) - d(anchor, negative))`` with p-norm distances d.
 
     Parameters
@@ -186,29 +184,16 @@ class TripletMarginLoss(_Loss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def __init__(
-        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
-        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(size_average, reduce, reduction)
-        if margin <= 0:
-            raise ValueError(
-                f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead"
-            )
-        self.margin = margin
-        self.p = p
-        self.eps = eps
-        self.swap = swap
-
-    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """The loss of triplets."""
-        return F.triplet_margin_loss(
-            anchor, positive, negative, self.margin, self.p, self.eps, self.swap,
-            reduction=self.reduction,
-        )  # fmt: skip
+    margin: float = 1.0
+    p: float = 2.0
+    eps: float = 1e-6
+    swap: bool = False
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
-class TripletMarginWithDistanceLoss(_Loss):
+class TripletMarginWithDistanceLoss(_TripletLoss, function=F.triplet_margin_with_distance_loss):
     """:class:`TripletMarginLoss` with a distance of one's own.
 
     Parameters
@@ -222,23 +207,12 @@ class TripletMarginWithDistanceLoss(_Loss):
     reduction : {"mean", "sum", "none"}
     """
 
-    def __init__(
-        self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
-        margin: float = 1.0, swap: bool = False, reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(reduction=reduction)
-        if margin <= 0:
-            raise ValueError(
-                "TripletMarginWithDistanceLoss: expected margin to be greater than 0, got "
-                f"{margin} instead"
-            )
-        self.distance_function = distance_function or PairwiseDistance()
-        self.margin = margin
-        self.swap = swap
+    _: KW_ONLY
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None
+    margin: float = 1.0
+    swap: bool = False
+    reduction: str = "mean"
 
-    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """The loss of triplets."""
-        return F.triplet_margin_with_distance_loss(
-            anchor, positive, negative, distance_function=self.distance_function,
-            margin=self.margin, swap=self.swap, reduction=self.reduction,
-        )  # fmt: skip
+    def __post_init__(self, *flags: bool | None) -> None:
+        super().__post_init__(*flags)
+        self.distance_function = self.distance_function or PairwiseDistance()

@@ -33,7 +33,7 @@ class _Pad(UnaryLayer, shown="{padding}"):
                 f"{type(self).__name__}: expected one int or {count} of them, got {given}"
             )
         if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) for n in self.padding):
-            raise TypeError(f"{type(self).__name__}: expected {count} ints, got {self.padding!r}")
+            raise TypeError(f"{type(self).__name__}: expected {count} ints, got {given!r}")
 
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""

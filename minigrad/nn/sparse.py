@@ -7,6 +7,7 @@ from typing import Any
 from minigrad.autograd.modes import no_grad
 from minigrad.nn import fill
 from minigrad.nn.functions import sparse as F
+from minigrad.nn.layer import Layer
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
@@ -135,7 +136,7 @@ class Embedding(Table):
         return text + ", sparse=True" if self.sparse else text
 
 
-class CosineSimilarity(Module):
+class CosineSimilarity(Layer, function=F.cosine_similarity, shown=""):
     """``x1 . x2 / (|x1| |x2|)`` along a dimension.
 
     Parameters
@@ -145,14 +146,13 @@ class CosineSimilarity(Module):
         What norms count as at least.
     """
 
-    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
-        super().__init__()
-        self.dim = dim
-        self.eps = eps
+    dim: int = 1
+    eps: float = 1e-8
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """The similarity."""
-        return F.cosine_similarity(x1, x2, self.dim, self.eps)
+        result: Tensor = self._computed(x1, x2)
+        return result
 
 
 class PairwiseDistance(Module):

@@ -9,12 +9,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.run.lazy import lazy
-from minigrad.nn.functions.loss import (
-    check_same_shape,
-    choose_reduction,
-    cross_entropy,
-    reduced,
-)
+from minigrad.nn.functions.loss import cross_entropy
+from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
 from minigrad.ops import elementwise as e
 from minigrad.ops.functions import guarded
 from minigrad.ops.layers import ctc as ctc_ops
@@ -31,7 +27,7 @@ index_kernels = lazy("index")
 # -- distributions -------------------------------------------------------------------------------
 
 
-@guarded
+@reducing
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
     size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None,
@@ -50,15 +46,14 @@ def poisson_nll_loss(
     eps : float
     reduction : {"mean", "sum", "none"}
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "poisson_nll_loss")
     x: Any = input
     t: Any = target
-    loss = e.exp(x) - t * x if log_input else x - t * e.log(x + eps)
+    loss: Tensor = e.exp(x) - t * x if log_input else x - t * e.log(x + eps)
     if full:
         stirling = t * e.log(t) - t + 0.5 * e.log(2 * math.pi * t)
         loss = loss + e._where(t > 1, stirling, 0.0)
-    return reduced(loss, reduction)
+    return loss
 
 
 def _variance(var: Any, input: Tensor) -> Any:
@@ -80,7 +75,7 @@ def _variance(var: Any, input: Tensor) -> Any:
     )
 
 
-@guarded
+@reducing
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
@@ -108,14 +103,13 @@ def gaussian_nll_loss(
         if t.array.dtype.kind != "f":
             raise RuntimeError(f"gaussian_nll_loss: expected floating point tensors, got {t.dtype}")
     v = _variance(var, input)
-    reduction = choose_reduction(reduction)
     short = np.maximum(v.array.dtype.type(eps) - v.array, 0)
     v = v + Tensor(short)
     gap: Any = input - target
-    loss = 0.5 * (e.log(v) + gap * gap / v)
+    loss: Tensor = 0.5 * (e.log(v) + gap * gap / v)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
-    return reduced(loss, reduction)
+    return loss
 
 
 # -- labellings ----------------------------------------------------------------------------------

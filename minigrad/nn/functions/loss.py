@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.autograd.engine import apply
 from minigrad.kernels.run.lazy import lazy
+from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
@@ -27,57 +28,6 @@ __all__ = [
 ]  # fmt: skip
 
 index_kernels = lazy("index")
-_REDUCTIONS = ("mean", "sum", "none")
-
-
-def choose_reduction(
-    reduction: str, size_average: bool | None = None, reduce: bool | None = None
-) -> str:
-    """The reduction, checked; PyTorch's old pair of flags decides where it is given."""
-    if size_average is not None or reduce is not None:
-        chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warn_user(
-            f"size_average and reduce args will be deprecated, please use reduction='{chosen}' "
-            "instead."
-        )
-        return chosen
-    if reduction not in _REDUCTIONS:
-        raise ValueError(
-            f"{reduction} is not a valid value for reduction: use one of {_REDUCTIONS}"
-        )
-    return reduction
-
-
-def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """Losses of single elements as one number, unless `reduction` is "none"."""
-    if reduction == "mean":
-        return r.mean(loss)
-    return r.sum(loss) if reduction == "sum" else loss
-
-
-def check_same_shape(input: Tensor, target: Tensor, name: str) -> None:
-    """Refuse what would broadcast, and say how to mend it."""
-    try:
-        x, t = input.array.shape, target.array.shape
-    except AttributeError:
-        which, bad = ("target", target) if isinstance(input, Tensor) else ("input", input)
-        raise TypeError(
-            f"{name}(): argument '{which}' must be Tensor, not {type(bad).__name__}"
-        ) from None
-    if x == t:
-        return
-    fix = "give both the same shape"
-    if x == (*t, 1):
-        fix = "use input.squeeze(-1), or target.unsqueeze(-1)"
-    elif t == (*x, 1):
-        fix = "use target.squeeze(-1), or input.unsqueeze(-1)"
-    elif input.array.size == target.array.size:
-        fix = "use target.reshape(input.shape), if the order is right"
-    raise ValueError(
-        f"{name}: Using a target size ({target.shape}) that is different to the input size "
-        f"({input.shape}): broadcasting them would compare each element with several others; {fix}"
-    )
-
 
 #: What gives probabilities, and what a loss that wants logits should be told.
 _PROBABILITIES = {
@@ -166,7 +116,7 @@ def l1_loss(
     return _pointwise(ops.absolute_error(input, target), input, weight, reduction, True)
 
 
-@guarded
+@reducing
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", beta: float = 1.0,
@@ -175,13 +125,12 @@ def smooth_l1_loss(
 
     Girshick 2015.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "smooth_l1_loss")
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
-        return reduced(ops.absolute_error(input, target), reduction)
-    return reduced(_with_parameter(ops.smooth_l1, input, target, beta), reduction)
+        return ops.absolute_error(input, target)
+    return _with_parameter(ops.smooth_l1, input, target, beta)
 
 
 @guarded
@@ -236,7 +185,7 @@ def _in_unit_interval(x: np.ndarray[Any, Any], name: str) -> None:
         )
 
 
-@guarded
+@reducing
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -250,14 +199,13 @@ def binary_cross_entropy(
     ValueError
         If the shapes differ.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "binary_cross_entropy")
     _in_unit_interval(all_values(input), "binary_cross_entropy")
     loss = e.bce(input, target)
-    return reduced(loss if weight is None else e.mul(loss, weight), reduction)
+    return loss if weight is None else e.mul(loss, weight)
 
 
-@guarded
+@reducing
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
@@ -275,7 +223,6 @@ def binary_cross_entropy_with_logits(
     pos_weight : Tensor, optional
         What positive targets count (it broadcasts): above 1 for recall, below for precision.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "binary_cross_entropy_with_logits")
     if input.node is not None:
         warn_of_probabilities(
@@ -286,7 +233,7 @@ def binary_cross_entropy_with_logits(
     else:  # (1 - t) x + (1 + (w - 1) t) softplus(-x)
         more = 1 + (pos_weight - 1) * target
         loss = (1 - target) * input - more * e.logsigmoid(input)
-    return reduced(loss if weight is None else e.mul(loss, weight), reduction)
+    return loss if weight is None else e.mul(loss, weight)
 
 
 # -- classes -------------------------------------------------------------------------------------

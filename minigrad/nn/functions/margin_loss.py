@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.run.lazy import lazy
-from minigrad.nn.functions.loss import check_same_shape, choose_reduction, reduced
+from minigrad.nn.functions.reduction import check_same_shape, reducing
 from minigrad.nn.functions.sparse import pairwise_distance
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.arithmetic import clamp_min
-from minigrad.ops.functions import guarded
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import reshape
@@ -29,7 +28,7 @@ Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
 
 
-@guarded
+@reducing
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
@@ -48,12 +47,11 @@ def soft_margin_loss(
     >>> mg.nn.functional.soft_margin_loss(mg.zeros(3), mg.ones(3))
     tensor(0.6931)
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "soft_margin_loss")
-    return reduced(e.neg(e.logsigmoid(e.mul(input, target))), reduction)
+    return e.neg(e.logsigmoid(e.mul(input, target)))
 
 
-@guarded
+@reducing
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -67,14 +65,13 @@ def hinge_embedding_loss(
     margin : float
     reduction : {"mean", "sum", "none"}
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "hinge_embedding_loss")
     far = e._where(target != 1, clamp_min(margin - input, 0), 0.0)
     near = e._where(target != -1, input, 0.0)
-    return reduced(far + near, reduction)
+    return far + near
 
 
-@guarded
+@reducing
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -94,14 +91,13 @@ def margin_ranking_loss(
     RuntimeError
         If the numbers of dimensions differ.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     if not input1.array.ndim == input2.array.ndim == target.array.ndim:
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
         )
     gap: Any = e.neg(target) * (input1 - input2) + float(margin)
-    return reduced(clamp_min(gap, 0), reduction)
+    return clamp_min(gap, 0)
 
 
 # -- classes -------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ def _in_range(target: Tensor, classes: int, name: str, ignore: int | None = None
         raise RuntimeError(f"target out of range: {error}") from None
 
 
-@guarded
+@reducing
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -160,7 +156,6 @@ def multi_margin_loss(
     RuntimeError
         If shapes do not fit, or a target is no class.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.array.ndim != 1:
@@ -178,12 +173,10 @@ def multi_margin_loss(
     loss = r.sum(gap if p == 1 else gap * gap, 1) / classes
     if weight is not None:
         loss = loss * index_select(weight, 0, Tensor(index[:, 0]))
-    if reduction == "none":
-        return reshape(loss, target.array.shape)
-    return reduced(loss, reduction)
+    return reshape(loss, target.array.shape)
 
 
-@guarded
+@reducing
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
@@ -202,7 +195,6 @@ def multilabel_margin_loss(
     RuntimeError
         If shapes do not fit, or a target is no class.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     name, shape = "multilabel_margin_loss", input.array.shape
     if target.array.shape != shape:
         raise RuntimeError(
@@ -227,12 +219,10 @@ def multilabel_margin_loss(
     counted = Tensor(valid[:, :, None] * others[:, None, :])
     gap = e.relu(1 - reshape(chosen, (len(index), most, 1)) + reshape(x, (len(index), 1, classes)))
     loss = r.sum(gap * counted, (1, 2)) / classes
-    if reduction == "none":
-        return reshape(loss, shape[:-1])
-    return reduced(loss, reduction)
+    return reshape(loss, shape[:-1])
 
 
-@guarded
+@reducing
 def multilabel_soft_margin_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -248,20 +238,19 @@ def multilabel_soft_margin_loss(
     reduction : {"mean", "sum", "none"}
         Over the samples.
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     check_same_shape(input, target, "multilabel_soft_margin_loss")
     if input.array.ndim == 0:
         raise IndexError("multilabel_soft_margin_loss: expected a dimension of classes, got none")
     loss: Any = e.xent_with_logits(input, target)
     if weight is not None:
         loss = loss * weight
-    return reduced(r.mean(loss, -1), reduction)
+    return r.mean(loss, -1)
 
 
 # -- embeddings ----------------------------------------------------------------------------------
 
 
-@guarded
+@reducing
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -275,7 +264,6 @@ def cosine_embedding_loss(
     margin : float
     reduction : {"mean", "sum", "none"}
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
     dims = target.array.ndim
     if dims > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -290,12 +278,12 @@ def cosine_embedding_loss(
     cosine = (a * b).sum(-1) / squares.sqrt()
     near = e._where(target == 1, 1 - cosine, 0.0)
     far = e._where(target == -1, clamp_min(cosine - margin, 0), 0.0)
-    return reduced(near + far, reduction)
+    return near + far
 
 
 def _triplet(
     distance: Callable[[Tensor, Tensor], Tensor], anchor: Tensor, positive: Tensor,
-    negative: Tensor, margin: float, swap: bool, reduction: str,
+    negative: Tensor, margin: float, swap: bool,
 ) -> Tensor:  # fmt: skip
     dims = [t.array.ndim for t in (anchor, positive, negative)]
     if len(set(dims)) > 1:
@@ -309,10 +297,10 @@ def _triplet(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = e.minimum(far, distance(positive, negative))
-    return reduced(clamp_min(margin + near - far, 0), reduction)
+    return clamp_min(margin + near - far, 0)
 
 
-@guarded
+@reducing
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
     eps: float = 1e-6, swap: bool = False, size_average: bool | None = None,
@@ -331,15 +319,14 @@ def triplet_margin_loss(
         Use the smaller of the negative's distances to anchor and positive (Balntas et al. 2016).
     reduction : {"mean", "sum", "none"}
     """
-    reduction = choose_reduction(reduction, size_average, reduce)
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         return pairwise_distance(a, b, p, eps)
 
-    return _triplet(distance, anchor, positive, negative, margin, swap, reduction)
+    return _triplet(distance, anchor, positive, negative, margin, swap)
 
 
-@guarded
+@reducing
 def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *,
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,
@@ -358,6 +345,5 @@ def triplet_margin_with_distance_loss(
         Use the smaller of the negative's distances to anchor and positive.
     reduction : {"mean", "sum", "none"}
     """
-    reduction = choose_reduction(reduction)
     distance = distance_function or pairwise_distance
-    return _triplet(distance, anchor, positive, negative, margin, swap, reduction)
+    return _triplet(distance, anchor, positive, negative, margin, swap)
