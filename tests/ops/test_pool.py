@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad.kernels import pool as kernels
+from minigrad.kernels.pool import plan as plans
+from minigrad.kernels.pool import pooling as kernels
+from minigrad.kernels.pool.windows import counts
+from minigrad.kernels.vector.registers import Registers
 from minigrad.nn import functional as F
 from minigrad.ops.layers.pool import geometry, output_size
 
@@ -24,21 +27,22 @@ def windows(draw: st.DrawFn) -> tuple[int, Any]:
     dims = draw(st.integers(1, 3))
     parts = []
     for _ in range(dims):
-        kernel, stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        kernel, stride = draw(st.integers(1, 5)), draw(st.integers(1, 4))
         padding = draw(st.integers(0, kernel // 2))
-        least = max(kernel - 2 * padding, 1)
-        size = draw(st.integers(least, least + (20 if dims < 3 else 4)))
+        dilation = 1 if padding else draw(st.integers(1, 2))
+        least = max(dilation * (kernel - 1) + 1 - 2 * padding, 1)
+        size = draw(st.integers(least, least + (40 if dims < 3 else 4)))
         up = draw(st.booleans())
-        out = output_size(size, kernel, stride, padding, 1, up)
-        parts.append((size, kernel, stride, padding, 1, out))
+        out = output_size(size, kernel, stride, padding, dilation, up)
+        parts.append((size, kernel, stride, padding, dilation, out))
     return dims, geometry(*map(tuple, zip(*parts, strict=True)))
 
 
 def places(at: tuple[int, ...], w: Any) -> list[tuple[int, ...]]:
     """The inputs that one window covers, in order."""
     spans = [
-        [o * s - p + k for k in range(kernel)]
-        for o, s, p, kernel in zip(at, w.stride, w.padding, w.kernel, strict=True)
+        [o * s - p + k * d for k in range(kernel)]
+        for o, s, p, kernel, d in zip(at, w.stride, w.padding, w.kernel, w.dilation, strict=True)
     ]
     return [
         i
@@ -52,8 +56,9 @@ def places(at: tuple[int, ...], w: Any) -> list[tuple[int, ...]]:
 def test_maxima_are_those_of_a_loop(case: tuple[int, Any], seed: int, dtype: str) -> None:
     dims, w = case
     x = np.random.default_rng(seed).integers(0, 6, (2, *w.size)).astype(dtype)
-    y, place = kernels.max_forward(x.reshape(2, *w.size[3 - dims :]), dims, w)
-    index = kernels.max_indices(place, w).reshape(2, *w.out)
+    images = x.reshape(2, *w.size[3 - dims :])
+    y, _ = kernels.max_forward(images, dims, w)
+    index = kernels.max_indices(images, dims, w).reshape(2, *w.out)
     for m, *o in np.ndindex(2, *w.out):
         inside = places(tuple(o), w)
         values = [x[(m, *i)] for i in inside]
@@ -63,19 +68,20 @@ def test_maxima_are_those_of_a_loop(case: tuple[int, Any], seed: int, dtype: str
 
 
 @settings(deadline=None, max_examples=25)
-@given(windows(), st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64"]))
-def test_sums_and_derivatives_are_those_of_a_loop(
-    case: tuple[int, Any], seed: int, dtype: str
+@given(windows(), st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64"]), st.booleans())
+def test_means_and_derivatives_are_those_of_a_loop(
+    case: tuple[int, Any], seed: int, dtype: str, pad: bool
 ) -> None:
     dims, w = case
     rng = np.random.default_rng(seed)
     x, g = rng.normal(size=(2, *w.size)), rng.normal(size=(2, *w.out))
-    counts = tuple(rng.uniform(1, 3, n) for n in w.out)
+    divisors = counts(w, pad, None)
     total, spread, routed = np.zeros(g.shape), np.zeros(x.shape), np.zeros(x.shape)
     x, g = x.astype(dtype), g.astype(dtype)
-    _, place = kernels.max_forward(x.reshape(2, *w.size[3 - dims :]), dims, w)
+    images, flow = x.reshape(2, *w.size[3 - dims :]), g.reshape(2, *w.out[3 - dims :])
+    _, place = kernels.max_forward(images, dims, w)
     for m, *o in np.ndindex(2, *w.out):
-        share = np.prod([c[i] for c, i in zip(counts, o, strict=True)])
+        share = np.prod([c[i] for c, i in zip(divisors, o, strict=True)])
         inside = places(tuple(o), w)
         for i in inside:
             total[(m, *o)] += x[(m, *i)] / share
@@ -83,11 +89,10 @@ def test_sums_and_derivatives_are_those_of_a_loop(
         best = max(inside, key=lambda i: x[(m, *i)])
         routed[(m, *best)] += g[(m, *o)]
     tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-12}
-    flow = g.reshape(2, *w.out[3 - dims :])
     for found, expected in (
-        (kernels.window_sums(x.reshape(2, *w.size[3 - dims :]), dims, w, counts), total),
-        (kernels.spread(flow, dims, w, counts), spread),
-        (kernels.max_backward(flow, place, dims, w), routed),
+        (kernels.mean_forward(images, dims, w, pad, None), total),
+        (kernels.mean_backward(flow, dims, w, pad, None), spread),
+        (kernels.max_backward(flow, dims, w, place), routed),
     ):
         np.testing.assert_allclose(found.reshape(expected.shape), expected, **tolerance)
 
@@ -101,33 +106,47 @@ def test_windows_of_more_than_256_places() -> None:
         assert x[m].reshape(-1)[index.array[m, i, j]] == part.max()
 
 
+REGISTERS = [plans.REGISTERS, Registers(32, 16), Registers(16, 32)]
+
+
+@pytest.mark.skipif(not plans.AVAILABLE, reason="only numpy is left")
+@pytest.mark.parametrize("registers", REGISTERS, ids=str)
 @pytest.mark.parametrize("shape", [(1, 1, 2, 2), (3, 2, 8, 32), (2, 3, 9, 17), (1, 2, 40, 6)])
-def test_quick_and_plain_kernels_agree_to_the_bit(
-    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+def test_loops_and_numpy_agree_to_the_bit(
+    shape: tuple[int, ...], registers: Registers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(1)
+    monkeypatch.setattr(plans, "REGISTERS", registers)
+    monkeypatch.setattr(kernels, "_plans", plans)
     x = rng.normal(size=shape).astype(np.float32)
-    for kernel, stride, padding in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 1, 1), (5, 2, 2)):
+    x[..., 1, 1] = np.nan
+    x[0, 0, 0] = -np.inf
+    for kernel, stride, padding in (
+        (2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 1, 1), (5, 2, 2), (3, 3, 0), (4, 3, 1),
+    ):  # fmt: skip
         out = tuple(output_size(n, kernel, stride, padding, 1, False) for n in shape[2:])
         if min(out) < 1:
             continue
         pair = (kernel,) * 2, (stride,) * 2, (padding,) * 2, (1, 1)
         w = geometry(shape[2:], *pair, out)
-        counts = (np.ones(1), rng.uniform(1, 3, out[0]), rng.uniform(1, 3, out[1]))
         g = rng.normal(size=(*shape[:2], *out)).astype(np.float32)
 
-        def run(x: Array = x, g: Array = g, w: Any = w, counts: Any = counts) -> list[Array]:
+        def run(x: Array = x, g: Array = g, w: Any = w) -> list[Array]:
             y, place = kernels.max_forward(x, 2, w)
-            sums, back = kernels.window_sums(x, 2, w, counts), kernels.spread(g, 2, w, counts)
-            return [y, place, kernels.max_backward(g, place, 2, w), sums, back]
+            means = kernels.mean_forward(x, 2, w, False, None)
+            return [
+                y, place, means, kernels.max_backward(g, 2, w, place),
+                kernels.mean_backward(g, 2, w, False, None),
+            ]  # fmt: skip
 
         quick = run()
         with monkeypatch.context() as patch:
-            patch.setattr(kernels, "_way", lambda *_: "plain")
+            patch.setattr(plans, "AVAILABLE", False)
             plain = run()
-        for a, b in zip(quick[:4], plain[:4], strict=True):
+        for a, b in zip(quick[:2], plain[:2], strict=True):
             np.testing.assert_array_equal(a, b)
-        np.testing.assert_allclose(quick[4], plain[4], rtol=1e-5, atol=1e-6)
+        for a, b in zip(quick[2:], plain[2:], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", [0, 1])

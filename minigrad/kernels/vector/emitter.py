@@ -18,9 +18,9 @@ from numba.core import types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
-__all__ = ["LINE", "Emitter", "Value", "Vector", "address_of", "call"]
+__all__ = ["I32", "LINE", "Emitter", "Value", "Vector", "address_of", "call"]
 
-I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 Value = Any
 
 #: Bytes of a line of the cache.
@@ -48,6 +48,7 @@ class Emitter:
         self.element = ir.FloatType() if vector.size == 4 else ir.DoubleType()
         self.type = ir.VectorType(self.element, vector.lanes)
         self.flags = ir.VectorType(I1, vector.lanes)
+        self.whole = ir.VectorType(I32, vector.lanes)
         self.suffix = f"v{vector.lanes}f{8 * vector.size}"
         self.zero = ir.Constant(self.type, [0.0] * vector.lanes)
 
@@ -82,9 +83,14 @@ class Emitter:
     def broadcast(self, address: Value, offset: Value | int = 0) -> Value:
         """A vector with the number at an address in all lanes."""
         pointer = self.b.inttoptr(self.at(address, offset), self.element.as_pointer())
-        return self._spread(self.b.load(pointer, align=self.vector.size), self.type)
+        return self.spread(self.b.load(pointer, align=self.vector.size), self.type)
 
-    def _spread(self, scalar: Value, kind: Any) -> Value:
+    def scalar(self, address: Value) -> Value:
+        """The number stored at an address."""
+        pointer = self.b.inttoptr(address, self.element.as_pointer())
+        return self.b.load(pointer, align=self.vector.size)
+
+    def spread(self, scalar: Value, kind: Any) -> Value:
         """A vector with the scalar in all lanes."""
         nothing = ir.Constant(kind, ir.Undefined)
         first = self.b.insert_element(nothing, scalar, I32(0))
@@ -109,10 +115,18 @@ class Emitter:
 
     def below(self, count: Value, first: int | Value = 0) -> Value:
         """The lanes of which ``first + lane < count``, compared as signed numbers."""
-        lanes = ir.Constant(ir.VectorType(I32, self.vector.lanes), list(range(self.vector.lanes)))
+        lanes = ir.Constant(self.whole, list(range(self.vector.lanes)))
         left = self.b.sub(count, self.integer_constant(first) if isinstance(first, int) else first)
-        spread = self._spread(self.b.trunc(left, I32), lanes.type)
-        return self.b.icmp_signed("<", lanes, spread)
+        return self.b.icmp_signed("<", lanes, self.spread(self.b.trunc(left, I32), self.whole))
+
+    def inside(self, first: Value, step: Value, size: Value) -> Value:
+        """The lanes of which ``0 <= first + step * lane < size``."""
+        lanes = ir.Constant(self.whole, list(range(self.vector.lanes)))
+        start, distance, limit = [
+            self.spread(self.b.trunc(v, I32), self.whole) for v in (first, step, size)
+        ]
+        places = self.b.add(start, self.b.mul(distance, lanes))
+        return self.b.icmp_unsigned("<", places, limit)
 
     def load_masked(self, address: Value, mask: Value) -> Value:
         """The lanes of the mask; 0 in the others, of which the memory is not touched."""
@@ -132,6 +146,35 @@ class Emitter:
         where = self.b.inttoptr(address, pointer)
         self.b.call(function, [value, where, I32(self.vector.size), mask])
 
+    # ---------------------------------------------------------------------------- small integers
+
+    def load_bytes(self, address: Value, size: int, mask: Value = None) -> Value:
+        """Integers of 1 (not negative) or 4 bytes, as 4 bytes; 0 where the mask is not set."""
+        kind = ir.VectorType(I8 if size == 1 else I32, self.vector.lanes)
+        pointer = self.b.inttoptr(address, kind.as_pointer())
+        if mask is None:
+            loaded = self.b.load(pointer, align=size)
+        else:
+            function_type = ir.FunctionType(kind, [pointer.type, I32, self.flags, kind])
+            name = f"llvm.masked.load.v{self.vector.lanes}i{8 * size}.p0"
+            function = get_or_insert_function(self.b.module, function_type, name)
+            nothing = ir.Constant(kind, [0] * self.vector.lanes)
+            loaded = self.b.call(function, [pointer, I32(size), mask, nothing])
+        return self.b.zext(loaded, self.whole) if size == 1 else loaded
+
+    def store_bytes(self, value: Value, address: Value, size: int, mask: Value = None) -> None:
+        """The opposite of :meth:`load_bytes`."""
+        kind = ir.VectorType(I8 if size == 1 else I32, self.vector.lanes)
+        value = self.b.trunc(value, kind) if size == 1 else value
+        pointer = self.b.inttoptr(address, kind.as_pointer())
+        if mask is None:
+            self.b.store(value, pointer, align=size)
+            return
+        function_type = ir.FunctionType(ir.VoidType(), [kind, pointer.type, I32, self.flags])
+        name = f"llvm.masked.store.v{self.vector.lanes}i{8 * size}.p0"
+        function = get_or_insert_function(self.b.module, function_type, name)
+        self.b.call(function, [value, pointer, I32(size), mask])
+
     # ------------------------------------------------------------------------------------- loops
 
     def loop(
@@ -141,8 +184,9 @@ class Emitter:
         steps: list[Value],
         carried: list[Value],
         body: Callable[[Value, list[Value], list[Value]], list[Value]],
+        maybe: bool = False,
     ) -> list[Value]:
-        """Run ``body(index, addresses, carried)`` `count` times (at least once).
+        """Run ``body(index, addresses, carried)`` `count` times: at least once, unless `maybe`.
 
         The addresses begin at `starts` and grow by `steps`; `carried` values are the results of
         the turn before: LLVM keeps both in registers.
@@ -161,6 +205,11 @@ class Emitter:
         index = variable(self.integer_constant(0))
         addresses = [variable(start) for start in starts]
         values = [variable(value) for value in carried]
+        after = None
+        if maybe:
+            inner, after = b.append_basic_block(), b.append_basic_block()
+            b.cbranch(b.icmp_signed("<", index, count), inner, after)
+            b.position_at_end(inner)
         results = body(index, addresses, values)
         end = b.block
         grown = b.add(index, self.integer_constant(1))
@@ -169,6 +218,10 @@ class Emitter:
             phi.add_incoming(b.add(phi, step), end)
         for phi, result in zip(values, results, strict=True):
             phi.add_incoming(result, end)
+        if after is not None:
+            b.branch(top)
+            b.position_at_end(after)
+            return values
         after = b.append_basic_block()
         b.cbranch(b.icmp_signed("<", grown, count), top, after)
         b.position_at_end(after)
@@ -193,6 +246,12 @@ class Emitter:
             rows = swapped
             bit *= 2
         return rows
+
+    def interleaved(self, even: Value, odd: Value) -> list[Value]:
+        """``even[0], odd[0], even[1], ...``, as two vectors."""
+        lanes = self.vector.lanes
+        order = [v for i in range(lanes) for v in (i, i + lanes)]
+        return [self.shuffled(even, odd, order[:lanes]), self.shuffled(even, odd, order[lanes:])]
 
     def shuffled(self, a: Value, b: Value, places: list[int]) -> Value:
         """The lanes at these places of two vectors in a row."""

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.pool import pooling as kernels
+from minigrad.kernels.pool.windows import Windows
 from minigrad.ops.batching import same
 from minigrad.ops.declare import primitive
 from minigrad.ops.layers.resample import average_bins, bin_bounds
@@ -26,7 +27,6 @@ from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
-kernels = lazy("pool")
 
 __all__ = [
     "adaptive_avg", "adaptive_max", "avg_pool", "geometry", "max_pool", "output_size",
@@ -46,51 +46,15 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 @lru_cache(maxsize=256)
 def geometry(
     size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes
-) -> Any:
-    """`kernels.pool.Windows` of 3 dimensions; missing ones have size 1."""
+) -> Windows:
+    """Windows of 3 dimensions; missing ones have size 1."""
     ones, zeros = (1,) * (3 - len(size)), (0,) * (3 - len(size))
-    return kernels.Windows(
+    return Windows(
         ones + kernel, ones + stride, zeros + padding, ones + dilation, ones + size, ones + out
     )
 
 
-@lru_cache(maxsize=256)
-def _counts(windows: Any, include_pad: bool, divisor: int | None) -> tuple[Array, ...]:
-    """What sums are divided by: the product of a number for each dimension."""
-    if divisor is not None:
-        return np.full(windows.out[0], divisor), *(np.ones(n) for n in windows.out[1:])
-    counts = []
-    for k, s, p, _, size, out in zip(*windows, strict=True):
-        start = np.arange(out) * s - p
-        end = np.minimum(start + k, size + p)
-        if not include_pad:
-            start, end = np.maximum(start, 0), np.minimum(end, size)
-        counts.append((end - start).astype(np.float64))
-    return tuple(counts)
-
-
-def _shape(x: Array, sizes: Sizes, dims: int) -> Sizes:
-    return (*x.shape[: x.ndim - dims], *sizes[3 - dims :])
-
-
 # -- maximum ---------------------------------------------------------------------------------------
-
-
-def _max_forward(x: Array, dims: int, windows: Any) -> tuple[Array, Array]:
-    if x.size == 0:
-        shape = _shape(x, windows.out, dims)
-        return np.zeros(shape, x.dtype), np.zeros(shape, np.uint8)
-    return kernels.max_forward(x, dims, windows)  # type: ignore[no-any-return]
-
-
-def _max_backward(g: Array, dims: int, windows: Any, place: Array) -> Array:
-    if g.size == 0:
-        return np.zeros(_shape(g, windows.size, dims), g.dtype)
-    return kernels.max_backward(g, place, dims, windows)  # type: ignore[no-any-return]
-
-
-def _max_indices(x: Array, dims: int, windows: Any) -> Array:
-    return kernels.max_indices(_max_forward(x, dims, windows)[1], windows)  # type: ignore[no-any-return]
 
 
 def _planes(x: Tensor, dims: int) -> tuple[Tensor, Sizes]:
@@ -153,12 +117,12 @@ _SAMPLES = cases(
     _distinct((0, 3, 4, 4), (2, 2), (2, 2), (0, 0), (1, 1)),
 )
 _max_pool = primitive(
-    "max_pool", _max_forward, _max_rule, sample=_SAMPLES, batch=same,
-    fused=lambda g, dims, windows, residuals: _max_backward(g, dims, windows, *residuals),
+    "max_pool", kernels.max_forward, _max_rule, sample=_SAMPLES, batch=same,
+    fused=lambda g, dims, windows, residuals: kernels.max_backward(g, dims, windows, *residuals),
     doc="The maximum of each window.",
 )  # fmt: skip
 _max_places = primitive(
-    "max_pool_indices", _max_indices, sample=_SAMPLES, batch=same,
+    "max_pool_indices", kernels.max_indices, sample=_SAMPLES, batch=same,
     doc="Where the maximum of each window is, as a flat index in the pooled dimensions.",
 )  # fmt: skip
 
@@ -172,25 +136,6 @@ def max_pool(input: Tensor, dims: int, windows: Any, indices: bool) -> Any:
 
 
 # -- mean ------------------------------------------------------------------------------------------
-
-
-def _avg_forward(
-    x: Array, dims: int, windows: Any, include_pad: bool, divisor: int | None
-) -> Array:
-    if x.size == 0:
-        return np.zeros(_shape(x, windows.out, dims), x.dtype)
-    args = (dims, windows, include_pad, divisor)
-    counts = _counts(windows, include_pad, divisor)
-    if x.dtype.kind in "iu":  # PyTorch divides integers towards zero
-        return np.trunc(_avg_forward(x.astype(np.float64), *args)).astype(x.dtype)
-    return kernels.window_sums(x, dims, windows, counts)  # type: ignore[no-any-return]
-
-
-def _avg_spread(g: Array, dims: int, windows: Any, include_pad: bool, divisor: int | None) -> Array:
-    if g.size == 0:
-        return np.zeros(_shape(g, windows.size, dims), g.dtype)
-    counts = _counts(windows, include_pad, divisor)
-    return kernels.spread(g, dims, windows, counts)  # type: ignore[no-any-return]
 
 
 def _mean_sample(
@@ -226,12 +171,12 @@ def _mean_rule(
 
 
 _mean = primitive(
-    "avg_pool", _avg_forward, sample=_mean_samples(False), batch=same,
+    "avg_pool", kernels.mean_forward, sample=_mean_samples(False), batch=same,
     vjp=_mean_rule,
     doc="The mean of each window.",
 )  # fmt: skip
 _mean_spread = primitive(
-    "avg_pool_spread", _avg_spread, sample=_mean_samples(True), batch=same,
+    "avg_pool_spread", kernels.mean_backward, sample=_mean_samples(True), batch=same,
     vjp=lambda g, dims, windows, include_pad, divisor: _mean(
         (g,), (dims, windows, include_pad, divisor)
     ),
@@ -285,7 +230,7 @@ def _adaptive_max(x: Array, out: Sizes) -> Array:
         return np.zeros(shape, np.int64)
     bounds = [bin_bounds(n, o) for n, o in zip(x.shape[x.ndim - len(out) :], out, strict=True)]
     starts, stops = zip(*bounds, strict=True)
-    return kernels.adaptive_max_indices(x, starts, stops)  # type: ignore[no-any-return]
+    return kernels.adaptive_max_indices(x, starts, stops)
 
 
 _adaptive_places = primitive(
