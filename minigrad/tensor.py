@@ -334,6 +334,8 @@ class Tensor(TensorMethods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"expected a Tensor as data, got {type(value).__name__}")
+        if value.array.shape != self.array.shape or value.array.dtype != self.array.dtype:
+            self._share_counter().bump()  # graphs that saved this tensor have other sizes in mind
         self.array = value.array
 
     @classmethod

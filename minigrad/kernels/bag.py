@@ -2,6 +2,7 @@
 
 A bag is a stretch of a list of indices: bag b has the indices ``starts[b]`` to ``starts[b + 1]``.
 Threads share bags forward, and columns backward, so sums are taken in the order of the indices.
+Each function here works on copies of index and starts of its own, and checks those.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.index import own_indices
 from minigrad.kernels.rows import dot
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
 from minigrad.kernels.run.threads import parallel_for, pool_address
@@ -101,6 +103,12 @@ def _flat(x: Array) -> Array:
     return x.ravel() if x.dtype.num in (11, 12) else x.astype(np.float32).ravel()
 
 
+def _bags(index: Array, starts: Array, rows: int) -> tuple[Array, Array]:
+    """Index and starts as copies that nobody else can write to, every bag inside."""
+    own = own_indices(index, rows, "embedding_bag")
+    return own, own_indices(starts, own.size + 1, "embedding_bag", "offset")
+
+
 def bag_sums(weight: Array, scale: Array, index: Array, starts: Array) -> Array:
     """``out[b] = sum over the bag of scale[i] * weight[index[i]]``; zeros for an empty bag.
 
@@ -109,9 +117,14 @@ def bag_sums(weight: Array, scale: Array, index: Array, starts: Array) -> Array:
     weight : ndarray, shape (V, D), of a floating dtype
     scale : ndarray, shape (n,), of that dtype
     index : ndarray of int64, shape (n,)
-        In ``[0, V)``, checked.
+        In ``[0, V)``.
     starts : ndarray of int64, shape (B + 1,)
-        Ascending, from at least 0 to at most n. Checked.
+        Ascending, from at least 0 to at most n.
+
+    Raises
+    ------
+    IndexError
+        If an index or a start is out of range; so do the other functions here.
 
     Examples
     --------
@@ -123,6 +136,7 @@ def bag_sums(weight: Array, scale: Array, index: Array, starts: Array) -> Array:
     """
     cols = weight.shape[1]
     table = _flat(weight)
+    index, starts = _bags(index, starts, weight.shape[0])
     out = np.zeros((starts.size - 1, cols), table.dtype)
     _sums(_pool(index, cols), table, _flat(scale), index, starts, cols, out.reshape(-1))
     return _narrow(out, weight.dtype)
@@ -141,6 +155,7 @@ def bag_spread(g: Array, scale: Array, index: Array, starts: Array, rows: int) -
     """
     cols = g.shape[1]
     grad = _flat(g)
+    index, starts = _bags(index, starts, rows)
     out = np.zeros((rows, cols), grad.dtype)
     _spread(_pool(index, cols), grad, _flat(scale), index, starts, cols, out.reshape(-1))
     return _narrow(out, g.dtype)
@@ -158,6 +173,7 @@ def bag_dots(g: Array, weight: Array, index: Array, starts: Array) -> Array:
     """
     cols = weight.shape[1]
     grad = _flat(g)
+    index, starts = _bags(index, starts, weight.shape[0])
     out = np.zeros(index.size, grad.dtype)
     _dots(_pool(index, cols), grad, _flat(weight), index, starts, cols, out)
     return _narrow(out, g.dtype)
@@ -178,6 +194,7 @@ def bag_rows_of_largest(weight: Array, index: Array, starts: Array, skip: int) -
     """
     cols = weight.shape[1]
     table = _flat(weight)
+    index, starts = _bags(index, starts, weight.shape[0])
     rows = np.full((starts.size - 1, cols), -1)
     best = np.empty(rows.size, table.dtype)
     _largest(_pool(index, cols), table, index, starts, cols, skip, best, rows.reshape(-1))

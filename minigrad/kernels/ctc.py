@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.index import own_indices
 from minigrad.kernels.math.vecmath import maximum, select
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import parallel_for, pool_address
@@ -156,6 +157,16 @@ def _pool(alpha: Array) -> int:
     return pool_address() if alpha.size >= _PARALLEL_FROM else 0
 
 
+def _checked(logp: Array, targets: Array, times: Array, counts: Array) -> tuple[Array, ...]:
+    """Labels and lengths as copies that nobody else can write to, all in range."""
+    steps, _, classes = logp.shape
+    return (
+        own_indices(targets, classes, "ctc_loss", "target"),
+        own_indices(times, steps + 1, "ctc_loss", "input length"),
+        own_indices(counts, targets.shape[1] + 1, "ctc_loss", "target length"),
+    )
+
+
 def ctc(
     logp: Array, targets: Array, times: Array, counts: Array, blank: int
 ) -> tuple[Array, Array]:
@@ -166,9 +177,9 @@ def ctc(
     logp : ndarray, shape (T, N, C), float32 or float64
         Log-probabilities.
     targets : ndarray of int64, shape (N, S)
-        Labels in ``[0, C)``; what lies behind the lengths is not read. Checked.
+        Labels in ``[0, C)``, also behind the lengths, where they do not count.
     times, counts : ndarray of int64, shape (N,)
-        The lengths of the sequences, up to T, and of the targets, up to S. Checked.
+        The lengths of the sequences, up to T, and of the targets, up to S.
     blank : int
         In ``[0, C)``.
 
@@ -177,6 +188,11 @@ def ctc(
     losses : ndarray, shape (N,)
         Infinite where there is no alignment.
     alpha : ndarray, shape (N, T, 2 S + 1)
+
+    Raises
+    ------
+    IndexError
+        If a label or a length is out of range.
 
     Examples
     --------
@@ -189,7 +205,8 @@ def ctc(
     steps, samples, _ = logp.shape
     alpha = np.empty((samples, steps, 2 * targets.shape[1] + 1), logp.dtype)
     losses = np.empty(samples, logp.dtype)
-    logp, targets = np.ascontiguousarray(logp), np.ascontiguousarray(targets)
+    targets, times, counts = _checked(logp, targets, times, counts)
+    logp = np.ascontiguousarray(logp)
     _forward(_pool(alpha), logp, targets, times, counts, blank, alpha, losses)
     return losses, alpha
 
@@ -210,7 +227,8 @@ def ctc_backward(
     array([[[ 0., -1.]]])
     """
     out = np.zeros(logp.shape, logp.dtype)
-    logp, targets = np.ascontiguousarray(logp), np.ascontiguousarray(targets)
+    targets, times, counts = _checked(logp, targets, times, counts)
+    logp = np.ascontiguousarray(logp)
     g = np.ascontiguousarray(g, logp.dtype)
     _backward(
         _pool(alpha), g, logp, targets, times, counts, blank, alpha, losses, zero_infinity, out

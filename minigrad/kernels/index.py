@@ -3,6 +3,11 @@
 Kernels never look whether an index is in range. Every function here that takes indices either
 checks them itself or says that they must have been checked (:func:`check_indices`).
 
+A check holds for as long as nobody writes to the indices. Between the forward and the backward
+pass, and even between a check and the kernel that follows, other code may do so, through numpy or
+from another thread. What a kernel reads is therefore a copy of its own, checked where it is made
+(:func:`own_indices`).
+
 Sums over repeated indices are taken in the order of the indices, whatever the number of threads:
 threads share the columns, not the rows.
 """
@@ -19,7 +24,7 @@ from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
 from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import larger, smaller
 
-__all__ = ["add_rows", "check_indices", "take_rows"]
+__all__ = ["add_rows", "check_indices", "own_indices", "take_rows"]
 
 Array = NDArray[Any]
 Indices = NDArray[np.integer]
@@ -86,6 +91,23 @@ def check_indices(
     return np.where(checked < 0, checked + size, checked) if wrap else checked
 
 
+def own_indices(
+    indices: Indices, size: int, op: str, what: str = "index", *, ignore: int | None = None
+) -> NDArray[np.int64]:
+    """A contiguous copy that nobody else can write to, all of it in ``[0, size)``.
+
+    Parameters and exceptions are those of :func:`check_indices`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> given = np.array([0, 4])
+    >>> own_indices(given, 5, "embedding") is given
+    False
+    """
+    return check_indices(np.array(indices, np.int64, order="C"), size, op, what, ignore=ignore)
+
+
 # --- Rows ---------------------------------------------------------------------------------------
 
 
@@ -104,7 +126,7 @@ def _take_rows(pool, weight, indices, cols, out):
 
 
 def take_rows(weight: Array, indices: Indices) -> Array:
-    """``weight[indices]``: an embedding lookup. The indices must be checked.
+    """``weight[indices]``: an embedding lookup.
 
     Parameters
     ----------
@@ -115,6 +137,11 @@ def take_rows(weight: Array, indices: Indices) -> Array:
     Returns
     -------
     ndarray, shape ``(*indices.shape, ...)``
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range; where numpy does the work, negative ones count from the end.
 
     Examples
     --------
@@ -129,7 +156,8 @@ def take_rows(weight: Array, indices: Indices) -> Array:
     if indices.size * cols < PARALLEL_CHEAP or weight.dtype.num not in _FLOAT_KERNELS:
         return np.take(weight, indices, axis=0)
     out = np.empty(shape, weight.dtype)
-    _take_rows(pool_address(), weight.ravel(), indices.ravel(), cols, out.ravel())
+    own = own_indices(indices, weight.shape[0], "take_rows").ravel()
+    _take_rows(pool_address(), weight.ravel(), own, cols, out.ravel())
     return out
 
 
@@ -169,11 +197,16 @@ def add_rows(
     ----------
     grad : ndarray, shape ``(*indices.shape, ...)``
     indices : ndarray of int64, any shape
-        In ``[0, num_rows)``, checked.
+        In ``[0, num_rows)``.
     num_rows : int
         Rows of the result.
     padding_index : int, optional
         An index whose row of the result stays zero.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
 
     Returns
     -------
@@ -188,6 +221,7 @@ def add_rows(
            [0.]])
     """
     tail = grad.shape[indices.ndim :]
+    indices = own_indices(indices, num_rows, "add_rows")
     if grad.dtype.num not in _FLOAT_KERNELS:
         if grad.dtype == np.float16:
             wide = grad.astype(np.float32)

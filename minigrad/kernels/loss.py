@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.index import check_indices
+from minigrad.kernels.index import check_indices, own_indices
 from minigrad.kernels.rows import row_sum
 from minigrad.kernels.run.jit import PARALLEL_MATH, jit, jit_sum
 from minigrad.kernels.run.threads import parallel_for, pool_address
@@ -346,19 +346,19 @@ def cross_entropy(
     dtype = x.dtype
     lse, losses = np.empty(rows, dtype), np.empty(rows, dtype)
     if x.size < _SMALL and weight is None and label_smoothing == 0.0:
-        table, classes = x.reshape(rows, cols), np.ascontiguousarray(targets, np.int64)
+        table, own = x.reshape(rows, cols), np.array(targets, np.int64, order="C")
         total, weights = _small_loss(
-            table, classes, ignore_index, lse, losses, np.empty((rows, cols), dtype)
+            table, own, ignore_index, lse, losses, np.empty((rows, cols), dtype)
         )
         if weights < 0:
-            check_indices(targets, cols, "cross_entropy", "target", ignore=ignore_index)
+            check_indices(own, cols, "cross_entropy", "target", ignore=ignore_index)
     else:
-        targets = check_indices(targets, cols, "cross_entropy", "target", ignore=ignore_index)
+        own = own_indices(targets, cols, "cross_entropy", "target", ignore=ignore_index)
         total, weights = _loss(
             _pool(logits),
             x,
             cols,
-            targets,
+            own,
             _weights(weight, dtype),
             dtype.type(label_smoothing),
             ignore_index,
@@ -384,7 +384,12 @@ def cross_entropy_backward(
     """Gradient for the logits; `logsumexp` and `divisor` as :func:`cross_entropy` returned them.
 
     `grad` is the gradient of the loss, of its shape. The other parameters must be the same as in
-    the forward pass; targets are not checked again.
+    the forward pass. Targets are checked again: they may have been written to since.
+
+    Raises
+    ------
+    IndexError
+        If a target is out of range.
 
     Examples
     --------
@@ -398,16 +403,16 @@ def cross_entropy_backward(
     dtype = x.dtype
     grads, scale = _row_gradients(grad, divisor, reduction, dtype)
     out = np.empty(logits.shape, dtype)
-    targets = np.ascontiguousarray(targets, np.int64)
+    own = own_indices(targets, logits.shape[1], "cross_entropy", "target", ignore=ignore_index)
     if x.size < _SMALL and weight is None and label_smoothing == 0.0:
         table = x.reshape(logits.shape)
-        _small_gradient(table, targets, ignore_index, logsumexp, grads, dtype.type(scale), out)
+        _small_gradient(table, own, ignore_index, logsumexp, grads, dtype.type(scale), out)
         return out.astype(logits.dtype, copy=False)
     _gradient(
         _pool(logits),
         x,
         logits.shape[1],
-        targets,
+        own,
         _weights(weight, dtype),
         dtype.type(label_smoothing),
         ignore_index,

@@ -162,12 +162,23 @@ class Op:
     def vjp(self, node: Node, g: Tensor) -> Sequence[Tensor | None]:
         """The gradients of the inputs by the rules, on tensors: they have a graph of their own."""
         values = self._values(node, g)
-        if self.joint is not None:
-            return self.joint(values)  # type: ignore[no-any-return]
-        return [
-            None if target is None or rule is None else rule(values)
-            for rule, target in zip(self.rules, node.edges, strict=True)
-        ]
+        try:
+            if self.joint is not None:
+                return self.joint(values)  # type: ignore[no-any-return]
+            return [
+                None if target is None or rule is None else rule(values)
+                for rule, target in zip(self.rules, node.edges, strict=True)
+            ]
+        except IndexError as error:
+            raise self._changed(error) from None
+
+    def _changed(self, error: IndexError) -> RuntimeError:
+        """What a derivative says that finds an index out of range: the forward pass found none."""
+        return RuntimeError(
+            f"{self.name}: the indices were changed since the forward pass ({error}). Something "
+            "wrote to the index tensor, perhaps through numpy: pass a clone() of it, or write only "
+            "after backward"
+        )
 
     def _values(self, node: Node, g: Any) -> list[Any]:
         """``[g, y, *inputs, *params, x_shape]`` as tensors that continue the graph."""
@@ -419,6 +430,8 @@ class Primitive(Op):
         try:
             extra = (node.residuals, needs, _input_shape(node))
             parts = self.fused([g, node.out, *head, *node.params, *extra])
+        except IndexError as error:
+            raise self._changed(error) from None
         finally:
             restore(token)
         if parts.__class__ is tuple or parts.__class__ is list:

@@ -4,7 +4,8 @@ A key is taken apart in two steps, as PyTorch does: its ints, slices, None and E
 its index tensors and masks then pick elements of that view. Index tensors that are neighbours put
 their dimensions where they stood; with a slice between them, in front.
 
-Every index is checked before any kernel runs, so the kernels need not.
+Every index is checked before any kernel runs. Derivatives check theirs again: whoever made an index
+tensor may have written to it since, unseen, through numpy.
 """
 
 from __future__ import annotations
@@ -47,6 +48,22 @@ def _place(start: int, k: int, index: Array) -> tuple[Any, ...]:
     return (*(slice(None),) * start, *parts)
 
 
+def _own(index: Array, sizes: Shape) -> Array:
+    """A copy that nobody else can write to, checked against the dimensions that it picks in.
+
+    Raises
+    ------
+    IndexError
+        If it is out of range.
+    """
+    own = np.array(index, np.int64, order="C")
+    for part, size in zip(own if len(sizes) > 1 else (own,), sizes, strict=True):
+        if not in_range(part, size):
+            low, high = int(part.min()), int(part.max())
+            raise IndexError(f"index {low if low < 0 else high} is out of range for size {size}")
+    return own
+
+
 def _pick(x: Array, index: Array, start: int, k: int) -> Array:
     if k == 1:
         if start == 0 and x.ndim > 1 and x.flags.c_contiguous:
@@ -58,6 +75,7 @@ def _pick(x: Array, index: Array, start: int, k: int) -> Array:
 def _flat_index(shape: Shape, index: Array, start: int, k: int) -> tuple[Array, Shape]:
     """Which rows of ``x.reshape(rows, width)`` the index picks, in the order of the result."""
     lead, picked = math.prod(shape[:start]), shape[start : start + k]
+    index = _own(index, picked)
     flat = index.reshape(-1) if k == 1 else np.ravel_multi_index(tuple(index), picked).reshape(-1)
     size, width = math.prod(picked), math.prod(shape[start + k :])
     if lead != 1:
@@ -101,7 +119,23 @@ def _put_grad(g: Tensor, index: Tensor, start: int, k: int, accumulate: bool) ->
     """What was replaced has no influence."""
     if accumulate:
         return g
+    _check_again(index, g.array.shape[start : start + k])
     return put_op((g, index, constant(0.0, g.array.dtype)), (start, k, False))
+
+
+def _check_again(index: Tensor, sizes: Shape) -> None:
+    """In a derivative: refuse an index that was in range and is no more.
+
+    numpy, which does the work, would count a negative one from the end. Under `vmap` it stays at
+    that: there the index has no values to look at.
+    """
+    if engine.batching is None:
+        _own(index.array, sizes)
+
+
+def _pick_again(g: Tensor, index: Tensor, start: int, k: int) -> Tensor:
+    _check_again(index, g.array.shape[start : start + k])
+    return pick_op((g, index), (start, k))
 
 
 def _sample(shape: Shape, index: Any, *params: Any) -> Any:
@@ -126,7 +160,7 @@ pick_op = primitive(
 add_zeros_op = primitive(
     "index_add_zeros",
     lambda g, index, start, k, shape: _sum_at(shape, g, index, start, k),
-    inputs=2, vjp=(lambda g, index, start, k: pick_op((g, index), (start, k)), None),
+    inputs=2, vjp=(_pick_again, None),
     batch=batching_index.add_zeros,
     sample=cases(
         _sample((3, 4), [2, 0, 2], 0, 1, (3, 4)), _sample((2, 2), [[2, 0], [1, 3]], 0, 2, (3, 4, 2))
@@ -135,7 +169,7 @@ add_zeros_op = primitive(
 )  # fmt: skip
 put_op = primitive(
     "index_put", _put_copy, inputs=3, broadcasts=True, batch=batching_index.put,
-    vjp=(_put_grad, None, lambda g, index, start, k: pick_op((g, index), (start, k))),
+    vjp=(_put_grad, None, _pick_again),
     sample=cases(
         _put_sample((3, 4), [2, 0], (2, 4), 0, 1, False),
         _put_sample((3, 4), [2, 0, 2], (3, 4), 0, 1, True),

@@ -2,6 +2,7 @@
 
 ``gather`` reads ``input[..., index[..., j, ...], ...]``, one index per element of the result;
 ``scatter`` writes the same places. On arrays both are one flat index into the contiguous elements.
+Whoever reads an index checks it, in derivatives, too: other code may have written to it since.
 """
 
 from __future__ import annotations
@@ -33,8 +34,25 @@ _INT64 = np.dtype(np.int64)
 # -- kernels ---------------------------------------------------------------------------------------
 
 
+class OutOfBoundsError(RuntimeError, IndexError):
+    """An index out of range, as PyTorch's `gather` and `scatter` raise it, and as Python would."""
+
+
+def _own(index: Array, size: int, dim: int) -> Array:
+    """A copy that nobody else can write to, checked."""
+    own = np.array(index, np.int64, order="C")
+    if not in_range(own, size):
+        low, high = int(own.min()), int(own.max())
+        raise OutOfBoundsError(
+            f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
+            f"{size}"
+        )
+    return own
+
+
 def _flat(shape: Shape, index: Array, dim: int) -> Array:
     """Where the elements that `index` points at lie in a contiguous array of `shape`."""
+    index = _own(index, shape[dim], dim)
     flat = index
     step = 1
     for d in reversed(range(len(shape))):
@@ -53,9 +71,9 @@ def _gather_array(x: Array, index: Array, dim: int) -> Array:
         picked: Array | None = kernels.gather(x, dim, index)
         if picked is not None:
             return picked
-    _check_values(index, x.shape[dim], dim)
     if not x.flags.c_contiguous:
-        return np.take_along_axis(x[tuple(map(slice, limits))], index, dim)
+        own = _own(index, x.shape[dim], dim)
+        return np.take_along_axis(x[tuple(map(slice, limits))], own, dim)
     return x.reshape(-1).take(_flat(x.shape, index, dim))
 
 
@@ -69,7 +87,6 @@ def _sum_at(x: Array, index: Array, src: Array, dim: int) -> Array:
     by_kernel = src.size >= SMALL and src.dtype == x.dtype and src.dtype.char in "fd"
     if by_kernel and kernels.scatter_add(out, dim, index, src):
         return out
-    _check_values(index, x.shape[dim], dim)
     np.add.at(out.reshape(-1), _flat(x.shape, index, dim).reshape(-1), src.reshape(-1))
     return out
 
@@ -141,7 +158,7 @@ _scatter = primitive(
 def _checked(
     input: Tensor, dim: Any, index: Any, name: str, src: Shape | None = None
 ) -> tuple[Tensor, int, Tensor]:
-    """Input and index with a dimension at least; what `gather` reads is checked by its kernel."""
+    """Input and index with a dimension at least; what it contains is checked by who reads it."""
     input, index = as_operand(input, name, 0), as_operand(index, name, 2)
     dim = wrap_dim(dim, input.array.ndim, name)
     array = index.array
@@ -161,8 +178,6 @@ def _checked(
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     if index.array.size:
         _check_sizes(where, shape, src, dim)
-        if name not in ("gather", "scatter_add"):
-            _check_values(all_values(index), shape[dim], dim)
     return input, dim, cast(index, _INT64)
 
 
@@ -180,17 +195,6 @@ def _check_sizes(index: Shape, shape: Shape, src: Shape | None, dim: int) -> Non
             f"Expected index {list(index)} to be no larger than self {list(shape)} apart from "
             "dimension "
             f"{dim} and to be no larger size than src {list(src)}"
-        )
-
-
-def _check_values(index: Array, size: int, dim: int) -> None:
-    if index.dtype != np.int64 or not in_range(index, size):
-        low, high = int(index.min()), int(index.max())
-        if low >= 0 and high < size:
-            return
-        raise RuntimeError(
-            f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
-            f"{size}"
         )
 
 

@@ -22,6 +22,7 @@ from minigrad.ops.samples import cases, pair
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+index_kernels = lazy("index")
 reduce_kernels = lazy("reduce")
 loss_kernels = lazy("loss")
 
@@ -139,6 +140,7 @@ def _smooth(q: Array, w: Array | None, smoothing: float) -> Array:
 
 def _one_hot(t: Array, classes: int, ignored: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
     """Rows of zeros with a one at the target, all zeros where it is ignored; and which count."""
+    t = index_kernels.own_indices(t, classes, "cross_entropy", "target", ignore=ignored)
     valid = t != ignored
     q = np.zeros((t.size, classes), kind)
     q[np.arange(t.size)[valid], t[valid]] = 1
@@ -278,16 +280,17 @@ cross_entropy_soft_weighted = primitive(
 
 
 def _sample_weights(
-    t: Array, w: Array | None, ignored: int, kind: np.dtype[Any]
+    t: Array, w: Array | None, ignored: int, kind: np.dtype[Any], classes: int
 ) -> tuple[Array, Array]:
     """Targets with a class in place of `ignored`, and the weight of each sample: 0 if ignored."""
+    t = index_kernels.own_indices(t, classes, "nll_loss", "target", ignore=ignored)
     valid = t != ignored
     safe = np.where(valid, t, 0)
     return safe, valid.astype(kind) if w is None else np.where(valid, w[safe], 0).astype(kind)
 
 
 def _nll(x: Array, t: Array, w: Array | None, ignored: int, reduction: str) -> Array:
-    safe, weights = _sample_weights(t, w, ignored, x.dtype)
+    safe, weights = _sample_weights(t, w, ignored, x.dtype, x.shape[1])
     loss = -np.take_along_axis(x, safe[:, None], 1)[:, 0] * weights
     np.copyto(loss, 0, where=t == ignored)  # also where the log-probability is infinite
     if reduction == "none":
@@ -307,7 +310,7 @@ def _nll_rule(
     ignored: int,
     reduction: str,
 ) -> Any:
-    safe, weights = _sample_weights(t, w, ignored, kind)
+    safe, weights = _sample_weights(t, w, ignored, kind, shape[1])
     share = np.zeros(shape, kind)
     np.put_along_axis(share, safe[:, None], -weights[:, None], 1)
     if reduction == "none":
