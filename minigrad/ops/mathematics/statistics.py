@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.declare import primitive
 from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import cast, promote, public, result_type
+from minigrad.ops.functions import OpFunction, cast, promote, public, result_type
 from minigrad.ops.join import cat, stack
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import narrow
@@ -84,15 +85,68 @@ cummax = _running("cummax", np.maximum, "largest")
 cummin = _running("cummin", np.minimum, "smallest")
 
 
-def _logcumsumexp_grad(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
-    """``exp(x) * (sum of g exp(-y) from here on)``, its terms kept finite by their largest."""
-    top = Tensor(np.max(np.where(np.isfinite(y.array), y.array, -np.inf), axis=dim, keepdims=True))
-    late = (g * e.exp(top - y)).flip(dim).cumsum(dim).flip(dim)
-    return e.exp(x - top) * late
+# The derivative of ``y = logcumsumexp(x)`` adds up, at each place, ``g exp(x - y)`` with the x of
+# that place and the g and y of it and all behind it. No such exponent is above 0, but exp(x) and
+# exp(-y) alone leave the range of numbers, so sums are taken of logarithms: one for the terms above
+# zero, one for those below. They are float64, because logarithms of large values are coarse.
 
 
+def _signed_sums(v: Array, inner: Array, outer: Array, dim: int, late: bool) -> Array:
+    """``exp(outer) * (the running sum of v exp(inner))``, from the end if `late`."""
+    total = np.zeros(v.shape, np.float64)
+    order = (slice(None),) * dim + (slice(None, None, -1 if late else 1),)
+    lost = inner == np.inf  # exp(-y) where y is the logarithm of nothing: x is, too, and counts 0
+    for sign in (1.0, -1.0):
+        terms = np.where(lost, -np.inf, np.log(np.maximum(sign * v, 0.0)) + inner)
+        sums = np.logaddexp.accumulate(terms[order], dim)[order]
+        total += sign * np.exp(np.where(sums == -np.inf, -np.inf, outer + sums))
+    return total.astype(v.dtype)
+
+
+def _late_sums(v: Array, x: Array, total: Array, dim: int) -> Array:
+    wide_x, wide_total = x.astype(np.float64), total.astype(np.float64)
+    sums: Array = call_quietly(_signed_sums, v, -wide_total, wide_x, dim, True)
+    return sums
+
+
+def _early_sums(v: Array, x: Array, total: Array, dim: int) -> Array:
+    wide_x, wide_total = x.astype(np.float64), total.astype(np.float64)
+    sums: Array = call_quietly(_signed_sums, v, wide_x, -wide_total, dim, False)
+    return sums
+
+
+def _from_scratch(g: Array, x: Array, dim: int) -> Array:
+    """The gradient with y computed again in float64: a rounded one is coarse where it is large."""
+    wide = x.astype(np.float64)
+    return _signed_sums(g, -np.logaddexp.accumulate(wide, dim), wide, dim, True)
+
+
+def _sums_sample(rng: np.random.Generator) -> Any:
+    return (rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), (1,)
+
+
+_late: OpFunction = primitive(
+    "logcumsumexp_late_sums", _late_sums, inputs=3, batch=shifted(0),
+    vjp=(
+        lambda g, x, total, dim: _early((g, x, total), (dim,)),
+        lambda g, v, x, total, dim: g * _late((v, x, total), (dim,)),
+        lambda g, v, x, total, dim: -v * _early((g, x, total), (dim,)),
+    ),
+    sample=cases(_sums_sample), doc="``exp(x) * (the sum of v exp(-total) from here on)``.",
+)  # fmt: skip
+_early: OpFunction = primitive(
+    "logcumsumexp_early_sums", _early_sums, inputs=3, batch=shifted(0),
+    vjp=(
+        lambda g, x, total, dim: _late((g, x, total), (dim,)),
+        lambda g, v, x, total, dim: v * _late((g, x, total), (dim,)),
+        lambda g, v, x, total, dim: -g * _early((v, x, total), (dim,)),
+    ),
+    sample=cases(_sums_sample), doc="``exp(-total) * (the sum of v exp(x) up to here)``.",
+)  # fmt: skip
 _logcumsumexp = primitive(
-    "logcumsumexp", lambda x, dim: np.logaddexp.accumulate(x, dim), vjp=_logcumsumexp_grad,
+    "logcumsumexp", lambda x, dim: call_quietly(np.logaddexp.accumulate, x, dim),
+    vjp=lambda g, x, y, dim: _late((g, x, y), (dim,)),
+    fused=lambda g, x, dim: call_quietly(_from_scratch, g, x, dim),
     batch=shifted(0), sample=cases(lambda rng: ((rng.normal(size=(3, 4)),), (1,))),
 )  # fmt: skip
 
