@@ -140,7 +140,7 @@ def _blas() -> str:
 def _cache(advice: list[str]) -> str:
     import warnings
 
-    from minigrad.kernels.run.startup import cache_folder
+    from minigrad.kernels.run.folder import cache_folder
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

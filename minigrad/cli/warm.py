@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the jobs one after the other."""
-    from minigrad.kernels.run.startup import cache_folder
+    from minigrad.kernels.run.folder import cache_folder
 
     wanted = jobs(args.dtype)
     if args.list:

@@ -109,6 +109,8 @@ def reraise(
 def _size(error: Exception) -> str:
     """How much memory was asked for, as far as the exception says."""
     shape = getattr(error, "shape", None)
+    if shape is None and isinstance(error, MemoryError) and error.args:
+        return str(error)
     if shape is None:
         return "the tensor would have more elements than there are addresses"
     count, size = math.prod(shape), np.dtype(getattr(error, "dtype", np.uint8)).itemsize

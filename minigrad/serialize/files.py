@@ -11,7 +11,6 @@ import errno
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.kernels.run.whole_file import write_whole
 from minigrad.serialize.errors import FileError
 
 __all__ = [
@@ -98,41 +98,17 @@ def write(f: FileLike, tensors: dict[str, Array], metadata: dict[str, str] | Non
         f.write(content)
         return
     target = Path(os.path.realpath(f))
-    handle, temporary = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name[:50]}-", suffix=".tmp"
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _usual_mode(target))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):  # it has been renamed already
-            os.unlink(temporary)
-        raise
-    _flush_folder(target.parent)
+    write_whole(target, content, _usual_mode(target), flush=True)
 
 
 def _usual_mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or of a new one (mkstemp's are private)."""
+    """The permissions of the file that is replaced, or of a new one."""
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
-
-
-def _flush_folder(folder: Path) -> None:
-    """Have the new name on the disk; not every system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 # -- reading ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from minigrad.kernels.run import startup
+from minigrad.kernels.run import folder, startup
 
 RUN = Path(startup.__file__).parent
 
@@ -46,7 +46,7 @@ class Package:
         (self.kernels / "run").mkdir(parents=True)
         for package in (self.kernels / "run", self.kernels, self.kernels.parent):
             (package / "__init__.py").touch()
-        for name in ("jit.py", "startup.py"):
+        for name in ("jit.py", "startup.py", "folder.py", "making.py", "whole_file.py"):
             shutil.copy(RUN / name, self.kernels / "run" / name)
         self.write("helper.py", HELPER.format(step=1))
         self.write("middle.py", MIDDLE)
@@ -143,6 +143,41 @@ print(walk(1), walk(1.5))
     assert done.stderr.count("minigrad cannot keep") == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files here")
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_folder_that_others_may_write_to_is_refused(package: Package, mode: int) -> None:
+    assert package.walk() == "2 0"
+    assert package.cache.stat().st_mode & 0o777 == 0o700
+    assert {f.stat().st_mode & 0o077 for f in package.cache.rglob("*")} == {0}
+    package.cache.chmod(mode)
+    done = package.run(warnings="default")
+    assert done.stdout.strip() == "2 0", "the cache was used"
+    lines = [line for line in done.stderr.splitlines() if "does not trust" in line]
+    assert len(lines) == 1
+    assert f"its mode is {mode:o}: chmod go-w {package.cache}" in lines[0]
+    package.cache.chmod(0o700)
+    assert package.walk() == "2 1"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files here")
+def test_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(folder.DistrustError, match="it belongs to user"):
+        folder._distrust(tmp_path)
+
+
+def test_a_bit_that_has_flipped_is_noticed(package: Package) -> None:
+    assert package.walk() == "2 0"
+    for file in (f for f in package.cache.rglob("*.nb?") if "walk" in f.name):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+        assert package.walk() == "2 0"
+        assert package.walk() == "2 1"
+
+
 def test_the_cache_can_be_switched_off(package: Package) -> None:
     assert package.walk(MINIGRAD_CACHE="0") == "2 0"
     assert package.walk(MINIGRAD_CACHE="0") == "2 0"
@@ -179,7 +214,7 @@ def test_the_environment_chooses_the_folder(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert startup._wanted_folder() == (None if expected is None else Path(expected))
+    assert folder._wanted_folder() == (None if expected is None else Path(expected))
 
 
 def test_imports_are_found_however_they_are_written() -> None:
@@ -241,7 +276,7 @@ def test_a_first_small_training_step_compiles_little_and_starts_no_thread(tmp_pa
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     functions, threads = map(int, done.stdout.split())
-    assert 0 < functions <= 28
+    assert 0 < functions <= 31
     assert threads == 0
 
 
@@ -272,9 +307,114 @@ print(failures[0] if failures else "fine")
 
 @pytest.mark.slow
 def test_eight_threads_may_be_the_first_to_call_an_operation(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", EIGHT],
-        capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "MINIGRAD_CACHE": str(tmp_path), "PYTHONPATH": str(RUN.parents[2])},
-    )  # fmt: skip
+    done = run_whole(tmp_path, EIGHT)
     assert done.stdout == "fine\n", done.stdout + done.stderr
+
+
+# ------------------------------------------------------------------ the whole package, processes
+
+
+def run_whole(cache: Path | str, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=300, check=False,
+        env={
+            **os.environ, "MINIGRAD_CACHE": str(cache), "PYTHONPATH": str(RUN.parents[2]),
+            **environment,
+        },
+    )  # fmt: skip
+
+
+EXP = """
+import minigrad as mg
+x = mg.ones(10_000)
+assert abs(x.exp().sum().item() / 10_000 - 2.718281828) < 1e-5
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("place", ["folder", "generated"])
+def test_a_file_in_the_way_means_one_line(tmp_path: Path, place: str) -> None:
+    cache = tmp_path / "cache"
+    if place == "generated":
+        cache.mkdir(mode=0o700)
+        (cache / "generated").touch()
+    else:
+        cache.touch()
+    done = run_whole(cache, EXP)
+    assert done.stdout == "fine\n", done.stderr
+    assert done.stderr.count("minigrad cannot keep its compiled kernels") == 1
+
+
+def test_a_generated_file_that_is_no_text_is_written_anew(tmp_path: Path) -> None:
+    assert run_whole(tmp_path, EXP).stdout == "fine\n"
+    sources = list(tmp_path.glob("generated/exp*.py"))
+    assert sources
+    for source in sources:
+        source.write_bytes(b"\xff\xfe\x00")
+    done = run_whole(tmp_path, EXP)
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+    assert all(b"\xff" not in source.read_bytes() for source in sources)
+
+
+def test_a_disk_without_room_means_one_line(tmp_path: Path) -> None:
+    full = """
+import errno, os
+real = os.open
+def refuse(path, flags, *args, **kwargs):
+    if flags & os.O_CREAT and "minigrad-tmp" in str(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return real(path, flags, *args, **kwargs)
+os.open = refuse
+"""
+    done = run_whole(tmp_path, full + EXP)
+    assert done.stdout == "fine\n", done.stderr
+    assert done.stderr.count("No space left on device") == 1
+    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import minigrad as mg
+x = mg.ones(10_000)
+def interrupt():
+    time.sleep({delay})
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
+try:
+    for _ in range(1_000_000):
+        x.exp(), x.tanh()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.05, 0.4, 0.7, 1.0, 1.3, 1.6])
+def test_an_interrupt_leaves_kernels_whole(tmp_path: Path, delay: float) -> None:
+    done = run_whole(tmp_path, INTERRUPTED.format(delay=delay) + EXP + "x.tanh()\n")
+    assert done.stdout == "interrupted\nfine\n", done.stderr
+
+
+LITTLE_MEMORY = """
+import resource
+import minigrad as mg
+x = mg.ones(10_000)
+x.exp()
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 20), resource.RLIM_INFINITY))
+try:
+    x.tanh()
+except (MemoryError, RuntimeError) as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert x.tanh().sum().item() > 0
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory hold on Linux")
+def test_no_memory_for_a_kernel_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    for _ in range(2):  # to compile it, and to load it
+        done = run_whole(tmp_path, LITTLE_MEMORY)
+        assert done.returncode == 0, done.stderr
+        assert "the kernel blocks needs" in done.stdout

@@ -7,9 +7,14 @@ kernel runs.
 from __future__ import annotations
 
 from importlib import import_module
+from threading import RLock
 from typing import Any
 
+from minigrad.kernels.run.making import interrupts_wait
+
 __all__ = ["lazy"]
+
+_importing = RLock()
 
 
 class _Lazy:
@@ -19,7 +24,10 @@ class _Lazy:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        value = getattr(import_module(self._name), attribute)
+        # numba's modules import each other in circles: two threads that begin with different ones
+        # would each see the other's half made.
+        with interrupts_wait(), _importing:
+            value = getattr(import_module(self._name), attribute)
         setattr(self, attribute, value)
         return value
 

@@ -1,7 +1,7 @@
 """What makes the first kernel of a process quick: the cache folder, and a lighter numba.
 
 Compiling a kernel takes 0.1 to 0.5 s, loading it from the cache some 5 ms. numba's own cache has
-two gaps that matter for a library, closed here for our kernels only (a user's own ``njit``
+three gaps that matter for a library, closed here for our kernels only (a user's own ``njit``
 functions keep numba's behaviour):
 
 - It recompiles a function when the *file* of the function changes, but not when a function it
@@ -9,9 +9,8 @@ functions keep numba's behaviour):
   count as well, and so does the version of everything that takes part in compiling.
 - It raises if it cannot write. Here one warning says so, and kernels are compiled in every process.
 
-Where the cache lies, the first that is set: ``MINIGRAD_CACHE`` (``0`` for none),
-``NUMBA_CACHE_DIR``, ``$XDG_CACHE_HOME/minigrad``, ``~/.cache/minigrad``. The folder may be deleted
-at any time.
+It also trusts what it finds; here each file begins with a hash of the rest, so that a damaged one
+is written anew. (`folder` says where the cache lies, and why nobody else may write there.)
 """
 
 from __future__ import annotations
@@ -20,16 +19,19 @@ import functools
 import hashlib
 import importlib.util
 import os
+import pickle
 import re
-import tempfile
-import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-__all__ = ["cache_folder", "cached", "skip_scipy", "source_stamp"]
+from minigrad.kernels.run.folder import cache_folder, warn_no_cache
+from minigrad.kernels.run.making import made_safely
+from minigrad.kernels.run.whole_file import write_whole
+
+__all__ = ["cached", "skip_scipy", "source_stamp"]
 
 D = TypeVar("D")
 
@@ -63,57 +65,6 @@ def skip_scipy() -> None:
         linalg.ensure_blas = check
 
 
-# ---------------------------------------------------------------------------------- the folder
-
-
-def _wanted_folder() -> Path | None:
-    """The folder the environment asks for; None if no cache is wanted."""
-    asked = os.environ.get("MINIGRAD_CACHE") or os.environ.get("NUMBA_CACHE_DIR")
-    if asked:
-        return None if asked == "0" else Path(asked).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "minigrad"
-
-
-@functools.cache
-def cache_folder() -> Path | None:
-    """Return the folder of compiled kernels, made if need be, or None if there is to be no cache.
-
-    Warns
-    -----
-    RuntimeWarning
-        Once, if the folder cannot be written.
-
-    Examples
-    --------
-    >>> from minigrad.kernels.run.startup import cache_folder
-    >>> folder = cache_folder()
-    >>> folder is None or folder.is_dir()
-    True
-    """
-    folder: Path | None = None
-    try:
-        folder = _wanted_folder()
-        if folder is None:
-            return None
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
-        _warn_no_cache(folder, error)
-        return None
-    return folder
-
-
-def _warn_no_cache(folder: Path | None, error: Exception) -> None:
-    warnings.warn(
-        f"minigrad cannot keep its compiled kernels in {folder or 'the home folder'} ({error}); "
-        "they are compiled anew in every process: set MINIGRAD_CACHE to a folder that can be "
-        "written, or to 0 to do without",
-        RuntimeWarning,
-        stacklevel=2,
-    )
-
-
 # ---------------------------------------------------------------- which sources a kernel depends on
 
 
@@ -131,7 +82,7 @@ def _read(file: Path) -> tuple[bytes, frozenset[Path]]:
     """Hash of one source file, and the files of this package it imports."""
     text = file.read_bytes()
     needed = set()
-    for name in _imports(text.decode()):
+    for name in _imports(text.decode(errors="replace")):
         path = _PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
         if path.is_file():
             needed.add(path)
@@ -194,7 +145,7 @@ class _Locator:
         return cls(function, folder, path) if folder is not None and path.is_file() else None
 
     def ensure_cache_path(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get_cache_path(self) -> str:
         return str(self._folder)
@@ -206,12 +157,55 @@ class _Locator:
         return str(self._line)
 
 
+_HASH = hashlib.sha256
+_HASH_BYTES = 32
+
+
+def _sealed(content: bytes) -> bytes:
+    """Content with its hash before it."""
+    return _HASH(content).digest() + content
+
+
+def _unpickled(path: Path) -> Any:
+    """What a sealed file holds.
+
+    Raises
+    ------
+    ValueError
+        If it is not what was once written.
+    """
+    whole = path.read_bytes()
+    seal, content = whole[:_HASH_BYTES], whole[_HASH_BYTES:]
+    if _HASH(content).digest() != seal:
+        raise ValueError(f"{path} is damaged")
+    return pickle.loads(content)
+
+
 @functools.cache
 def _cache_class() -> Callable[[Any], Any]:
     """Return numba's cache of one function, with our locator and no way to fail."""
     from numba import config
-    from numba.core.caching import CompileResultCacheImpl, FunctionCache
+    from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
     from numba.core.sigutils import normalize_signature
+
+    class Files(IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
+        def _load_index(self) -> dict[Any, str]:
+            try:
+                version, stamp, overloads = _unpickled(Path(self._index_path))
+            except FileNotFoundError:
+                return {}
+            fresh = (version, stamp) == (self._version, self._source_stamp)
+            return overloads if fresh else {}
+
+        def _save_index(self, overloads: dict[Any, str]) -> None:
+            content = self._dump((self._version, self._source_stamp, overloads))
+            write_whole(Path(self._index_path), _sealed(content))
+
+        def _load_data(self, name: str) -> Any:
+            return _unpickled(Path(self._data_path(name)))
+
+        def _save_data(self, name: str, data: Any) -> None:
+            write_whole(Path(self._data_path(name)), _sealed(self._dump(data)))
 
     class Details(CompileResultCacheImpl):  # type: ignore[misc]
         _locator_classes = (_Locator,)
@@ -219,12 +213,19 @@ def _cache_class() -> Callable[[Any], Any]:
     class KernelCache(FunctionCache):  # type: ignore[misc]
         _impl_class = Details
 
+        def __init__(self, function: Any) -> None:
+            super().__init__(function)
+            stamp = self._impl.locator.get_source_stamp()
+            self._cache_file: Any = Files(self._cache_path, self._impl.filename_base, stamp)
+
         def _index_key(self, sig: Any, codegen: Any) -> Any:
             return *super()._index_key(sig, codegen), config.OPT, config.BOUNDSCHECK
 
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             try:
                 found = super().load_overload(sig, target_context)
+            except MemoryError:
+                raise
             except Exception:  # a damaged file can raise anything; it is written anew
                 self._try(self.flush)
                 return None
@@ -242,14 +243,16 @@ def _cache_class() -> Callable[[Any], Any]:
                 write()
             except OSError as error:  # the disk is full, or the folder has gone
                 self.disable()
-                _warn_write_failed(error.strerror or str(error))
+                warn_write_failed(error.strerror or str(error))
+            except Exception:  # the index was damaged a moment ago: the next process sees to it
+                self.disable()
 
     return KernelCache
 
 
 @functools.cache  # once per process and reason, not once per kernel
-def _warn_write_failed(reason: str) -> None:
-    _warn_no_cache(cache_folder(), OSError(reason))
+def warn_write_failed(reason: str) -> None:
+    warn_no_cache(cache_folder(), OSError(reason))
 
 
 def cached(dispatcher: D) -> D:
@@ -259,8 +262,12 @@ def cached(dispatcher: D) -> D:
     leaves plain functions (``NUMBA_DISABLE_JIT=1``) as they are.
     """
     function = getattr(dispatcher, "py_func", None)
-    if function is None or cache_folder() is None:
+    if function is None:
         return dispatcher
-    if os.path.isfile(function.__code__.co_filename):
-        dispatcher._cache = _cache_class()(function)  # type: ignore[attr-defined]
+    made_safely(dispatcher)
+    if cache_folder() is not None and os.path.isfile(function.__code__.co_filename):
+        try:
+            dispatcher._cache = _cache_class()(function)  # type: ignore[attr-defined]
+        except OSError as error:  # the folder has gone, or cannot be written any more
+            warn_write_failed(error.strerror or str(error))
     return dispatcher
