@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import checked, slope_numbers
 
 __all__ = ["Adadelta"]
-
-
-def _check_rho(rho: float) -> None:
-    check(0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
 
 
 class Adadelta(Optimizer):
@@ -58,32 +50,16 @@ class Adadelta(Optimizer):
     tensor([ 0.9968, -1.9968])
     """
 
+    _kernel = "adadelta"
+    _arrays = ("square_avg", "acc_delta")
+
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        capturable: bool = False,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        super().__init__(params, checked(locals(), rho=_check_rho))
+        self, params: Params, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6,
+        weight_decay: float = 0, foreach: bool | None = None, *, capturable: bool = False,
+        maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, checked(locals()))
 
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("square_avg", "acc_delta")
-
-    def _update(self, group: Group, run: Run) -> None:
-        run.next_step()
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
         rho = group["rho"]
-        run.update(
-            kernels.adadelta,
-            lr=as_number(group["lr"]),
-            rho=rho,
-            rest=1 - rho,
-            eps=group["eps"],
-            **slope_options(group),
-        )
+        return slope_numbers(group) | {"rho": rho, "rest": 1 - rho, "eps": group["eps"]}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import checked, slope_options
-from minigrad.optim.runs import Run, make_state
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import checked, slope_numbers
+from minigrad.optim.runs import make_state
 
 __all__ = ["Adagrad"]
 
@@ -54,36 +51,23 @@ class Adagrad(Optimizer):
     tensor([ 0.9000, -1.9000])
     """
 
+    _kernel = "adagrad"
+    _arrays = ("sum",)
+
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
+        self, params: Params, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
+        initial_accumulator_value: float = 0, eps: float = 1e-10, foreach: bool | None = None, *,
+        maximize: bool = False, differentiable: bool = False, fused: bool | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(params, checked(locals()))
         for group in self.param_groups:  # there from the beginning, as in PyTorch
             for p in group["params"]:
                 make_state(self, group, self._names(group), p)
 
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("sum",)
-
     def _start(self, name: str, group: Group) -> float:
         return group["initial_accumulator_value"] if name == "sum" else 0.0
 
-    def _update(self, group: Group, run: Run) -> None:
-        step = run.next_step()
-        run.update(
-            kernels.adagrad,
-            rate=as_number(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),
-            eps=group["eps"],
-            **slope_options(group),
-        )
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = slope_numbers(group)
+        rate = numbers["lr"] / (1 + (counts["step"] - 1) * group["lr_decay"])
+        return numbers | {"rate": rate, "eps": group["eps"]}

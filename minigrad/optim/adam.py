@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, checked, slope_options
-from minigrad.optim.runs import Run
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import average_numbers, check, checked, slope_numbers
 from minigrad.tensor import Tensor
-
-kernels = lazy("optim")
 
 __all__ = ["Adam"]
 
@@ -74,22 +70,15 @@ class Adam(Optimizer):
     tensor([ 0.9000, -1.9000])
     """
 
+    _kernel = "adam"
+
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
+        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False, *,
+        foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
+        differentiable: bool = False, fused: bool | None = None,
         decoupled_weight_decay: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         options = checked(locals())
         _check_tensors(lr, betas, bool(foreach and not capturable))
         super().__init__(params, options)
@@ -99,16 +88,8 @@ class Adam(Optimizer):
             return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
         return ("exp_avg", "exp_avg_sq")
 
-    def _update(self, group: Group, run: Run) -> None:
-        lr, step = as_number(group["lr"]), run.next_step()
-        beta1, beta2 = map(as_number, group["betas"])
-        run.update(
-            kernels.adam,
-            rest1=1 - beta1,
-            beta2=beta2,
-            rest2=1 - beta2,
-            rate=lr / (1 - beta1**step),
-            root=(1 - beta2**step) ** 0.5,
-            eps=group["eps"],
-            **slope_options(group, lr),
-        )
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = slope_numbers(group) | average_numbers(group, counts)
+        numbers["rate"] = numbers["lr"] / numbers["correction1"]
+        numbers["root"] = numbers["correction2"] ** 0.5
+        return numbers

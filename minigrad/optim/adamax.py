@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import average_numbers, checked, slope_numbers
 
 __all__ = ["Adamax"]
 
@@ -53,31 +49,17 @@ class Adamax(Optimizer):
     tensor([ 0.9000, -1.9000])
     """
 
+    _kernel = "adamax"
+    _arrays = ("exp_avg", "exp_inf")
+
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
-    ) -> None:
+        self, params: Params, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *,
+        maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(params, checked(locals()))
 
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("exp_avg", "exp_inf")
-
-    def _update(self, group: Group, run: Run) -> None:
-        beta1, beta2 = map(as_number, group["betas"])
-        run.update(
-            kernels.adamax,
-            rest1=1 - beta1,
-            beta2=beta2,
-            rate=as_number(group["lr"]) / (1 - beta1 ** run.next_step()),
-            eps=group["eps"],
-            **slope_options(group),
-        )
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = slope_numbers(group) | average_numbers(group, counts)
+        numbers["rate"] = numbers["lr"] / numbers["correction1"]
+        return numbers

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params, as_number
+from minigrad.optim.options import checked, slope_numbers
 
 __all__ = ["ASGD"]
 
@@ -56,38 +52,25 @@ class ASGD(Optimizer):
     tensor([ 0.8000, -1.6000])
     """
 
-    _numbers = ("step", "eta", "mu")
+    _kernel = "asgd"
+    _arrays = ("ax",)
+    _counts = ("step", "eta", "mu")
 
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-2,
-        lambd: float = 1e-4,
-        alpha: float = 0.75,
-        t0: float = 1e6,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
-    ) -> None:
+        self, params: Params, lr: Any = 1e-2, lambd: float = 1e-4, alpha: float = 0.75,
+        t0: float = 1e6, weight_decay: float = 0, foreach: bool | None = None,
+        maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(params, checked(locals()))
-
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("ax",)
 
     def _start(self, name: str, group: Group) -> float:
         return {"eta": as_number(group["lr"]), "mu": 1.0}.get(name, 0.0)
 
-    def _update(self, group: Group, run: Run) -> None:
-        lr, lambd = as_number(group["lr"]), group["lambd"]
-        eta, step = run.number("eta"), run.next_step()
-        run.update(
-            kernels.asgd,
-            shrink=1 - lambd * eta,
-            eta=eta,
-            mu=run.number("mu"),
-            **slope_options(group),
-        )
-        run.set_number("eta", lr / (1 + lambd * lr * step) ** group["alpha"])
-        run.set_number("mu", 1 / max(1, step - group["t0"]))
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        eta, mu = float(counts["eta"]), float(counts["mu"])
+        return slope_numbers(group) | {"shrink": 1 - group["lambd"] * eta, "eta": eta, "mu": mu}
+
+    def _counted(self, group: Group, counts: Counts) -> Counts:
+        lr, lambd, step = as_number(group["lr"]), group["lambd"], counts["step"]
+        eta = lr / (1 + lambd * lr * step) ** group["alpha"]
+        return {"eta": eta, "mu": 1 / max(1, step - group["t0"])}

@@ -80,7 +80,7 @@ class LBFGS(Optimizer):
     tensor([1.0000, 1.0000], dtype=minigrad.float64)
     """
 
-    _numbers = ()
+    _counts = ()
 
     def __init__(
         self,

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params, as_number
+from minigrad.optim.options import average_numbers, checked, slope_numbers
 
 __all__ = ["NAdam"]
 
@@ -57,47 +53,35 @@ class NAdam(Optimizer):
     True
     """
 
-    _numbers = ("step", "mu_product")
+    _kernel = "nadam"
+    _arrays = ("exp_avg", "exp_avg_sq")
+    _counts = ("step", "mu_product")
 
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:
+        self, params: Params, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(params, checked(locals()))
-
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq")
 
     def _start(self, name: str, group: Group) -> float:
         return 1.0 if name == "mu_product" else 0.0
 
-    def _update(self, group: Group, run: Run) -> None:
-        lr, step = as_number(group["lr"]), run.next_step()
-        beta1, beta2 = map(as_number, group["betas"])
-        mu, mu_next = [
-            beta1 * (1.0 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1)
-        ]
-        run.scale_number("mu_product", mu)
-        product = run.number("mu_product")
-        run.update(
-            kernels.nadam,
-            rest1=1 - beta1,
-            beta2=beta2,
-            rest2=1 - beta2,
-            now=lr * (1.0 - mu) / (1.0 - product),
-            ahead=lr * mu_next / (1.0 - product * mu_next),
-            correction=1 - beta2**step,
-            eps=group["eps"],
-            **slope_options(group, lr),
-        )
+    def _momentum(self, group: Group, step: float) -> float:
+        beta1: float = as_number(group["betas"][0])
+        return beta1 * (1.0 - 0.5 * 0.96 ** (step * group["momentum_decay"]))  # type: ignore[no-any-return]  # options of any type
+
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = slope_numbers(group) | average_numbers(group, counts)
+        lr, step = numbers["lr"], counts["step"]
+        mu, mu_next = self._momentum(group, step), self._momentum(group, step + 1)
+        product = float(self._counted(group, counts)["mu_product"])
+        return numbers | {
+            "now": lr * (1.0 - mu) / (1.0 - product),
+            "ahead": lr * mu_next / (1.0 - product * mu_next),
+            "correction": numbers["correction2"],
+        }
+
+    def _counted(self, group: Group, counts: Counts) -> Counts:
+        return {"mu_product": counts["mu_product"] * self._momentum(group, counts["step"])}

@@ -22,12 +22,13 @@ import numpy as np
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.autograd.modes import enable_grad
 from minigrad.optim.options import as_number, check_group
-from minigrad.optim.runs import Plan, Run, number_state, plan_runs, work_dtype
+from minigrad.optim.runs import Plan, Run, kernels, number_state, plan_runs, work_dtype
 from minigrad.tensor import Tensor
 
 __all__ = ["Optimizer", "as_number", "required"]
 
 Group = dict[str, Any]
+Counts = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
 
 
@@ -89,8 +90,12 @@ class Optimizer:
         If it is empty, contains results of operations, or the same parameter in two groups.
     """
 
+    #: The kernel of an update, by its name in `minigrad.kernels.optim`.
+    _kernel = ""
     #: Names of state that is one number for each parameter, such as the step count.
-    _numbers: tuple[str, ...] = ("step",)
+    _counts: tuple[str, ...] = ("step",)
+    #: Names of state that is an array for each parameter, in the order of the kernel.
+    _arrays: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -257,19 +262,30 @@ class Optimizer:
         return plan
 
     def _names(self, group: Group) -> tuple[str, ...]:
-        """Names of the state that is an array for each parameter, in the order of the kernel.
-
-        Where the kernel has an array that these options do without, there is an empty name.
-        """
-        return ()
+        """`_arrays` with these options; an empty name for one that the kernel does without."""
+        return self._arrays
 
     def _start(self, name: str, group: Group) -> float:
         """What a new state is filled with."""
         return 0.0
 
-    def _update(self, group: Group, run: Run) -> None:
-        """The formula: compute what depends on the step, and call ``run.update(kernel, ...)``."""
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        """What the kernel reads besides arrays: a function of nothing but options and counts.
+
+        `counts` has the state that is one number, ``step`` as that of this step, from 1, the others
+        as the last step left them; and ``first``, whether the arrays are new. The kernel picks
+        what it has a name for. A step that was recorded is done again by calling this again.
+        """
         raise TypeError(f"{type(self).__name__} must define step()")
+
+    def _counted(self, group: Group, counts: Counts) -> Counts:
+        """State that is one number after a step, besides ``step``: again a pure function."""
+        return {}
+
+    def _update(self, group: Group, run: Run) -> None:
+        counts = run.count()
+        run.update(getattr(kernels, self._kernel), self._numbers(group, counts))
+        run.keep(self._counted(group, counts))
 
     # -- hooks -----------------------------------------------------------------------------------
 
@@ -396,7 +412,7 @@ class Optimizer:
         """A copy of a saved value, as it is kept for parameter `p`."""
         if name == "step":
             return number_state(as_number(value))
-        if name in self._numbers:  # PyTorch gives these the type of the parameter
+        if name in self._counts:  # PyTorch gives these the type of the parameter
             return Tensor(np.array(as_number(value), work_dtype(p)))
         if not isinstance(value, Tensor):
             return deepcopy(value)

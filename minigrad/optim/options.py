@@ -8,7 +8,15 @@ from typing import Any
 
 from minigrad.tensor import Tensor
 
-__all__ = ["as_number", "check", "check_group", "checked", "slope_options"]
+__all__ = [
+    "as_number",
+    "average_numbers",
+    "check",
+    "check_group",
+    "checked",
+    "not_negative",
+    "slope_numbers",
+]
 
 
 def as_number(value: Any) -> float:
@@ -42,6 +50,16 @@ def _check_betas(betas: Any) -> None:
         check(0.0 <= float(beta) < 1.0, f"Invalid beta parameter at index {i}: {beta}")
 
 
+def _check_rho(rho: Any) -> None:
+    check(0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
+
+
+def _check_etas(etas: Any) -> None:
+    """How steps shrink and grow."""
+    check(len(etas) == 2, f"etas must be 2 numbers, not {etas}")
+    check(0.0 < etas[0] < 1.0 < etas[1], f"Invalid eta values: {etas[0]}, {etas[1]}")
+
+
 def _check_differentiable(differentiable: bool) -> None:
     if differentiable:
         raise RuntimeError(
@@ -51,7 +69,7 @@ def _check_differentiable(differentiable: bool) -> None:
         )
 
 
-def _not_negative(words: str) -> Callable[[Any], None]:
+def not_negative(words: str) -> Callable[[Any], None]:
     """A check that a number is not negative, and what it is called if it is."""
 
     def check_number(value: Any) -> None:
@@ -64,12 +82,14 @@ def _not_negative(words: str) -> Callable[[Any], None]:
 _RULES: dict[str, Callable[[Any], None]] = {
     "lr": _check_lr,
     "betas": _check_betas,
-    "eps": _not_negative("epsilon value"),
-    "momentum": _not_negative("momentum value"),
-    "weight_decay": _not_negative("weight_decay value"),
-    "lr_decay": _not_negative("lr_decay value"),
-    "momentum_decay": _not_negative("momentum_decay value"),
-    "initial_accumulator_value": _not_negative("initial_accumulator_value value"),
+    "rho": _check_rho,
+    "etas": _check_etas,
+    "eps": not_negative("epsilon value"),
+    "momentum": not_negative("momentum value"),
+    "weight_decay": not_negative("weight_decay value"),
+    "lr_decay": not_negative("lr_decay value"),
+    "momentum_decay": not_negative("momentum_decay value"),
+    "initial_accumulator_value": not_negative("initial_accumulator_value value"),
     "differentiable": _check_differentiable,
 }
 
@@ -144,16 +164,25 @@ def checked(arguments: dict[str, Any], **rules: Callable[[Any], None]) -> dict[s
     return options
 
 
-def slope_options(group: dict[str, Any], lr: float | None = None) -> dict[str, float]:
-    """What kernels are told about the gradient to go down: its sign, and weight decay.
+def slope_numbers(group: dict[str, Any]) -> dict[str, float]:
+    """What kernels are told about the gradient to go down, and how far.
 
-    With `lr`, for kernels that know of decoupled weight decay, also the factor by which the
-    weights shrink if the group has it.
+    ``sign``, ``decay`` (the factor of the L2 penalty), ``lr``, and for those that know of decoupled
+    weight decay ``shrink``, the factor by which the weights shrink if the group has it.
     """
-    decay = as_number(group["weight_decay"])
-    options = {"sign": -1.0 if group["maximize"] else 1.0, "decay": decay}
-    if lr is not None:
-        options["shrink"] = 1.0
-        if group["decoupled_weight_decay"]:
-            options.update(decay=0.0, shrink=1 - lr * decay)
-    return options
+    lr, decay = as_number(group["lr"]), as_number(group["weight_decay"])
+    numbers = {"sign": -1.0 if group["maximize"] else 1.0, "decay": decay, "lr": lr, "shrink": 1.0}
+    if group.get("decoupled_weight_decay"):
+        numbers["decay"], numbers["shrink"] = 0.0, 1 - lr * decay
+    return numbers
+
+
+def average_numbers(group: dict[str, Any], counts: dict[str, Any]) -> dict[str, float]:
+    """What kernels are told about two running averages: decay rates, ``eps``, and the corrections
+    ``1 - beta**step`` for having begun at 0.
+    """
+    (beta1, beta2), step = map(as_number, group["betas"]), counts["step"]
+    return {
+        "rest1": 1 - beta1, "beta2": beta2, "rest2": 1 - beta2, "eps": group["eps"],
+        "correction1": 1 - beta1**step, "correction2": 1 - beta2**step,
+    }  # fmt: skip

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import average_numbers, checked, slope_numbers
 
 __all__ = ["RAdam"]
 
@@ -53,42 +49,24 @@ class RAdam(Optimizer):
     tensor([ 0.8000, -1.6000])
     """
 
+    _kernel = "radam"
+    _arrays = ("exp_avg", "exp_avg_sq")
+
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
+        self, params: Params, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, decoupled_weight_decay: bool = False, *,
+        foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
         differentiable: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(params, checked(locals()))
 
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq")
-
-    def _update(self, group: Group, run: Run) -> None:
-        lr, step = as_number(group["lr"]), run.next_step()
-        beta1, beta2 = map(as_number, group["betas"])
-        correction1, correction2 = 1 - beta1**step, 1 - beta2**step
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = slope_numbers(group) | average_numbers(group, counts)
+        step, beta2, correction = counts["step"], numbers["beta2"], numbers["correction2"]
         longest = 2 / (1 - beta2) - 1
-        length = longest - 2 * step * beta2**step / correction2
-        rate = lr / correction1
+        length = longest - 2 * step * beta2**step / correction
+        rate = numbers["lr"] / numbers["correction1"]
         if length > 5.0:
             known = (length - 4) * (length - 2) * longest
-            rate *= (correction2 * known / ((longest - 4) * (longest - 2) * length)) ** 0.5
-        run.update(
-            kernels.radam,
-            rest1=1 - beta1,
-            beta2=beta2,
-            rest2=1 - beta2,
-            rate=rate,
-            rectified=length > 5.0,
-            eps=group["eps"],
-            **slope_options(group, lr),
-        )
+            rate *= (correction * known / ((longest - 4) * (longest - 2) * length)) ** 0.5
+        return numbers | {"rate": rate, "rectified": length > 5.0}

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import checked, not_negative, slope_numbers
 
 __all__ = ["RMSprop"]
-
-
-def _check_alpha(alpha: float) -> None:
-    check(alpha >= 0.0, f"Invalid alpha value: {alpha}")
 
 
 class RMSprop(Optimizer):
@@ -60,35 +52,20 @@ class RMSprop(Optimizer):
     tensor([ 0.5000, -1.5000])
     """
 
+    _kernel = "rmsprop"
+
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
-        centered: bool = False,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
+        self, params: Params, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+        weight_decay: float = 0, momentum: float = 0, centered: bool = False,
+        capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
         differentiable: bool = False,
-    ) -> None:
-        super().__init__(params, checked(locals(), alpha=_check_alpha))
+    ) -> None:  # fmt: skip
+        super().__init__(params, checked(locals(), alpha=not_negative("alpha value")))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         buffer = "momentum_buffer" if group["momentum"] > 0 else ""
         return ("square_avg", buffer, "grad_avg" if group["centered"] else "")
 
-    def _update(self, group: Group, run: Run) -> None:
-        run.next_step()
-        alpha = group["alpha"]
-        run.update(
-            kernels.rmsprop,
-            lr=as_number(group["lr"]),
-            alpha=alpha,
-            rest=1 - alpha,
-            eps=group["eps"],
-            momentum=group["momentum"],
-            **slope_options(group),
-        )
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = {name: group[name] for name in ("alpha", "eps", "momentum")}
+        return slope_numbers(group) | numbers | {"rest": 1 - group["alpha"]}

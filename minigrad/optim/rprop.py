@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, checked
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params, as_number
+from minigrad.optim.options import checked
 
 __all__ = ["Rprop"]
-
-
-def _check_etas(etas: tuple[float, float]) -> None:
-    check(len(etas) == 2, f"etas must be 2 numbers, not {etas}")
-    check(0.0 < etas[0] < 1.0 < etas[1], f"Invalid eta values: {etas[0]}, {etas[1]}")
 
 
 class Rprop(Optimizer):
@@ -53,36 +44,22 @@ class Rprop(Optimizer):
     tensor([ 0.9000, -1.9000])
     """
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-2,
-        etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50),
-        *,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        super().__init__(params, checked(locals(), etas=_check_etas))
+    _kernel = "rprop"
+    _arrays = ("prev", "step_size")
 
-    def _names(self, group: Group) -> tuple[str, ...]:
-        return ("prev", "step_size")
+    def __init__(
+        self, params: Params, lr: Any = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False,
+        foreach: bool | None = None, maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, checked(locals()))
 
     def _start(self, name: str, group: Group) -> float:
         return as_number(group["lr"]) if name == "step_size" else 0.0
 
-    def _update(self, group: Group, run: Run) -> None:
-        run.next_step()
-        shrink, grow = group["etas"]
-        smallest, largest = group["step_sizes"]
-        run.update(
-            kernels.rprop,
-            sign=-1 if group["maximize"] else 1,
-            shrink=shrink,
-            stay=1,
-            grow=grow,
-            smallest=smallest,
-            largest=largest,
-        )
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        (shrink, grow), (smallest, largest) = group["etas"], group["step_sizes"]
+        return {
+            "sign": -1 if group["maximize"] else 1, "shrink": shrink, "stay": 1, "grow": grow,
+            "smallest": smallest, "largest": largest,
+        }  # fmt: skip

@@ -80,27 +80,26 @@ class Run:
         self._pieces = kernels.Pieces(work, columns)
         self._known = [self._remembered(name) for name in (*names, *numbers) if name]
 
-    # -- what an optimizer's formula needs ---------------------------------------------------------
+    # -- what an optimizer's step needs ------------------------------------------------------------
 
-    def number(self, name: str) -> float:
-        """A state that is one number, the same for all of the run."""
-        return self._numbers[name].item(0)  # type: ignore[no-any-return]
+    def count(self) -> dict[str, Any]:
+        """Count the step; the state that is one number, the same for all of the run, and whether
+        the arrays of state are new.
+        """
+        counts: dict[str, Any] = {"first": self.first}
+        for name, table in self._numbers.items():
+            if name == "step":
+                table += 1
+            counts[name] = int(table[0]) if name == "step" else table[0]
+        return counts
 
-    def set_number(self, name: str, value: float) -> None:
-        """Change it; to what the default type can hold, as PyTorch does."""
-        self._numbers[name].fill(get_default_dtype().numpy.type(value))
+    def keep(self, counts: dict[str, Any]) -> None:
+        """Change state that is one number; to what the default type can hold, as PyTorch does."""
+        for name, value in counts.items():
+            kept = value if isinstance(value, np.generic) else get_default_dtype().numpy.type(value)
+            self._numbers[name].fill(kept)
 
-    def scale_number(self, name: str, factor: float) -> None:
-        """Multiply it, in its own type."""
-        self._numbers[name] *= factor
-
-    def next_step(self) -> int:
-        """Count the step, and return its number, from 1."""
-        steps = self._numbers["step"]
-        steps += 1
-        return int(steps.item(0))
-
-    def update(self, kernel: Any, **options: float) -> None:
+    def update(self, kernel: Any, numbers: dict[str, float]) -> None:
         """Update all parameters, and count the write for each.
 
         Parameters
@@ -108,17 +107,18 @@ class Run:
         kernel : Update
             One of :mod:`minigrad.kernels.optim`; it gets parameters, gradients and the arrays of
             state in the order of their names.
-        **options : float
+        numbers : dict
             What else the kernel reads.
         """
-        gradients = [p._grad.array for p in self.params]  # type: ignore[union-attr]
+        gradients = [p._grad.array for p in self.params]  # type: ignore[union-attr]  # `holds`
         if not self._pieces.fits(gradients):
-            gradients = [np.ascontiguousarray(g, self._dtype) for g in gradients]
+            # not ascontiguousarray, which gives a number one dimension
+            gradients = [np.asarray(g, self._dtype, order="C") for g in gradients]
             if not self._pieces.fits(gradients):
                 self._refuse(gradients)
         for array, work in self._copied:
             work[...] = array
-        kernel(self._pieces, gradients, **options)
+        kernel(self._pieces, gradients, **numbers)
         for array, work in self._copied:
             array[...] = work
         for p in self.params:
@@ -240,7 +240,7 @@ class Plan:
 
 def plan_runs(optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...]) -> Plan:
     """Put the parameters of a group that have gradients into runs; make state that is missing."""
-    numbers = optimizer._numbers
+    numbers = optimizer._counts
     idle: list[Tensor] = []
     seen: Counter[int] = Counter()
     alike: dict[Hashable, tuple[list[Tensor], list[dict[str, Any]]]] = {}
@@ -268,7 +268,7 @@ def make_state(
     optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...], p: Tensor
 ) -> tuple[dict[str, Any], bool]:
     """The state of a parameter, complete, and whether its arrays are new."""
-    numbers = optimizer._numbers
+    numbers = optimizer._counts
     if not names and not numbers:
         return {}, True
     state = optimizer.state[p]

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.run.lazy import lazy
-from minigrad.optim.optimizer import Group, Optimizer, Params, as_number
-from minigrad.optim.options import check, checked, slope_options
-from minigrad.optim.runs import Run
-
-kernels = lazy("optim")
+from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
+from minigrad.optim.options import check, checked, slope_numbers
 
 __all__ = ["SGD"]
 
@@ -62,22 +58,14 @@ class SGD(Optimizer):
     tensor([ 0.8000, -1.6000])
     """
 
-    _numbers = ()
+    _kernel = "sgd"
+    _counts = ()
 
     def __init__(
-        self,
-        params: Params,
-        lr: Any = 1e-3,
-        momentum: float = 0,
-        dampening: float = 0,
-        weight_decay: float = 0,
-        nesterov: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
+        self, params: Params, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0,
+        weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
+        foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None,
+    ) -> None:  # fmt: skip
         options = checked(locals())
         check(
             not nesterov or (momentum > 0 and dampening == 0),
@@ -88,12 +76,9 @@ class SGD(Optimizer):
     def _names(self, group: Group) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
 
-    def _update(self, group: Group, run: Run) -> None:
-        run.update(
-            kernels.sgd,
-            lr=as_number(group["lr"]),
-            momentum=group["momentum"],
-            keep=1 if run.first else 1 - group["dampening"],
-            nesterov=group["nesterov"],
-            **slope_options(group),
-        )
+    def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
+        numbers = slope_numbers(group)
+        numbers["momentum"] = group["momentum"]
+        numbers["keep"] = 1 if counts["first"] else 1 - group["dampening"]
+        numbers["nesterov"] = group["nesterov"]
+        return numbers

@@ -451,3 +451,58 @@ def test_many_parameters_on_threads() -> None:
     finally:
         mg.set_num_threads(before)
     assert results[0] == results[1]
+
+
+def test_a_number_beside_a_gradient_that_is_not_contiguous() -> None:
+    number = mg.tensor(2.0, requires_grad=True)
+    matrix = mg.ones(2, 3).requires_grad_()
+    number.grad, matrix.grad = mg.tensor(1.0), mg.arange(6.0).reshape(3, 2).t()
+    mg.optim.SGD([number, matrix], lr=0.5).step()
+    assert number.item() == 1.5
+    assert matrix.tolist() == [[1.0, 0.0, -1.0], [0.5, -0.5, -1.5]]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.5),
+        lambda p: optim.Adam(p, weight_decay=0.1, amsgrad=True),
+        lambda p: optim.AdamW(p),
+        lambda p: optim.NAdam(p, momentum_decay=0.1),
+        lambda p: optim.RAdam(p),
+        lambda p: optim.Adamax(p),
+        lambda p: optim.RMSprop(p, momentum=0.5, centered=True),
+        lambda p: optim.Adagrad(p, lr_decay=0.1),
+        lambda p: optim.Adadelta(p),
+        lambda p: optim.Rprop(p),
+        lambda p: optim.ASGD(p, lambd=0.1, t0=1),
+    ],
+)
+def test_steps_done_again_from_options_and_counts_alone(make: Any, monkeypatch: Any) -> None:
+    """What a kernel is told is a function of the group and of numbers, nothing else: a recorded
+    step is repeated by calling the kernel on the same places.
+    """
+    start = np.linspace(-1, 1, 6, dtype=np.float32)
+    gradients = [np.float32(np.cos(np.arange(6) * (i + 1))) for i in range(8)]
+    w = mg.tensor(start, requires_grad=True)
+    opt = make([w])
+    calls: list[Any] = []
+    update = optim.runs.Run.update
+    monkeypatch.setattr(
+        optim.runs.Run, "update", lambda self, *args: (calls.append(args), update(self, *args))
+    )
+    for g in gradients:
+        w.grad = mg.tensor(g)
+        opt.step()
+
+    group, names = opt.param_groups[0], opt._names(opt.param_groups[0])
+    p = start.copy()
+    arrays = [[np.full(6, opt._start(n, group), np.float32)] if n else None for n in names]
+    pieces = optim.runs.kernels.Pieces([p], arrays)
+    counts: dict[str, Any] = {n: np.float32(opt._start(n, group)) for n in opt._counts}
+    for i, (g, (kernel, numbers)) in enumerate(zip(gradients, calls, strict=True)):
+        counts |= {"first": i == 0} | ({"step": i + 1} if "step" in counts else {})
+        assert opt._numbers(group, counts) == numbers
+        counts |= {k: np.float32(v) for k, v in opt._counted(group, counts).items()}
+        kernel(pieces, [g], **numbers)
+    assert p.tolist() == w.tolist()
