@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import minigrad
+from minigrad.nn import functions, pointwise
 from minigrad.ops import PUBLIC
 from minigrad.tensor import Tensor
 
@@ -164,10 +165,37 @@ def _operator(name: str, value: Callable[..., Any]) -> str:
     return "(self, other: Any) -> Tensor"
 
 
+def activations_stub(module: Any) -> str:
+    """The functions or classes that `nn` makes of the declared activations."""
+    lines = [HEADER, "from minigrad.nn.layer import ActivationLayer"]
+    lines += ["from minigrad.tensor import Tensor", ""]
+    for name in sorted(module.__all__):
+        value = getattr(module, name)
+        if not inspect.isclass(value):
+            lines.append(f"def {name}{signature(value, False)}: ...")
+            continue
+        init = (
+            "(self) -> None" if "__init__" not in vars(value) else signature(value.__init__, True)
+        )
+        lines += [f"class {name}(ActivationLayer):", f"    def __init__{init}: ..."]
+    lines += ["", "__all__: list[str] = [", *(f'    "{n}",' for n in sorted(module.__all__)), "]"]
+    return "\n".join(lines) + "\n"
+
+
+def stubs() -> list[tuple[str, str]]:
+    """Each stub by its path inside the package."""
+    return [
+        ("names.pyi", names_stub()),
+        ("methods.pyi", methods_stub()),
+        ("nn/functions/pointwise.pyi", activations_stub(functions.pointwise)),
+        ("nn/pointwise.pyi", activations_stub(pointwise)),
+    ]
+
+
 def main() -> int:
     """Write the stubs, or with ``--check`` compare them."""
     stale = []
-    for name, text in (("names.pyi", names_stub()), ("methods.pyi", methods_stub())):
+    for name, text in stubs():
         path = PACKAGE / name
         if path.exists() and path.read_text() == text:
             continue

@@ -37,6 +37,7 @@ from minigrad.nn.parameter import (
     UninitializedBuffer,
     UninitializedParameter,
 )
+from minigrad.nn.pointwise import *  # noqa: F403
 from minigrad.nn.pooling import *  # noqa: F403
 from minigrad.nn.recurrent import GRU, LSTM, RNN, RNNBase
 from minigrad.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase

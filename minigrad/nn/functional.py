@@ -13,6 +13,7 @@ from minigrad.nn.functions.loss import *  # noqa: F403
 from minigrad.nn.functions.margin_loss import *  # noqa: F403
 from minigrad.nn.functions.normalization import *  # noqa: F403
 from minigrad.nn.functions.padding import *  # noqa: F403
+from minigrad.nn.functions.pointwise import *  # noqa: F403
 from minigrad.nn.functions.pooling import *  # noqa: F403
 from minigrad.nn.functions.sparse import *  # noqa: F403
 from minigrad.nn.functions.vision import *  # noqa: F403

@@ -127,6 +127,17 @@ class UnaryLayer(Layer):
         return result
 
 
+class ActivationLayer(UnaryLayer):
+    """An activation; its text names the parameters, and says so if it writes over its input."""
+
+    def extra_repr(self) -> str:
+        """The parameters."""
+        if self._shown is not None:
+            return super().extra_repr()
+        shown = [f"{n}={getattr(self, n)!r}" for n in self._fields if n != "inplace"]
+        return ", ".join(shown + ["inplace=True"] * bool(self.__dict__.get("inplace")))
+
+
 class _Shown(dict[str, Any]):
     """The attributes of a module, for a text; of a parameter, whether it is there."""
 

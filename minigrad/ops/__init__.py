@@ -5,6 +5,7 @@ engine what it needs to add gradients.
 """
 
 from minigrad.ops import (
+    activations,
     arithmetic,
     assign,
     compare,
@@ -33,6 +34,7 @@ from minigrad.ops.functions import PUBLIC
 __all__ = [
     "PUBLIC",
     "REGISTRY",
+    "activations",
     "arithmetic",
     "assign",
     "compare",

@@ -15,9 +15,6 @@ from minigrad import expr as fx
 from minigrad.ops.declare import elementwise
 from minigrad.ops.samples import pair, span, spans
 
-SQRT_HALF = math.sqrt(0.5)
-RSQRT_2PI = 1 / math.sqrt(2 * math.pi)
-
 # -- arithmetic ----------------------------------------------------------------------------------
 
 _add = elementwise(
@@ -185,90 +182,12 @@ _fmod = elementwise(
     public=False, method=False, doc="The sign is that of the dividend, as in C.",
 )  # fmt: skip
 
-# -- activations ---------------------------------------------------------------------------------
+# -- relu, and logistic losses --------------------------------------------------------------------
 
 relu = elementwise(
     "relu", lambda x: fx.maximum(x, 0), vjp=lambda g, y: fx.where(y > 0, g, 0),
     sample=span(-3, 3, avoid=(0,)), kind="promote",
     doc="Nair and Hinton 2010; the derivative at 0 is 0.",
-)  # fmt: skip
-leaky_relu = elementwise(
-    "leaky_relu", lambda x, negative_slope=0.01: fx.where(x > 0, x, negative_slope * x),
-    vjp=lambda g, x, negative_slope: fx.where(x > 0, g, negative_slope * g),
-    sample=span(-3, 3, avoid=(0,), params=(0.1,)), public=False, method=False,
-    doc="Maas, Hannun and Ng 2013.",
-)  # fmt: skip
-elu = elementwise(
-    "elu", lambda x, alpha=1.0: fx.where(x > 0, x, alpha * fx.expm1(x)),
-    vjp=lambda g, x, alpha: fx.where(x > 0, g, g * alpha * fx.exp(fx.minimum(x, 0))),
-    sample=span(-3, 3, avoid=(0,), params=(1.3,)), public=False, method=False,
-    doc="Clevert, Unterthiner and Hochreiter 2016.",
-)  # fmt: skip
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-selu = elementwise(
-    "selu", lambda x: SELU_SCALE * fx.where(x > 0, x, SELU_ALPHA * fx.expm1(x)),
-    vjp=lambda g, x: g * SELU_SCALE * fx.where(x > 0, 1, SELU_ALPHA * fx.exp(fx.minimum(x, 0))),
-    sample=span(-3, 3, avoid=(0,)),
-    doc="Klambauer et al. 2017: with LeCun initialization it keeps mean 0 and variance 1.",
-)  # fmt: skip
-celu = elementwise(
-    "celu", lambda x, alpha=1.0: fx.where(x > 0, x, alpha * fx.expm1(x / alpha)),
-    vjp=lambda g, x, alpha: fx.where(x > 0, g, g * fx.exp(fx.minimum(x, 0) / alpha)),
-    sample=span(-3, 3, avoid=(0,), params=(1.3,)), doc="Barron 2017.",
-)  # fmt: skip
-gelu = elementwise(
-    "gelu", lambda x: 0.5 * x * (1 + fx.erf(x * SQRT_HALF)),
-    vjp=lambda g, x: g * (0.5 * (1 + fx.erf(x * SQRT_HALF)) + x * RSQRT_2PI * fx.exp(-0.5 * x * x)),
-    sample=span(-3, 3), public=False, method=False, doc="Hendrycks and Gimpel 2016.",
-)  # fmt: skip
-_GELU_A, _GELU_B = math.sqrt(2 / math.pi), 0.044715
-gelu_tanh = elementwise(
-    "gelu_tanh", lambda x: 0.5 * x * (1 + fx.tanh(_GELU_A * (x + _GELU_B * x * x * x))),
-    vjp=lambda g, x: g * 0.5 * (
-        (t := fx.tanh(_GELU_A * (x + _GELU_B * x * x * x))) + 1
-        + x * (1 - t * t) * (_GELU_A * (1 + 3 * _GELU_B * x * x))
-    ),
-    sample=span(-3, 3), public=False, method=False,
-    doc="The tanh approximation of gelu (Hendrycks and Gimpel 2016).",
-)  # fmt: skip
-silu = elementwise(
-    "silu", lambda x: x * fx.sigmoid(x),
-    vjp=lambda g, x: g * fx.sigmoid(x) * (1 + x * (1 - fx.sigmoid(x))),
-    sample=span(-4, 4), public=False, method=False, doc="Elfwing et al. 2017; also called swish.",
-)  # fmt: skip
-softplus = elementwise(
-    "softplus",
-    lambda x, beta=1.0, threshold=20.0: fx.where(
-        beta * x > threshold, x,
-        (fx.maximum(beta * x, 0) + fx.log1p(fx.exp(-fx.abs(beta * x)))) / beta,
-    ),
-    vjp=lambda g, x, beta, threshold: fx.where(beta * x > threshold, g, g * fx.sigmoid(beta * x)),
-    sample=span(-4, 4, params=(1.5, 20.0)), public=False, method=False,
-    doc="A smooth relu, ``log(1 + exp(beta x)) / beta``; linear above `threshold`.",
-)  # fmt: skip
-logsigmoid = elementwise(
-    "logsigmoid", lambda x: fx.minimum(x, 0) - fx.log1p(fx.exp(-fx.abs(x))),
-    vjp=lambda g, x: g * fx.sigmoid(-x), sample=span(-4, 4), public=False, method=False,
-)  # fmt: skip
-hardtanh = elementwise(
-    "hardtanh", lambda x, min_val=-1.0, max_val=1.0: fx.minimum(fx.maximum(x, min_val), max_val),
-    vjp=lambda g, x, min_val, max_val: fx.where((x > min_val) & (x < max_val), g, 0),
-    sample=span(-3, 3, avoid=(-1, 1), params=(-1.0, 1.0)), public=False, method=False,
-)  # fmt: skip
-relu6 = elementwise(
-    "relu6", lambda x: fx.minimum(fx.maximum(x, 0), 6), kind="promote",
-    vjp=lambda g, x: fx.where((x > 0) & (x < 6), g, 0),
-    sample=span(-3, 9, avoid=(0, 6)), public=False, method=False, doc="Howard et al. 2017.",
-)  # fmt: skip
-softsign = elementwise(
-    "softsign", lambda x: x / (1 + fx.abs(x)),
-    vjp=lambda g, x: g / (1 + fx.abs(x)) ** 2, sample=span(-3, 3), public=False, method=False,
-)  # fmt: skip
-prelu = elementwise(
-    "prelu_kernel", lambda x, w: fx.where(x > 0, x, w * x),
-    vjp=(lambda g, x, w: fx.where(x > 0, g, w * g), lambda g, x: fx.where(x > 0, 0, g * x)),
-    sample=pair(first=(0.2, 2), second=(0.1, 0.5)), public=False, method=False,
-    doc="He et al. 2015.",
 )  # fmt: skip
 xent_with_logits = elementwise(
     "bce_with_logits",

@@ -9,12 +9,12 @@ import numpy as np
 
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops import elementwise as e
+from minigrad.ops.activations import hardshrink
 from minigrad.ops.creation import finish
 from minigrad.ops.dims import as_sizes, wrap_dim
 from minigrad.ops.functions import PUBLIC, as_operand, cast, method, public
 from minigrad.ops.inplace import write
 from minigrad.ops.join import flip
-from minigrad.ops.layers.activations import hardshrink
 from minigrad.ops.linear_algebra.norms import vector_norm
 from minigrad.ops.parts import narrow, split
 from minigrad.ops.random import numpy_generator, overwrite

@@ -1,4 +1,7 @@
-"""Activations under PyTorch's names and signatures; the formulas are in `ops`."""
+"""Activations under PyTorch's names and signatures; the formulas are in `ops`.
+
+Those that are all formula are made of their declarations (`pointwise`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.nn.functions import pointwise
+from minigrad.nn.functions.pointwise import *  # noqa: F403
 from minigrad.nn.functions.warn import warn_user
+from minigrad.ops import activations as act
 from minigrad.ops import elementwise as e
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import guarded
@@ -18,11 +24,9 @@ from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
-    "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",
-    "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid",
-    "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
-    "threshold", "threshold_",
+    "gelu", "glu", "gumbel_softmax", "hardtanh", "hardtanh_", "log_softmax", "prelu", "relu",
+    "relu_", "rrelu", "rrelu_", "sigmoid", "softmax", "softmin", "tanh", "threshold", "threshold_",
+    *pointwise.__all__,
 ]  # fmt: skip
 
 
@@ -42,75 +46,18 @@ def relu_(input: Tensor) -> Tensor:
     return _maybe_inplace(e.relu, input, True)
 
 
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """``min(max(0, x), 6)`` (Howard et al. 2017)."""
-    return _maybe_inplace(e.relu6, input, inplace)
-
-
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """``x`` where positive, ``negative_slope * x`` elsewhere (Maas, Hannun and Ng 2013)."""
-    return _maybe_inplace(e.leaky_relu, input, inplace, negative_slope)
-
-
-def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """In-place form of :func:`leaky_relu`."""
-    return leaky_relu(input, negative_slope, True)
-
-
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """``x`` where positive, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al. 2016)."""
-    return _maybe_inplace(e.elu, input, inplace, alpha)
-
-
-def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """In-place form of :func:`elu`."""
-    return elu(input, alpha, True)
-
-
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """``scale * elu(x, alpha)`` with the constants of Klambauer et al. 2017."""
-    return _maybe_inplace(e.selu, input, inplace)
-
-
-def selu_(input: Tensor) -> Tensor:
-    """In-place form of :func:`selu`."""
-    return selu(input, True)
-
-
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))`` (Barron 2017)."""
-    if alpha == 0:
-        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _maybe_inplace(e.celu, input, inplace, alpha)
-
-
-def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """In-place form of :func:`celu`."""
-    return celu(input, alpha, True)
-
-
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """``x * Phi(x)``, Phi the normal distribution; or its ``"tanh"`` approximation.
 
     Hendrycks and Gimpel 2016.
     """
     if approximate == "none":
-        return e.gelu(input)
+        return act.gelu(input)
     if approximate != "tanh":
         raise RuntimeError(
             f"approximate argument must be either none or tanh, got {approximate!r}."
         )
-    return e.gelu_tanh(input)
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """``x * sigmoid(x)`` (Elfwing et al. 2017), also called swish."""
-    return _maybe_inplace(e.silu, input, inplace)
-
-
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """``x * tanh(softplus(x))`` (Misra 2019)."""
-    return _maybe_inplace(a.mish, input, inplace)
+    return act.gelu_tanh(input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -123,21 +70,6 @@ def tanh(input: Tensor) -> Tensor:
     return e.tanh(input)
 
 
-def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
-    """``log(1 + exp(beta * x)) / beta``; linear where ``beta * x > threshold``."""
-    return e.softplus(input, float(beta), float(threshold))
-
-
-def softsign(input: Tensor) -> Tensor:
-    """``x / (1 + |x|)``."""
-    return e.softsign(input)
-
-
-def logsigmoid(input: Tensor) -> Tensor:
-    """``log(sigmoid(x))``, without underflow."""
-    return e.logsigmoid(input)
-
-
 @guarded
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
@@ -148,7 +80,7 @@ def hardtanh(
     if input.array.dtype.kind in "iu":
         limits = int(min_val), int(max_val)
         return input.clamp_(*limits) if inplace else input.clamp(*limits)
-    return _maybe_inplace(e.hardtanh, input, inplace, float(min_val), float(max_val))
+    return _maybe_inplace(act.hardtanh, input, inplace, float(min_val), float(max_val))
 
 
 @guarded
@@ -157,43 +89,16 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
     return hardtanh(input, min_val, max_val, True)
 
 
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """``relu6(x + 3) / 6`` (Howard et al. 2019)."""
-    return _maybe_inplace(a.hardsigmoid, input, inplace)
-
-
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """``x * relu6(x + 3) / 6`` (Howard et al. 2019)."""
-    return _maybe_inplace(a.hardswish, input, inplace)
-
-
-def tanhshrink(input: Tensor) -> Tensor:
-    """``x - tanh(x)``."""
-    return a.tanhshrink(input)
-
-
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """``x`` moved by `lambd` towards 0, and 0 within `lambd` of it."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return a.softshrink(input, float(lambd))
-
-
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """``x``, and 0 within `lambd` of 0."""
-    return a.hardshrink(input, float(lambd))
-
-
 @guarded
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is greater than `threshold`, `value` elsewhere."""
-    return _maybe_inplace(a.threshold, input, inplace, threshold, value)
+    return _maybe_inplace(act.threshold, input, inplace, threshold, value)
 
 
 @guarded
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """In-place form of :func:`threshold`."""
-    return _maybe_inplace(a.threshold, input, True, threshold, value)
+    return _maybe_inplace(act.threshold, input, True, threshold, value)
 
 
 @guarded
@@ -221,7 +126,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         raise RuntimeError(
             f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}"
         )
-    return e.prelu(input, weight)
+    return act.prelu(input, weight)
 
 
 @guarded
@@ -238,14 +143,14 @@ def rrelu(
             f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}"
         )
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        return pointwise.leaky_relu(input, (lower + upper) / 2, inplace)
     shape, kind, g = input.array.shape, input.array.dtype, numpy_generator(generator)
     slopes = draw(
         lambda lead: np.asarray(g.uniform(lower, upper, (*lead, *shape)), kind), (), generator
     )
     if inplace:
-        return write(input, lambda t: e.prelu(t, slopes), "rrelu_")
-    return e.prelu(input, slopes)
+        return write(input, lambda t: act.prelu(t, slopes), "rrelu_")
+    return act.prelu(input, slopes)
 
 
 @guarded

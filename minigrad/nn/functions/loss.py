@@ -16,6 +16,7 @@ from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, 
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
+from minigrad.ops.activations import logsigmoid
 from minigrad.ops.functions import all_values, cast, guarded, promote
 from minigrad.ops.layers import losses as ops
 from minigrad.ops.layers.activations import log_softmax
@@ -232,7 +233,7 @@ def binary_cross_entropy_with_logits(
         loss = e.xent_with_logits(input, target)
     else:  # (1 - t) x + (1 + (w - 1) t) softplus(-x)
         more = 1 + (pos_weight - 1) * target
-        loss = (1 - target) * input - more * e.logsigmoid(input)
+        loss = (1 - target) * input - more * logsigmoid(input)
     return loss if weight is None else e.mul(loss, weight)
 
 

@@ -12,6 +12,7 @@ from minigrad.nn.functions.reduction import check_same_shape, reducing
 from minigrad.nn.functions.sparse import pairwise_distance
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
+from minigrad.ops.activations import logsigmoid
 from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
@@ -48,7 +49,7 @@ def soft_margin_loss(
     tensor(0.6931)
     """
     check_same_shape(input, target, "soft_margin_loss")
-    return e.neg(e.logsigmoid(e.mul(input, target)))
+    return e.neg(logsigmoid(e.mul(input, target)))
 
 
 @reducing

@@ -1,8 +1,4 @@
-"""More activations, and dropout: what `ops.elementwise` does not hold.
-
-At a kink the derivative is that of the flat side where there is one, as in PyTorch; the tests name
-each point.
-"""
+"""Softmax and its logarithm, and dropout."""
 
 from __future__ import annotations
 
@@ -17,54 +13,12 @@ from minigrad.ops.batching import shifted
 from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.dims import wrap_dim
 from minigrad.ops.functions import as_operand, cast, public
-from minigrad.ops.samples import cases, span, spans
+from minigrad.ops.samples import cases, spans
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("softmax")
 
-threshold = elementwise(
-    "threshold", lambda x, threshold=0.0, value=0.0: fx.where(x <= threshold, value, x),
-    vjp=lambda g, x, threshold: fx.where(x <= threshold, 0, g), kind="promote",
-    sample=span(-3, 3, avoid=(0.5,), params=(0.5, -1.0)), public=False, method=False,
-)  # fmt: skip
-hardshrink = elementwise(
-    "hardshrink", lambda x, lambd=0.5: fx.where((x >= -lambd) & (x <= lambd), 0, x),
-    vjp=lambda g, x, lambd: fx.where((x >= -lambd) & (x <= lambd), 0, g),
-    sample=span(-2, 2, avoid=(-0.5, 0.5), params=(0.5,)), method=False,
-)  # fmt: skip
-softshrink = elementwise(
-    "softshrink", lambda x, lambd=0.5: x - fx.minimum(fx.maximum(x, -lambd), lambd),
-    vjp=lambda g, x, lambd: fx.where((x >= -lambd) & (x <= lambd), 0, g),
-    sample=span(-2, 2, avoid=(-0.5, 0.5), params=(0.5,)), public=False, method=False,
-)  # fmt: skip
-hardsigmoid = elementwise(
-    "hardsigmoid", lambda x: fx.minimum(fx.maximum(x + 3, 0), 6) / 6,
-    vjp=lambda g, x: fx.where((x > -3) & (x < 3), g / 6, 0),
-    sample=span(-5, 5, avoid=(-3, 3)), public=False, method=False, doc="Howard et al. 2019.",
-)  # fmt: skip
-hardswish = elementwise(
-    "hardswish", lambda x: x * fx.minimum(fx.maximum(x + 3, 0), 6) / 6,
-    vjp=lambda g, x: g * fx.where(x <= -3, 0, fx.where(x < 3, x / 3 + 0.5, 1)),
-    sample=span(-5, 5, avoid=(-3, 3)), public=False, method=False, doc="Howard et al. 2019.",
-)  # fmt: skip
-
-
-def _softplus(x: Any) -> Any:
-    return fx.maximum(x, 0) + fx.log1p(fx.exp(-fx.abs(x)))
-
-
-mish = elementwise(
-    "mish", lambda x: x * fx.tanh(_softplus(x)),
-    vjp=lambda g, x: g * (
-        (t := fx.tanh(_softplus(x))) + x * fx.sigmoid(x) * (1 - t * t)
-    ),
-    sample=span(-4, 4), public=False, method=False, doc="Misra 2019: ``x tanh(softplus(x))``.",
-)  # fmt: skip
-tanhshrink = elementwise(
-    "tanhshrink", lambda x: x - fx.tanh(x), vjp=lambda g, x: g * (t := fx.tanh(x)) * t,
-    sample=span(-3, 3), public=False, method=False,
-)  # fmt: skip
 dropout = elementwise(
     "dropout", lambda keep, x, scale=1.0: fx.where(keep, x * scale, 0),
     vjp=(None, lambda g, keep, scale: fx.where(keep, g * scale, 0)),
