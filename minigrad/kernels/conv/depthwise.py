@@ -42,7 +42,11 @@ LARGEST = 65_536
 
 def serves(channels: int, outputs: int, sizes: Ints, how: Geometry) -> bool:
     """Whether these are the kernels for a convolution."""
-    return channels == how.groups > 3 and outputs <= 4 * channels and math.prod(sizes) <= LARGEST
+    if not (channels == how.groups > 3 and outputs <= 4 * channels):
+        return False
+    padded = [n + 2 * p for n, p in zip(sizes, how.padding)]
+    frame = [-(-n // s) * s for n, s in zip(padded, how.stride)]
+    return math.prod(sizes) <= LARGEST and math.prod(frame) <= 4 * LARGEST
 
 
 @functools.lru_cache(maxsize=256)

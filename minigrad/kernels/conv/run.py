@@ -40,6 +40,21 @@ def _by_channel(bias: Array, ndim: int) -> Array:
     return bias.reshape(-1, *[1] * (ndim - 2))
 
 
+#: Numbers that a task of the direct kernels copies at most, of the rows that one pixel reads.
+COPIED = 16_777_216
+
+
+def _copied(channels: int, out: Ints, how: Geometry) -> int:
+    """How many numbers are copied to read one row of pixels; many where there is huge padding."""
+    reach = [d * (k - 1) + 1 for k, d in zip(how.kernel, how.dilation)]
+    return (
+        channels
+        // how.groups
+        * math.prod(reach[:-1])
+        * ((out[-1] - 1) * how.stride[-1] + reach[-1])
+    )
+
+
 def _direct(compute: Callable[..., Any], how: Geometry, *args: Any, **more: Any) -> Any:
     """The result of a direct kernel, or None; sequences are images of one line."""
     if len(how.kernel) == 2:
@@ -85,7 +100,8 @@ def conv(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
 def _forward(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
     if depthwise.serves(x.shape[1], len(w), x.shape[2:], how):
         return depthwise.forward(x, w, bias, how)
-    if x.size * w.size > SMALL * x.shape[1]:
+    out = how.output_sizes(x.shape[2:])
+    if x.size * w.size > SMALL * x.shape[1] and _copied(x.shape[1], out, how) <= COPIED:
         y = _direct(direct.forward, how, x, w, bias=bias)
         if y is not None:
             return y
@@ -121,7 +137,7 @@ def conv_data(dy: Array, w: Array, bias: Array | None, sizes: Ints, how: Geometr
 def _data(dy: Array, w: Array, shape: Ints, how: Geometry) -> Array:
     if depthwise.serves(shape[1], dy.shape[1], shape[2:], how):
         return depthwise.backward_data(dy, w, shape, how)
-    if dy.size * w.size > SMALL * len(w):
+    if dy.size * w.size > SMALL * len(w) and _copied(shape[1], dy.shape[2:], how) <= COPIED:
         dx = _direct(direct.backward_data, how, dy, w, shape)
         if dx is not None:
             return dx
@@ -152,7 +168,8 @@ def conv_weight(dy: Array, x: Array, how: Geometry) -> Array:
 def _weight(dy: Array, x: Array, shape: Ints, how: Geometry) -> Array:
     if depthwise.serves(x.shape[1], dy.shape[1], x.shape[2:], how):
         return depthwise.backward_weight(dy, x, how)
-    if dy.size * math.prod(shape[1:]) > SMALL:
+    copied = _copied(x.shape[1], dy.shape[2:], how)
+    if dy.size * math.prod(shape[1:]) > SMALL and copied <= COPIED:
         dw = _direct(direct.backward_weight, how, dy, x, shape)
         if dw is not None:
             return dw

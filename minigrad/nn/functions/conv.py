@@ -16,6 +16,7 @@ from minigrad.ops.layers.conv_functions import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from minigrad.ops.layers.sizes import check_range, check_room, tupled
 from minigrad.ops.shape import reshape
 from minigrad.tensor import Tensor
 
@@ -50,11 +51,12 @@ def _windows(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: A
             raise RuntimeError(f"{name}: {what} should be greater than zero, but got {values}")
     if min(padding) < 0:
         raise RuntimeError(f"{name}: padding should be non-negative, but got {padding}")
+    check_range(name, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
     return Geometry(kernel, stride, padding, dilation, 1)
 
 
 def _geometry(name: str, *arguments: Any) -> Geometry:
-    return _windows(name, *[tuple(a) if isinstance(a, list) else a for a in arguments])
+    return _windows(name, *map(tupled, arguments))
 
 
 def _tensor(input: Any, name: str) -> Tensor:
@@ -111,6 +113,8 @@ def unfold(
             f"dilation={how.dilation}, padding={how.padding}, calculated shape of the array of "
             f"sliding blocks as {blocks}, but its components must be at least one."
         )
+    rows = shape[-3] * how.kernel[0] * how.kernel[1]
+    check_room("unfold", (*shape[:-3], rows, blocks[0] * blocks[1]))
     batch = input if len(shape) == 4 else reshape(input, (1, *shape))
     y = ops.im2col((batch,), (how,))
     return y if len(shape) == 4 else reshape(y, y.array.shape[1:])
@@ -169,6 +173,7 @@ def fold(
         )
     if input.array.dtype.kind == "b":
         raise RuntimeError("fold: not implemented for 'Bool'; convert with .float() first")
+    check_room("fold", (*shape[:-2], shape[-2] // (how.kernel[0] * how.kernel[1]), *sizes))
     batch = input if len(shape) == 3 else reshape(input, (1, *shape))
     y = ops.col2im((batch,), (sizes, how))
     return y if len(shape) == 3 else reshape(y, y.array.shape[1:])

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.engine import apply
 from minigrad.ops import elementwise as e
 from minigrad.ops.functions import guarded
 from minigrad.ops.layers import pool as ops
+from minigrad.ops.layers.pool import AVG_POOL, MAX_POOL
+from minigrad.ops.layers.pool_arguments import (
+    check_input,
+    check_type,
+    sizes_of,
+    windows,
+    windows_of,
+)
+from minigrad.ops.layers.sizes import check_range, check_room
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -29,118 +38,6 @@ __all__ = [
 
 Size = int | Sequence[int]
 Sizes = tuple[int, ...]
-_WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
-
-# -- arguments -------------------------------------------------------------------------------------
-
-
-def _sizes(value: Any, n: int, name: str, what: str, default: Sizes | None = None) -> Sizes:
-    """One int, or one for each dimension."""
-    if value.__class__ is int:
-        return (value,) * n
-    if default is not None and (value is None or (not isinstance(value, int) and not len(value))):
-        return default
-    if not isinstance(value, (bool, str)) and hasattr(value, "__index__"):
-        return (value.__index__(),) * n
-    if not isinstance(value, (tuple, list)) or not all(
-        hasattr(v, "__index__") and not isinstance(v, bool) for v in value
-    ):
-        raise TypeError(
-            f"{name}(): argument '{what}' must be tuple of ints, not {type(value).__name__}"
-        )
-    if len(value) not in (1, n):
-        raise RuntimeError(
-            f"{name}: {what} must either be a single int, or a tuple of {_WORDS[n]}, got {value}"
-        )
-    sizes = tuple(v.__index__() for v in value)
-    return sizes if len(sizes) == n else sizes * n
-
-
-def _check_input(input: Any, n: int, name: str) -> None:
-    if not isinstance(input, Tensor):
-        raise TypeError(
-            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
-        )
-    shape = input.array.shape
-    if len(shape) not in (n + 1, n + 2):
-        raise RuntimeError(
-            f"{name}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim "
-            f"batch size for input, but got:{list(shape)}"
-        )
-    if 0 in (shape[1:] if len(shape) == n + 2 else shape):
-        raise RuntimeError(
-            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input "
-            f"has sizes {list(shape)}"
-        )
-
-
-def _check_type(input: Tensor, name: str, kinds: str) -> None:
-    if input.array.dtype.kind not in kinds:
-        raise RuntimeError(
-            f'"{name}" not implemented for {input.dtype} tensors: convert the input with .float()'
-        )
-
-
-def _windows(
-    input: Tensor, n: int, name: str, kernel_size: Any, stride: Any, padding: Any,
-    dilation: Any = 1, ceil_mode: bool = False,
-) -> Any:  # fmt: skip
-    """The checked geometry of windows over the last `n` dimensions."""
-    _check_input(input, n, name)
-    kernel = _sizes(kernel_size, n, name, "kernel_size")
-    strides = _sizes(stride, n, name, "stride", kernel)
-    pads = _sizes(padding, n, name, "padding")
-    steps = _sizes(dilation, n, name, "dilation")
-    shape = input.array.shape
-    return _geometry(
-        name, shape[len(shape) - n - 1], shape[len(shape) - n :], kernel, strides, pads, steps,
-        bool(ceil_mode),
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=256)
-def _geometry(
-    name: str, channels: int, size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes,
-    dilation: Sizes, up: bool,
-) -> Any:  # fmt: skip
-    for what, values in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
-        if min(values) <= 0:
-            raise RuntimeError(f"{name}: {what} should be greater than zero, but got {values}")
-    for k, p, d in zip(kernel, padding, dilation, strict=True):
-        if p < 0:
-            raise RuntimeError(f"{name}: pad must be non-negative, but got pad: {p}")
-        if p > ((k - 1) * d + 1) // 2:
-            raise RuntimeError(
-                f"{name}: pad should be at most half of effective kernel size, but got pad={p}, "
-                f"kernel_size={k} and dilation={d}"
-            )
-    rest = (kernel, stride, padding, dilation)
-    out = tuple(ops.output_size(*of, up) for of in zip(size, *rest, strict=True))
-    if min(out) < 1:
-        given, found = ("x".join(map(str, (channels, *of))) for of in (size, out))
-        raise RuntimeError(
-            f"{name}: Given input size: ({given}). Calculated output size: ({found}). Output size "
-            f"is too small: the kernel {kernel} must not be larger than the padded input"
-        )
-    if max(dilation) > 1 and max(padding):
-        _check_inside(name, size, *rest, out)
-    return ops.geometry(size, *rest, out)
-
-
-def _check_inside(
-    name: str, size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
-    out: Sizes,
-) -> None:  # fmt: skip
-    """Windows with gaps may lie around a small input without touching it."""
-    for n, k, s, p, d, o in zip(size, kernel, stride, padding, dilation, out, strict=True):
-        places = np.arange(o)[:, None] * s - p + np.arange(k) * d
-        if not ((places >= 0) & (places < n)).any(1).all():
-            raise RuntimeError(
-                f"{name}: a window with dilation {d} and padding {p} has no element inside the "
-                f"input of size {n}: use less padding or dilation"
-            )
-
-
 # -- maximum ---------------------------------------------------------------------------------------
 
 
@@ -149,9 +46,15 @@ def _max_pool(
     ceil_mode: bool, indices: bool,
 ) -> Any:  # fmt: skip
     name = f"max_pool{n}d"
-    windows = _windows(input, n, name, kernel_size, stride, padding, dilation, ceil_mode)
-    _check_type(input, name, "fiu")
-    return ops.max_pool(input, n, windows, bool(indices))
+    numbers = (kernel_size, stride, padding, dilation, ceil_mode)
+    try:
+        x = input.array
+        found = windows(name, n, x.shape, x.dtype, *numbers)
+    except (AttributeError, TypeError):
+        found = windows_of(input, n, name, *numbers)
+    if not indices:
+        return apply(MAX_POOL, (input,), (n, found))
+    return ops.max_pool(input, n, found, True)
 
 
 @guarded
@@ -254,11 +157,16 @@ def _avg_pool(
     count_include_pad: bool, divisor_override: int | None,
 ) -> Tensor:  # fmt: skip
     name = f"avg_pool{n}d"
-    windows = _windows(input, n, name, kernel_size, stride, padding, 1, ceil_mode)
-    _check_type(input, name, "fiu")
+    numbers = (kernel_size, stride, padding, 1, ceil_mode)
+    try:
+        x = input.array
+        found = windows(name, n, x.shape, x.dtype, *numbers)
+    except (AttributeError, TypeError):
+        found = windows_of(input, n, name, *numbers)
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError(f"{name}: divisor must be not zero")
-    return ops.avg_pool(input, n, windows, bool(count_include_pad), divisor_override)
+    params = (n, found, bool(count_include_pad), divisor_override)
+    return apply(AVG_POOL, (input,), params)  # type: ignore[no-any-return]  # apply makes several
 
 
 @guarded
@@ -317,8 +225,8 @@ def _lp_pool(
     x: Any = input
     if norm_type == 0:
         raise ValueError(f"lp_pool{n}d: norm_type must not be 0")
-    kernel = _sizes(kernel_size, n, f"lp_pool{n}d", "kernel_size")
-    volume = int(np.prod(kernel))
+    kernel = sizes_of(kernel_size, n, f"lp_pool{n}d", "kernel_size")
+    volume = math.prod(kernel)
     mean: Any = _avg_pool(x.pow(norm_type), n, kernel, stride, 0, ceil_mode, True, None)
     size = e.sign(mean) * e.relu(abs(mean))
     return (size * volume).pow(1.0 / norm_type)
@@ -366,8 +274,8 @@ def _bins(input: Tensor, n: int, output_size: Any, name: str) -> Sizes:
     """The checked output size; None keeps a dimension."""
     if n > 1 and isinstance(output_size, (tuple, list)) and input.array.ndim <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-    _check_input(input, n, name)
-    _check_type(input, name, "f")
+    check_input(input, n, name)
+    check_type(input.array.dtype, name, "f")
     sizes = input.array.shape[input.array.ndim - n :]
     if isinstance(output_size, (tuple, list)):
         if len(output_size) != n:
@@ -378,13 +286,12 @@ def _bins(input: Tensor, n: int, output_size: Any, name: str) -> Sizes:
     else:
         given = [output_size] * n
     kept = [size if g is None and n > 1 else g for g, size in zip(given, sizes, strict=True)]
-    out = _sizes(tuple(kept), n, name, "output_size")
+    out = sizes_of(tuple(kept), n, name, "output_size")
     if min(out) < 0:
         raise RuntimeError(
             f"{name}: elements of output_size must be greater than or equal to 0 but received {out}"
         )
-    if math.prod(out) > 2**48:
-        raise RuntimeError(f"{name}: can't allocate memory for an output of size {out}")
+    check_room(name, (*input.array.shape[: input.array.ndim - n], *out))
     return out
 
 
@@ -506,10 +413,10 @@ def _max_unpool(
     output_size: Any,
 ) -> Tensor:  # fmt: skip
     name = f"max_unpool{n}d"
-    kernel = _sizes(kernel_size, n, name, "kernel_size")
-    strides = _sizes(stride, n, name, "stride", kernel)
-    pads = _sizes(padding, n, name, "padding")
-    _check_input(input, n, name)
+    kernel = sizes_of(kernel_size, n, name, "kernel_size")
+    strides = sizes_of(stride, n, name, "stride", kernel)
+    pads = sizes_of(padding, n, name, "padding")
+    check_input(input, n, name)
     if not isinstance(indices, Tensor) or indices.array.dtype != np.int64:
         got = getattr(indices, "dtype", type(indices).__name__)
         raise RuntimeError(f"{name}: elements in indices should be type int64 but got: {got}")
@@ -521,10 +428,12 @@ def _max_unpool(
         )
     if min(strides) <= 0:
         raise RuntimeError(f"{name}: strides should be greater than zero, but got {strides}")
+    check_range(name, kernel_size=kernel, stride=strides, padding=pads)
     out = _unpooled_size(shape[len(shape) - n :], kernel, strides, pads, output_size)
     if min(out) <= 0:
         raise RuntimeError(f"{name}: the output size {out} should be greater than zero")
-    places, volume = indices.array, int(np.prod(out))
+    check_room(name, (*shape[: len(shape) - n], *out))
+    places, volume = indices.array, math.prod(out)
     if places.size and (places.min() < 0 or places.max() >= volume):
         bad = places.max() if places.max() >= volume else places.min()
         raise RuntimeError(

@@ -11,6 +11,7 @@ from minigrad.kernels.conv.geometry import Geometry
 from minigrad.ops.functions import guarded, public
 from minigrad.ops.join import cat
 from minigrad.ops.layers import conv as ops
+from minigrad.ops.layers.sizes import check_range, check_room, tupled
 from minigrad.ops.shape import contiguous, reshape
 from minigrad.tensor import Tensor
 
@@ -68,7 +69,8 @@ def _check_tensors(name: str, input: Any, weight: Any, bias: Any) -> None:
         raise RuntimeError(f"{name}: not implemented for 'Bool'; convert with .float() first")
 
 
-def _check_positive(stride: Ints, padding: Ints, dilation: Ints, groups: int) -> None:
+def _check_steps(name: str, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> None:
+    check_range(name, stride=stride, padding=padding, dilation=dilation, groups=(groups,))
     for what, values in (("stride", stride), ("dilation", dilation), ("groups", (groups,))):
         if min(values) <= 0:
             raise RuntimeError(f"non-positive {what} is not supported: got {what}={values}")
@@ -174,11 +176,12 @@ def _plan(
             drop = tuple([m % 2 for m in missing])
     else:
         padded = _numbers(padding, n, "padding", name)
-    _check_positive(stride, padded, dilation, groups)
+    _check_steps(name, stride, padded, dilation, groups)
     x = _check_shapes(name, x, w, n, groups, False)
     _check_bias(b, w[0], w, False)
     how = Geometry(w[2:], stride, padded, dilation, groups)
-    if min(how.output_sizes(x[2:])) < 1:
+    out = how.output_sizes(x[2:])
+    if min(out) < 1:
         raise RuntimeError(
             "Calculated padded input size per channel: "
             f"({_by(m + 2 * p for m, p in zip(x[2:], padded))}). Kernel size: "
@@ -186,11 +189,8 @@ def _plan(
             f"greater than actual input size (in {name}, for an input of shape {list(x)})"
         )
     _check_nonempty(x)
+    check_room(name, (x[0], w[0], *out))
     return how, drop
-
-
-def _listless(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _conv(
@@ -206,7 +206,7 @@ def _conv(
         how, drop = _plan(name, x.shape, w.shape, shift, stride, padding, dilation, groups)
     except (AttributeError, TypeError):
         _check_tensors(name, input, weight, bias)
-        stride, padding, dilation = map(_listless, (stride, padding, dilation))
+        stride, padding, dilation = map(tupled, (stride, padding, dilation))
         how, drop = _plan(
             name, input.array.shape, weight.array.shape,
             None if bias is None else bias.array.shape, stride, padding, dilation, groups,
@@ -348,7 +348,7 @@ def _transposed_plan(
     extra = _numbers(output_padding, n, "output_padding", name)
     dilation = _numbers(dilation, n, "dilation", name)
     groups = _whole(groups, "groups", name)
-    _check_positive(stride, padding, dilation, groups)
+    _check_steps(name, stride, padding, dilation, groups)
     if min(extra) < 0:
         raise RuntimeError(f"negative output_padding is not supported: got {extra}")
     x = _check_shapes(name, x, w, n, groups, True)
@@ -358,6 +358,7 @@ def _transposed_plan(
             "output padding must be smaller than either stride or dilation, but got "
             f"output_padding={extra}, stride={stride}, dilation={dilation}"
         )
+    check_range(name, output_padding=extra)
     how = Geometry(w[2:], stride, padding, dilation, groups)
     reach = how.input_sizes(x[2:])
     if min(r + e for r, e in zip(reach, extra)) < 1:
@@ -366,8 +367,10 @@ def _transposed_plan(
             f"({_by(r + e for r, e in zip(reach, extra))}). Output size is too small (in {name})"
         )
     _check_nonempty(x)
+    sizes = tuple([r + e for r, e in zip(reach, extra)])
+    check_room(name, (x[0], w[1] * groups, *sizes))
     missing = tuple([e // s for e, s in zip(extra, stride)])
-    return how, tuple([r + e for r, e in zip(reach, extra)]), missing
+    return how, sizes, missing
 
 
 def _conv_transpose(
@@ -375,7 +378,7 @@ def _conv_transpose(
     output_padding: Any, groups: int, dilation: Any,
 ) -> Tensor:  # fmt: skip
     _check_tensors(name, input, weight, bias)
-    numbers = map(_listless, (stride, padding, output_padding, groups, dilation))
+    numbers = map(tupled, (stride, padding, output_padding, groups, dilation))
     shift = None if bias is None else bias.array.shape
     shapes = input.array.shape, weight.array.shape, shift
     how, sizes, missing = _transposed_plan(name, *shapes, *numbers)

@@ -122,9 +122,13 @@ _max_pool = primitive(
     doc="The maximum of each window.",
 )  # fmt: skip
 _max_places = primitive(
-    "max_pool_indices", kernels.max_indices, sample=_SAMPLES, batch=same,
+    "max_pool_indices", lambda x, dims, windows: kernels.max_indices(x, dims, windows),
+    sample=_SAMPLES, batch=same,
     doc="Where the maximum of each window is, as a flat index in the pooled dimensions.",
 )  # fmt: skip
+
+
+MAX_POOL = _max_pool.op
 
 
 def max_pool(input: Tensor, dims: int, windows: Any, indices: bool) -> Any:
@@ -182,6 +186,9 @@ _mean_spread = primitive(
     ),
     doc="The transpose of `avg_pool`: each element is shared out over its window.",
 )  # fmt: skip
+
+
+AVG_POOL = _mean.op
 
 
 def avg_pool(
