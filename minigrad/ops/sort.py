@@ -503,10 +503,25 @@ def _check_ends(name: str, x: Array, bins: Any, ends: Any) -> None:
         raise RuntimeError(f"{name}: min should not exceed max, but got min {low} max {high}")
 
 
+def _equal_edges(x: Array, bins: int, ends: Any) -> Array:
+    """Edges at equal distances in the type of the elements, which are compared with these.
+
+    numpy's are float64: an element that lies on an edge of float32 would fall beside it.
+    """
+    kind = x.dtype.type
+    low, high = map(kind, ends or ((x.min(), x.max()) if x.size else (0.0, 1.0)))
+    if low == high:
+        low, high = low - kind(0.5), high + kind(0.5)
+    step = (high - low) / kind(bins)
+    index = np.arange(bins + 1).astype(kind)
+    below = low + step * index
+    return np.where(index < (bins + 1) // 2, below, high - step * (kind(bins) - index))
+
+
 @public
 def histogram(
     input: Tensor,
-    bins: Any,
+    bins: Any = 100,
     *,
     range: tuple[float, float] | None = None,
     weight: Tensor | None = None,
@@ -519,8 +534,10 @@ def histogram(
     edges = bins.array if isinstance(bins, Tensor) else bins.__index__()
     weights = _weights("histogram", weight, input.array.shape)
     _check_ends("histogram", x, edges, range)
+    if not isinstance(edges, np.ndarray):
+        edges = _equal_edges(x, edges, range)
     try:
-        hist, at = np.histogram(x, edges, range, density, weights)
+        hist, at = np.histogram(x, edges, None, density, weights)
     except ValueError as error:
         raise RuntimeError(f"histogram: {error}") from None
     return _Frequencies(Tensor(hist.astype(x.dtype)), Tensor(at.astype(x.dtype)))

@@ -277,3 +277,19 @@ def test_rewinding_sets_back_buffers_and_checks_the_state() -> None:
         prune.rewind(net, {"0.weight": early["0.weight"]})
     with pytest.raises(RuntimeError, match="of shape"):
         prune.rewind(net, {**early, "0.weight": mg.ones(2)})
+
+
+def test_rewinding_to_a_state_that_followed_the_training_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    state = model.state_dict()
+    before = copy.deepcopy(state)
+    with mg.no_grad():
+        for p in model.parameters():
+            p += 1
+    with pytest.raises(RuntimeError, match=r"copy\.deepcopy\(model\.state_dict\(\)\)"):
+        prune.rewind(model, state)
+    with pytest.raises(RuntimeError, match="1.running_mean of the given state"):
+        prune.rewind(model, before | {"1.running_mean": state["1.running_mean"]})
+    assert (model[0].weight == before["0.weight"] + 1).all()  # nothing was changed
+    prune.rewind(model, before)
+    assert (model[0].weight == before["0.weight"]).all()

@@ -78,3 +78,18 @@ def test_searchsorted_rows() -> None:
 def test_errors(call: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         call(mg.ones(3))
+
+
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+def test_histogram_counts_between_the_edges_it_gives(dtype: mg.dtype) -> None:
+    for values in (mg.arange(101) / 10, mg.arange(11), mg.ones(4), mg.rand(300), mg.zeros(0)):
+        x = values.to(dtype)
+        for bins in (None, 10, 7):
+            hist, edges = mg.histogram(x) if bins is None else mg.histogram(x, bins)
+            n = bins or 100
+            assert hist.shape == (n,)
+            assert edges.shape == (n + 1,)
+            assert hist.dtype == edges.dtype == dtype
+            place = np.searchsorted(edges.numpy(), x.numpy(), "right") - 1
+            counts = np.bincount(np.minimum(place, n - 1), minlength=n)
+            assert hist.tolist() == counts.tolist()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from minigrad.autograd.modes import no_grad
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
@@ -43,7 +45,8 @@ def rewind(model: M, state: Mapping[str, Any]) -> M:
     KeyError
         If `state` lacks a parameter.
     RuntimeError
-        If one has another shape.
+        If one has another shape, or shares its memory with the model: ``state_dict()`` does not
+        copy, so that what it gave before training has followed the training.
 
     Examples
     --------
@@ -70,6 +73,12 @@ def rewind(model: M, state: Mapping[str, Any]) -> M:
         if value.shape != t.shape:
             raise RuntimeError(
                 f"{name} is of shape {t.shape}, and of shape {value.shape} in the given state"
+            )
+        if np.may_share_memory(t.array, value.array):
+            raise RuntimeError(
+                f"rewind: {name} of the given state is the memory of the model itself, which has "
+                "the values of now: state_dict() does not copy; before training keep "
+                "copy.deepcopy(model.state_dict())"
             )
         found.append((t, value))
     with no_grad():
