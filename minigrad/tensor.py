@@ -18,6 +18,14 @@ from minigrad.autograd import engine
 from minigrad.autograd.engine import Counter, Node
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.methods import TensorMethods
+from minigrad.place import (
+    contiguous_format,
+    device,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 
 __all__ = [
     "Size", "Tensor", "contiguous_format", "device", "memory_format", "preserve_format",
@@ -50,66 +58,9 @@ class Size(tuple[int, ...]):
         return Size(part) if isinstance(part, tuple) else part
 
 
-class device:
-    """Where tensors live. There is one place, ``"cpu"``; other names are refused.
-
-    >>> device("cpu")
-    device(type='cpu')
-    """
-
-    def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
-        name = type.type if isinstance(type, device) else str(type)
-        kind, _, number = name.partition(":")
-        self.type: str = kind
-        self.index = int(number) if number else index
-        if self.type != "cpu":
-            raise RuntimeError(
-                f"minigrad computes on the CPU only: device must be 'cpu', got {name!r}"
-            )
-
-    def __enter__(self) -> device:
-        """Make tensors on this device by default: where they are made anyway."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to undo."""
-
-    def __repr__(self) -> str:
-        return f"device(type={self.type!r})"
-
-    def __str__(self) -> str:
-        return self.type
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device)
-
-    def __hash__(self) -> int:
-        return hash(self.type)
-
-
 _CPU = device()
 #: Among the hooks of a node, the one that keeps the gradient: always the last.
 _RETAIN = -1
-
-
-class memory_format:
-    """How a copy lies in memory: ``contiguous_format``, row-major, or ``preserve_format``.
-
-    >>> preserve_format
-    minigrad.preserve_format
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"minigrad.{self.name}"
-
-    def __reduce__(self) -> str:
-        return self.name
-
-
-contiguous_format, preserve_format = map(memory_format, ("contiguous_format", "preserve_format"))
 
 
 def _no_such_dim(dim: Any, ndim: int) -> Exception:
@@ -221,6 +172,11 @@ class Tensor(TensorMethods):
         return _CPU
 
     @property
+    def layout(self) -> layout:
+        """Always ``minigrad.strided``: the elements are in an array."""
+        return strided
+
+    @property
     def itemsize(self) -> int:
         """Bytes per element."""
         return self.array.itemsize
@@ -248,8 +204,13 @@ class Tensor(TensorMethods):
         """The address of the first element."""
         return self.array.ctypes.data
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order without gaps."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in memory in row-major order, or another, without gaps."""
+        last = None if memory_format is None else memory_format.ndim
+        if last is not None:  # channels last
+            if self.array.ndim != last:
+                return False
+            return np.moveaxis(self.array, 1, -1).flags.c_contiguous
         return self.array.flags.c_contiguous
 
     def is_floating_point(self) -> bool:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "minigrad"
 
 #: From the ground up; a module may import from its own floor and from those below.
 FLOORS: list[tuple[str, ...]] = [
-    ("dtypes", "expr"),
+    ("dtypes", "expr", "place"),
     ("kernels",),
     (
         "autograd.modes",

@@ -243,3 +243,72 @@ print(*sorted(loaded))
         assert expected <= loaded, line
         if not expected:
             assert not loaded - {"parallel", "nn_utils"}, line
+
+
+def test_devices_are_values_and_refused_where_something_is_put() -> None:
+    for name in ("cuda", "cuda:1", "mps", "meta", "xpu:0"):
+        place = mg.device(name)
+        assert str(place) == name
+        assert mg.device(place) == place == pickle.loads(pickle.dumps(place))
+        assert place != mg.device("cpu")
+        for put in (
+            lambda: mg.zeros(2, device=place),
+            lambda: mg.tensor(1.0, device=name),
+            lambda: mg.rand(2, device=place),
+            lambda: mg.zeros_like(mg.ones(2), device=place),
+            lambda: mg.ones(2).to(place),
+            lambda: mg.ones(2).to(device=name),
+            lambda: mg.nn.Linear(1, 1).to(place),
+            lambda: mg.nn.Linear(1, 1, device=place),
+            lambda: mg.Generator(device=name),
+            lambda: mg.set_default_device(place),
+            lambda: place.__enter__(),
+        ):
+            with pytest.raises(RuntimeError, match="the CPU only"):
+                put()
+    assert mg.device("cuda", 1) == mg.device("cuda:1") != mg.device("cuda")
+    assert repr(mg.device("cuda", 1)) == "device(type='cuda', index=1)"
+    assert len({mg.device("cpu"), mg.device("cpu"), mg.device("cuda")}) == 2
+    assert mg.ones(2, device="cpu:0").to("cpu:0").device == mg.device("cpu")
+    for wrong, error in (("gpu", RuntimeError), ("cuda:-1", RuntimeError), (0, RuntimeError)):
+        with pytest.raises(error):
+            mg.device(wrong)
+    with pytest.raises(TypeError, match="NoneType"):
+        mg.device(None)
+
+
+def test_asking_for_the_gpu_says_what_to_write() -> None:
+    for call in (mg.ones(1).cuda, mg.nn.Linear(1, 1).cuda):
+        with pytest.raises(RuntimeError, match=r"cuda\.is_available\(\) else 'cpu'"):
+            call()
+
+
+def test_memory_formats_are_taken_and_mean_rows() -> None:
+    last, x = mg.channels_last, mg.rand(2, 3, 4, 5)
+    across = x.permute(0, 2, 3, 1)
+    for made in (
+        x.to(memory_format=last),
+        across.contiguous(memory_format=last),
+        across.clone(memory_format=last),
+        across.to(memory_format=last),
+        x.double(memory_format=last),
+        mg.empty_like(across, memory_format=last),
+        mg.randn_like(x, memory_format=last),
+        mg.empty(2, 3, 4, 5, memory_format=last, layout=mg.strided, pin_memory=False),
+    ):
+        assert made.is_contiguous()
+        assert not made.is_contiguous(memory_format=last)
+    assert (across.to(memory_format=last) == across).all()
+    assert x.permute(0, 3, 1, 2).is_contiguous(memory_format=last)
+    assert mg.ones(1, 2, 3, 4, 5).contiguous(memory_format=mg.channels_last_3d).is_contiguous()
+    net = mg.nn.Sequential(mg.nn.Conv2d(3, 4, 3), mg.nn.Flatten(), mg.nn.Linear(24, 2))
+    assert net.to(memory_format=last) is net
+    mg.nn.utils.convert_conv2d_weight_memory_format(net, last)
+    assert net(x.to(memory_format=last)).shape == (2, 2)
+    for call in (x[0].contiguous, x[0].to, x[0].clone):
+        with pytest.raises(RuntimeError, match="required rank 4 tensor"):
+            call(memory_format=last)
+    with pytest.raises(TypeError, match="memory_format"):
+        x.contiguous(memory_format="channels_last")
+    assert pickle.loads(pickle.dumps(last)) is last
+    assert x.layout is mg.strided

@@ -37,6 +37,7 @@ def test_the_surface_is_as_the_tables_say() -> None:
         "f(a, b=1, d=3, *, c=2)",  # one more, after the others
         "f(a, b=1, *, e=3, c=2, **more)",
         "f(a, b=1, c=2)",  # one that may be placed, too
+        "f(a=0, b=1, *, c=2)",  # one that may be left out
     ],
 )
 def test_what_serves_all_old_calls_is_no_loss(new: str) -> None:

@@ -323,11 +323,11 @@ def serves(new: str, old: str) -> bool:
     by_name = dict(placed) | keyed
     if not generic and ((old_star and not star) or (old_stars and not stars)):
         return False
-    for i, parameter in enumerate(old_placed):
-        if i >= len(placed) or placed[i] != parameter:
+    for i, (name, value) in enumerate(old_placed):
+        if i >= len(placed) or placed[i][0] != name or value not in (None, placed[i][1]):
             return False
     for name, value in old_keyed.items():
-        if name not in by_name or by_name[name] != value:
+        if name not in by_name or value not in (None, by_name[name]):
             return False
     added = [*placed[len(old_placed) :], *((k, v) for k, v in keyed.items() if k not in old_keyed)]
     return generic or all(value is not None or name in old_keyed for name, value in added)

@@ -10,6 +10,7 @@ from typing import Any
 
 from minigrad.interop.imports import after_import
 from minigrad.ops.functions import method
+from minigrad.place import only_cpu
 from minigrad.tensor import Tensor
 
 __all__: list[str] = []
@@ -102,7 +103,7 @@ def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
     """
     if stream is not None:
         raise ValueError(f"to_device(): there are no streams on the CPU, got stream={stream!r}")
-    type(self.device)(device)  # refuses others
+    only_cpu(device, "to_device")
     return self
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import dtypes
+from minigrad.place import only_cpu
 from minigrad.tensor import Tensor
 
 __all__ = ["capsule", "from_dlpack"]
@@ -119,8 +120,8 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 
 def _check_device(device: Any) -> None:
     """Refuse other devices than the CPU, spelled in any way."""
-    from minigrad.tensor import device as known
-
     if isinstance(device, tuple):  # DLPack's numbers
-        device = "cpu" if int(device[0]) == _CPU else f"DLPack device {device}"
-    known(device)
+        if int(device[0]) == _CPU:
+            return
+        raise RuntimeError(f"from_dlpack: minigrad computes on the CPU only, not on {device}")
+    only_cpu(device, "from_dlpack")

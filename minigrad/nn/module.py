@@ -17,8 +17,9 @@ from minigrad.nn.misuse import explained, explaining
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import Stateful
 from minigrad.ops.functions import cast
+from minigrad.place import device as _device
+from minigrad.place import memory_format, only_cpu
 from minigrad.tensor import Tensor
-from minigrad.tensor import device as _device
 
 __all__ = ["Module"]
 
@@ -437,10 +438,13 @@ class Module(Stateful):
             elif isinstance(a, dtypes.dtype):
                 kind = a
             elif isinstance(a, (str, _device)):
-                _device(a)
+                only_cpu(a, "Module.to")
             elif a is not None and not isinstance(a, bool):
                 raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(a).__name__}")
         kwargs.pop("non_blocking", None)
+        form = kwargs.pop("memory_format", None)  # of 4 and 5 dimensions; row-major here
+        if form is not None and not isinstance(form, memory_format):
+            raise TypeError(f"to() takes a minigrad.memory_format, got {form!r}")
         if kwargs:
             raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
         return self if kind is None else self._convert(kind)
@@ -471,8 +475,15 @@ class Module(Stateful):
     def to_empty(self: M, *, device: Any = None) -> M:
         """Give all parameters and buffers new memory, whose values are to be set."""
         if device is not None:
-            _device(device)
+            only_cpu(device, "to_empty")
         return self._apply(lambda t: Tensor(np.empty_like(t.array)))
+
+    def cuda(self: M, device: Any = None) -> M:
+        """Refused: there is one device, the CPU."""
+        raise RuntimeError(
+            "Module.cuda(): minigrad computes on the CPU only; leave the call out, or write "
+            "model.to(device) with device = 'cuda' if minigrad.cuda.is_available() else 'cpu'"
+        )
 
     def cpu(self: M) -> M:
         """Itself: it is there already."""

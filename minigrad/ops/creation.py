@@ -12,8 +12,9 @@ from minigrad.autograd import engine
 from minigrad.dtypes import as_dtype, get_default_dtype
 from minigrad.ops.dims import as_sizes
 from minigrad.ops.functions import as_operand, cast, method, public
-from minigrad.tensor import Tensor, contiguous_format
-from minigrad.tensor import device as _device
+from minigrad.place import contiguous_format, let_go, only_cpu, wants_rows
+from minigrad.place import device as _device
+from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -21,7 +22,7 @@ Array = np.ndarray[Any, Any]
 def finish(array: Array, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A new leaf."""
     if device is not None:
-        _device(device)
+        only_cpu(device)
     t = Tensor(array)
     return t.requires_grad_() if requires_grad else t
 
@@ -150,6 +151,8 @@ def _filled(name: str, fill: Any, text: str) -> Any:
         if "size" in kwargs:
             size = (kwargs.pop("size"),)
         if kwargs:
+            let_go(kwargs, name)
+        if kwargs:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         shape = as_sizes(size, name)
         if any(s < 0 for s in shape):
@@ -214,6 +217,7 @@ def _like(name: str, fill: Any, text: str) -> Any:
         memory_format: Any = None,
     ) -> Tensor:
         x = as_operand(input, f"{name}_like", 0)
+        wants_rows(memory_format, f"{name}_like", x.array.ndim)  # refuses what is none
         kind = x.array.dtype if dtype is None else as_dtype(dtype).numpy
         return made_like(x, x.array.shape, lambda s: fill(s, kind), requires_grad, device)
 
@@ -383,7 +387,7 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     form = None
     if kwargs:
         if (place := kwargs.pop("device", None)) is not None:
-            _device(place)
+            only_cpu(place, "to")
         kwargs.pop("non_blocking", None)
         form = kwargs.pop("memory_format", None)
     flags = [a for a in args if isinstance(a, bool)]  # non_blocking, copy
@@ -396,13 +400,14 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
         elif isinstance(a, dtypes.dtype) or a in (float, int, bool):
             kind = a
         elif isinstance(a, (str, _device)):
-            _device(a)
+            only_cpu(a, "to")
         elif not isinstance(a, bool):
             raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(a).__name__}")
     result: Any = self if kind is None else cast(self, as_dtype(kind).numpy)
+    rows = form is not None and wants_rows(form, "to", self.array.ndim)
     if copy and result is self:
         return result.clone(memory_format=form)
-    if form is contiguous_format and result is not self:
+    if rows and (result is not self or form is not contiguous_format):
         return result.contiguous()  # type: ignore[no-any-return]
     return result  # type: ignore[no-any-return]
 

@@ -22,8 +22,8 @@ from minigrad.ops.dims import as_sizes
 from minigrad.ops.functions import PUBLIC, all_values, as_operand, public
 from minigrad.ops.inplace import check_writable, written
 from minigrad.ops.shape import broadcast_shapes, expand
+from minigrad.place import let_go, only_cpu
 from minigrad.tensor import Tensor
-from minigrad.tensor import device as _device
 
 __all__ = ["Generator", "default_generator", "numpy_generator"]
 
@@ -175,7 +175,7 @@ def draw(
 
 def _finished(t: Tensor, requires_grad: bool, device: Any) -> Tensor:
     if device is not None:
-        _device(device)
+        only_cpu(device)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -233,6 +233,8 @@ def _drawn(name: str, make: Any, text: str) -> Any:
     ) -> Tensor:  # fmt: skip
         if "size" in kwargs:
             size = (kwargs.pop("size"),)
+        if kwargs:
+            let_go(kwargs, name)
         if kwargs:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         shape = _sizes(size, name)

@@ -19,7 +19,8 @@ from minigrad.ops.declare import primitive
 from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
 from minigrad.ops.functions import OpFunction, cast, method, public
 from minigrad.ops.samples import cases, normal
-from minigrad.tensor import Size, Tensor, contiguous_format, preserve_format
+from minigrad.place import wants_rows
+from minigrad.tensor import Size, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -337,27 +338,16 @@ _clone = primitive(
 @public
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy with its own memory, in the graph."""
-    if _wants_rows(memory_format, "clone"):
+    if wants_rows(memory_format, "clone", input.array.ndim):
         return _clone_c((input,))
     return _clone((input,))
-
-
-def _wants_rows(form: Any, name: str) -> bool:
-    """Whether a copy is to be row-major whatever its source is."""
-    if form is None or form is preserve_format:
-        return False
-    if form is not contiguous_format:
-        raise RuntimeError(
-            f"{name}(): memory_format is minigrad.contiguous_format or minigrad.preserve_format, "
-            f"got {form}"
-        )
-    return True
 
 
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """Itself if it is contiguous, else a copy that is."""
-    if memory_format is not None and not _wants_rows(memory_format, "contiguous"):
+    ndim = self.array.ndim
+    if memory_format is not None and not wants_rows(memory_format, "contiguous", ndim):
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     return self if self.array.flags.c_contiguous else _clone_c((self,))
 

@@ -515,7 +515,9 @@ def _equal_edges(x: Array, bins: int, ends: Any) -> Array:
     step = (high - low) / kind(bins)
     index = np.arange(bins + 1).astype(kind)
     below = low + step * index
-    return np.where(index < (bins + 1) // 2, below, high - step * (kind(bins) - index))
+    above = high - step * (kind(bins) - index)
+    edges: Array = np.where(index < (bins + 1) // 2, below, above)
+    return edges
 
 
 @public

@@ -19,6 +19,7 @@ from minigrad.ops.linear_algebra.norms import vector_norm
 from minigrad.ops.parts import narrow, split
 from minigrad.ops.random import numpy_generator, overwrite
 from minigrad.ops.shape import broadcast_tensors, reshape, transpose
+from minigrad.place import only_cpu
 from minigrad.tensor import Tensor, device
 
 Array = np.ndarray[Any, Any]
@@ -102,6 +103,15 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 def get_device(input: Tensor) -> int:
     """-1: tensors are in the memory of the CPU."""
     return -1
+
+
+@method
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """Refused: there is one device, the CPU."""
+    raise RuntimeError(
+        "Tensor.cuda(): minigrad computes on the CPU only; leave the call out, or write "
+        "x.to(device) with device = 'cuda' if minigrad.cuda.is_available() else 'cpu'"
+    )
 
 
 @method
@@ -340,7 +350,7 @@ def get_default_device() -> device:
 def set_default_device(place: Any) -> None:
     """Takes the CPU, and refuses others."""
     if place is not None:
-        device(place)
+        only_cpu(place, "set_default_device")
 
 
 @public(method=False)

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.place import only_cpu
 from minigrad.serialize.errors import FileError
 from minigrad.serialize.files import Array, FileLike, name_of, opened, read_content, write
 from minigrad.serialize.structure import Packer, Unpacker
 from minigrad.serialize.torch_file import is_torch_file, read_torch
-from minigrad.tensor import Tensor, device
+from minigrad.tensor import Tensor
 
 __all__ = ["load", "save"]
 
@@ -144,4 +145,4 @@ def _check_location(location: Any) -> None:
     if location is None or callable(location):
         return
     for place in location.values() if isinstance(location, dict) else (location,):
-        device(place)
+        only_cpu(place, "load")

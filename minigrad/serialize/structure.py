@@ -88,9 +88,9 @@ class Packer:
         if isinstance(value, complex):
             return {"$complex": [repr(value.real), repr(value.imag)]}
         if isinstance(value, dtypes.dtype):
-            return {"$dtype": value.name}
+            return {"$dtype": dtypes.as_dtype(value).name}  # not of names that no tensor has
         if isinstance(value, device):
-            return {"$device": value.type}
+            return {"$device": str(value)}
         if isinstance(value, (bytes, bytearray)):
             return {"$bytes": self._put(np.frombuffer(value, np.uint8), where or "bytes")}
         raise TypeError(
@@ -224,6 +224,6 @@ def _plain(kind: str, value: Any) -> Any:
         return complex(float(value[0]), float(value[1]))
     if kind == "$dtype" and value in {*(d.name for d in dtypes.ALL), "bfloat16"}:
         return dtypes.as_dtype(value)
-    if kind == "$device" and value == "cpu":
-        return device("cpu")
+    if kind == "$device" and isinstance(value, str):
+        return device(value)
     raise FileError(f"the description of the contents has an unknown part {kind!r}")

@@ -9,6 +9,7 @@ import numpy as np
 from minigrad import dtypes
 from minigrad.dtypes import dtype as DType
 from minigrad.ops.functions import PUBLIC, cast
+from minigrad.place import only_cpu
 from minigrad.tensor import Tensor
 from minigrad.xp._array import as_tensor, standard
 
@@ -143,9 +144,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 def check_device(device: Any) -> None:
     """Refuse other devices than the CPU."""
     if device is not None:
-        from minigrad.tensor import device as known
-
-        known(device)
+        only_cpu(device)
 
 
 @_standard

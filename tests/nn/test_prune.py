@@ -288,7 +288,7 @@ def test_rewinding_to_a_state_that_followed_the_training_is_refused() -> None:
             p += 1
     with pytest.raises(RuntimeError, match=r"copy\.deepcopy\(model\.state_dict\(\)\)"):
         prune.rewind(model, state)
-    with pytest.raises(RuntimeError, match="1.running_mean of the given state"):
+    with pytest.raises(RuntimeError, match="running_mean of the given state"):
         prune.rewind(model, before | {"1.running_mean": state["1.running_mean"]})
     assert (model[0].weight == before["0.weight"] + 1).all()  # nothing was changed
     prune.rewind(model, before)

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad import place
 from minigrad.nn import conv
 from minigrad.nn.module import Module
-from minigrad.tensor import contiguous_format
 
 __all__ = ["convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"]
 
@@ -16,8 +16,8 @@ M = TypeVar("M", bound=Module)
 
 
 def _convert(module: M, memory_format: Any, kinds: tuple[type[Module], ...], name: str) -> M:
-    if memory_format is not contiguous_format:
-        raise RuntimeError(f"{name}: tensors are contiguous, there is no {memory_format} here")
+    if not isinstance(memory_format, place.memory_format):
+        raise TypeError(f"{name}: expected a minigrad.memory_format, got {memory_format!r}")
     for layer in module.modules():
         if isinstance(layer, kinds):
             layer.weight.array = np.ascontiguousarray(layer.weight.array)
@@ -25,24 +25,24 @@ def _convert(module: M, memory_format: Any, kinds: tuple[type[Module], ...], nam
 
 
 def convert_conv2d_weight_memory_format(module: M, memory_format: Any) -> M:
-    """Lay the weights of 2-d convolutions inside a module out in memory.
+    """Lay the weights of 2-d convolutions inside a module out row by row, for any format.
 
     Raises
     ------
-    RuntimeError
-        If `memory_format` is not ``minigrad.contiguous_format``, the one there is.
+    TypeError
+        If `memory_format` is none.
     """
     kinds = (conv.Conv2d, conv.ConvTranspose2d)
     return _convert(module, memory_format, kinds, "convert_conv2d_weight_memory_format")
 
 
 def convert_conv3d_weight_memory_format(module: M, memory_format: Any) -> M:
-    """Lay the weights of 3-d convolutions inside a module out in memory.
+    """Lay the weights of 3-d convolutions inside a module out row by row, for any format.
 
     Raises
     ------
-    RuntimeError
-        If `memory_format` is not ``minigrad.contiguous_format``, the one there is.
+    TypeError
+        If `memory_format` is none.
     """
     kinds = (conv.Conv3d, conv.ConvTranspose3d)
     return _convert(module, memory_format, kinds, "convert_conv3d_weight_memory_format")
