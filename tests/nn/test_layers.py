@@ -90,29 +90,6 @@ def test_dropout_of_nothing_is_no_write(drop: Any) -> None:
     assert w._version == 0
 
 
-@pytest.mark.parametrize(
-    ("layer", "shape"),
-    [(nn.Dropout2d, (40, 50)), (nn.Dropout2d, (40, 50, 2, 2, 2)), (nn.Dropout3d, (40, 50, 3))],
-)
-def test_channel_dropout_of_other_inputs_warns_and_takes_dimension_1_for_channels(
-    layer: Any, shape: tuple[int, ...]
-) -> None:
-    with pytest.warns(UserWarning, match="which is deprecated") as caught:
-        y = layer(0.5)(mg.ones(*shape)).numpy().reshape(2000, -1)
-    assert caught[0].filename == __file__
-    assert (y == y[:, :1]).all()
-    assert 0.4 < (y[:, 0] == 0).mean() < 0.6
-
-
-@pytest.mark.parametrize("function", [F.dropout, F.dropout1d, F.dropout2d, F.dropout3d])
-def test_dropout_of_nothing_is_no_write(function: Any) -> None:
-    x = mg.ones(2, 3, 4, 5, 6)[:, :, :, 0, 0] if function is F.dropout1d else mg.ones(2, 3, 4, 5)
-    leaf = x.clone().requires_grad_()
-    before = leaf._version
-    assert function(leaf, 0.0, True, True) is leaf
-    assert leaf._version == before
-
-
 def test_alpha_dropout_keeps_mean_and_variance() -> None:
     x = mg.randn(400, 500)
     for layer in (nn.AlphaDropout(0.3), nn.FeatureAlphaDropout(0.3)):
