@@ -14,18 +14,26 @@ and serves all three; it is imported as ``fx``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["FUNCTIONS", "Expr", "symbol", "symbols", "walk"]
+__all__ = ["FUNCTIONS", "Expr", "evaluate", "spelling", "symbol", "symbols", "walk"]
 
 #: Precedence-free spelling of the operators in emitted source and in labels.
 OPERATORS = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**",
     "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
     "and": "&", "or": "|",
+}  # fmt: skip
+#: The same as functions of values; the other operations are functions of this module.
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
+    "pow": operator.pow, "lt": operator.lt, "le": operator.le, "gt": operator.gt,
+    "ge": operator.ge, "eq": operator.eq, "ne": operator.ne, "and": operator.and_,
+    "or": operator.or_, "neg": operator.neg, "not": operator.invert,
 }  # fmt: skip
 
 
@@ -173,6 +181,56 @@ def walk(*roots: Expr) -> Iterator[Expr]:
 
     for root in roots:
         yield from visit(root)
+
+
+def spelling(*roots: Expr) -> str:
+    """Expressions in one line, different for different ones (:func:`text` is for reading).
+
+    >>> x = symbol("x")
+    >>> spelling(-(x * x))
+    "symbol 'x'; mul 0 0; neg 1; 2"
+    """
+    places: dict[int, list[tuple[Expr, int]]] = {}
+
+    def place(e: Expr) -> int:
+        return next(n for other, n in places[hash(e)] if e.same(other))
+
+    lines = []
+    for e in walk(*roots):
+        args = [str(place(a)) if isinstance(a, Expr) else repr(a) for a in e.args]
+        places.setdefault(hash(e), []).append((e, len(lines)))
+        lines.append(" ".join([e.op, *args]))
+    return "; ".join([*lines, " ".join(str(place(root)) for root in roots)])
+
+
+def evaluate(
+    roots: Sequence[Expr], values: Mapping[str, Any], constant: Callable[[float], Any]
+) -> list[Any]:
+    """The roots computed on other values: each distinct subexpression once.
+
+    Parameters
+    ----------
+    roots : sequence of Expr
+    values : mapping
+        What each symbol stands for.
+    constant : callable
+        Makes a value of a number.
+    """
+    known: dict[int, list[tuple[Expr, Any]]] = {}
+
+    def value(e: Expr) -> Any:
+        return next(v for other, v in known[hash(e)] if e.same(other))
+
+    for e in walk(*roots):
+        if e.op == "symbol":
+            result = values[e.args[0]]
+        elif e.op == "const":
+            result = constant(e.args[0])
+        else:
+            operate = _OPERATIONS.get(e.op) or globals()[e.op]
+            result = operate(*[value(a) for a in e.args])
+        known.setdefault(hash(e), []).append((e, result))
+    return [value(root) for root in roots]
 
 
 _WORDS = {"and": "and", "or": "or"}  # as one says it; the source needs & and |

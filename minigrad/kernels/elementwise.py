@@ -8,20 +8,23 @@ measured to be as fast as a strided loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minigrad.expr import Expr, walk
 from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.sizes import PARALLEL_CHEAP, PARALLEL_MATH
 
 __all__ = ["Fused"]
 
-emit, jit, store, threads = lazy("emit"), lazy("run.jit"), lazy("run.store"), lazy("run.threads")
+bodies, call, numba_source = lazy("emit.bodies"), lazy("emit.call"), lazy("emit.numba_source")
+target, store, threads = lazy("emit.target"), lazy("run.store"), lazy("run.threads")
 
 Array = np.ndarray[Any, Any]
+Kernel: TypeAlias = Callable[..., Any]
 
 #: How many passes over memory numpy needs for a function that is not one ufunc.
 _PASSES = {"sigmoid": 6, "erf": 60, "rsqrt": 2}
@@ -64,16 +67,9 @@ class Fused:
     """
 
     __slots__ = (
-        "_flat",
-        "_kernels",
-        "boolean",
-        "math",
-        "name",
-        "numpy_below",
-        "operands",
-        "params",
-        "root",
-    )
+        "_flat", "_kernels", "boolean", "math", "name", "numpy_below", "operands", "parallel_from",
+        "params", "root",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -88,77 +84,139 @@ class Fused:
         self.operands = tuple(operands)
         self.params = tuple(params)
         self.boolean = boolean
-        self._flat = "f" * len(self.operands)
         operations = [e.op for e in walk(root) if e.op not in ("symbol", "const")]
         passes = sum(_PASSES.get(op, 1) for op in operations)
         self.math = any(op in _TRANSCENDENTAL for op in operations)
+        self.parallel_from = PARALLEL_MATH if self.math else PARALLEL_CHEAP
         self.numpy_below = _NUMPY_BELOW.get(passes, 0)
         if self.math and passes == 1:
             self.numpy_below = _NUMPY_BELOW_MATH
-        self._kernels: dict[tuple[str, str], Any] = {}
+        self._flat: dict[str, Kernel] = {}  # by the type that is computed in
+        self._kernels: dict[tuple[str, str], Kernel] = {}  # by layout and types
 
     def __call__(
-        self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]
+        self,
+        arrays: Sequence[Array],
+        params: Sequence[float],
+        dtype: np.dtype[Any],
+        out: Array | None = None,
     ) -> Array:
-        """Compute into a new array; operands are of `dtype` (or boolean) and broadcast."""
-        shape = arrays[0].shape
-        for a in arrays:
-            if a.shape != shape or not a.flags.c_contiguous:
-                break
+        """Compute into a new array, or into `out`, which is contiguous and may be an operand.
+
+        Operands are of `dtype` or boolean, and broadcast.
+        """
+        if out is None:
+            out = np.empty(arrays[0].shape, np.bool_ if self.boolean else dtype)
+            given = False
         else:
-            out = np.empty(shape, bool if self.boolean else dtype)
-            self._run(self._flat, [a.ravel() for a in arrays], params, out.ravel(), dtype)
-            return out
+            given = True
+        kernel = self._flat.get(dtype.char)
+        if kernel is not None:
+            team = (0, 0) if out.size < self.parallel_from else threads.team()
+            if kernel(*team, 0, 0, out, *arrays, *params) is not None:
+                return out
+        return self._laid_out(arrays, params, dtype, out, given)
+
+    def _laid_out(
+        self,
+        arrays: Sequence[Array],
+        params: Sequence[float],
+        dtype: np.dtype[Any],
+        out: Array,
+        given: bool,
+    ) -> Array:
+        """The same for any arrays and numbers: what a kernel does not take as it is, is copied."""
         shape = np.broadcast_shapes(*[a.shape for a in arrays])
-        out = np.empty(shape, bool if self.boolean else dtype)
-        pattern, operands, shape2 = _lay_out(arrays, shape)
-        self._run(pattern, operands, params, out.reshape(shape2), dtype)
+        if out.shape != shape:
+            if given:
+                raise ValueError(f"{self.name}: out has shape {out.shape}, the result {shape}")
+            out = np.empty(shape, out.dtype)
+        if out.size == 0:
+            return out
+        arrays = [_ready(a, dtype) for a in arrays]
+        pattern, operands, rows, columns = _lay_out(arrays, shape)
+        kernel = self.kernel(pattern, [out.dtype, *(a.dtype for a in operands)], dtype)
+        if "r" not in pattern and "c" not in pattern and "s" not in pattern:
+            self._flat[dtype.char] = kernel
+        team = (0, 0) if out.size < self.parallel_from else threads.team()
+        numbers = [float(p) for p in params]
+        if kernel(*team, rows, columns, out, *operands, *numbers) is None:
+            raise TypeError(f"{self.name}: out must be contiguous and writeable")
         return out
 
-    def into(self, out: Array, others: Sequence[Array], params: Sequence[float]) -> None:
-        """Compute in place: the first operand is `out`, which is contiguous."""
-        if all(a.shape == out.shape and a.flags.c_contiguous for a in others):
-            flat = [a.reshape(-1) for a in others]
-            self._run("o" + "f" * len(flat), flat, params, out.reshape(-1), out.dtype)
-            return
-        pattern, operands, shape2 = _lay_out(others, out.shape)
-        self._run("o" + pattern, operands, params, out.reshape(shape2), out.dtype)
+    def kernel(
+        self, pattern: str, dtypes: Sequence[np.dtype[Any]], dtype: np.dtype[Any]
+    ) -> Kernel:
+        """The kernel for operands so laid out and of these types (the first is the result's).
 
-    def kernel(self, pattern: str, dtype: np.dtype[Any]) -> Any:
-        """The module of the loop for operands so laid out (compiled lazily, cached on disk)."""
-        key = (pattern, dtype.char)
+        It is called as :mod:`minigrad.kernels.emit.call` says.
+        """
+        chars = "".join(d.char for d in dtypes)
+        key = (pattern, chars + dtype.char)
         found = self._kernels.get(key)
         if found is None:
-            text = emit.source(
-                self.name, [self.root], self.operands, pattern, dtype.name, self.params
-            )
-            found = store.load(f"{self.name}_{pattern}_{dtype.name}", text)
-            self._kernels[key] = found
+            made = self._by_numba if target.host() is None else self._emitted
+            found = self._kernels[key] = made(pattern, chars, dtype)
         return found
 
-    def _run(
-        self,
-        pattern: str,
-        operands: Sequence[Any],
-        params: Sequence[float],
-        out: Array,
-        dtype: np.dtype[Any],
-    ) -> None:
-        """Small arrays go to the loop itself, which compiles in half the time of ``run``."""
-        size = out.size
-        if size == 0:
-            return
-        kernel = self._kernels.get((pattern, dtype.char)) or self.kernel(pattern, dtype)
-        if size >= (jit.PARALLEL_MATH if self.math else jit.PARALLEL_CHEAP):
-            kernel.run(threads.pool_address(), *operands, *params, out)
-        else:
-            kernel.blocks(*operands, *params, out, 0, size)  # no more blocks than elements
+    def _emitted(self, pattern: str, chars: str, dtype: np.dtype[Any]) -> Kernel:
+        entry = bodies.elementwise(
+            self.name, [self.root], self.operands, pattern, chars[1:] + chars[0], dtype.char,
+            self.params,
+        )  # fmt: skip
+        dtypes = [np.dtype(c) for c in chars]
+        by_rows = "r" in pattern or "c" in pattern
+        return call.caller(entry, dtypes, len(self.params), by_rows)  # type: ignore[no-any-return]
+
+    def _by_numba(self, pattern: str, chars: str, dtype: np.dtype[Any]) -> Kernel:
+        """The kernel of the readable source, called in the same way."""
+        text = self.source(pattern, dtype.name)
+        module = store.load(f"{self.name}_{pattern}_{dtype.name}", text)
+        by_rows = "r" in pattern or "c" in pattern
+
+        def run(pool: int, launch: int, rows: int, columns: int, out: Array, *rest: Any) -> Any:
+            operands, params = rest[: len(pattern)], rest[len(pattern) :]
+            if rows == 0:
+                usual = all(
+                    a.shape == out.shape and a.flags.c_contiguous and a.dtype.char == char
+                    for a, char in zip(operands, chars[1:], strict=True)
+                )
+                if not usual:
+                    return None
+            shape = (rows, columns) if by_rows else (-1,)
+            shapes = {"f": shape, "r": (-1,), "c": (-1,)}
+            laid_out = [
+                a.item() if letter == "s" else a.reshape(shapes[letter])
+                for a, letter in zip(operands, pattern, strict=True)
+            ]
+            written = out.reshape(shape)
+            if pool:
+                module.run(pool, *laid_out, *params, written)
+            elif out.size:
+                module.blocks(*laid_out, *params, written, 0, out.size)  # no more blocks than that
+            return out
+
+        return run
+
+    def source(self, pattern: str = "", dtype: str = "float32") -> str:
+        """The loop as Python source, as it would be written for numba."""
+        pattern = pattern or "f" * len(self.operands)
+        return numba_source.source(  # type: ignore[no-any-return]
+            self.name, [self.root], self.operands, pattern, dtype, self.params
+        )
+
+
+def _ready(a: Array, dtype: np.dtype[Any]) -> Array:
+    """An array of `dtype` or boolean whose elements lie where the processor wants them."""
+    if a.dtype.char != "?":
+        a = np.asarray(a, dtype)
+    return a if a.flags.aligned else a.copy()
 
 
 def _lay_out(
     arrays: Sequence[Array], shape: tuple[int, ...]
-) -> tuple[str, list[Any], tuple[int, ...]]:
-    """Fit operands of any broadcastable shapes to a kernel: pattern, arguments, output shape.
+) -> tuple[str, list[Array], int, int]:
+    """Fit operands of any broadcastable shapes to a kernel: pattern, operands, rows and columns.
 
     The output is cut into ``(R, C)`` where every operand is either full or constant along the
     trailing dimensions that make up ``C``; so a bias ``(C,)`` is a row, and the scale ``(C, 1, 1)``
@@ -181,22 +239,13 @@ def _lay_out(
     for a, p, is_full in zip(arrays, padded, full, strict=True):
         if a.size == 1:
             letters.append("s")
-            operands.append(a.item())
         elif is_full and columns > 1 and all(n == 1 for n in p[:split]):
             letters.append("f" if rows == 1 else "r")
-            operands.append(np.ascontiguousarray(a).reshape(-1))
         elif is_full:
             letters.append("f")
-            operands.append(np.ascontiguousarray(np.broadcast_to(a, outer + inner)))
+            a = np.broadcast_to(a, outer + inner)
         else:
             letters.append("c")
-            column = a.reshape(p[:split])
-            operands.append(np.ascontiguousarray(np.broadcast_to(column, outer)).reshape(-1))
-    if not any(letter in "rc" for letter in letters):
-        flat = [o.reshape(-1) if isinstance(o, np.ndarray) else o for o in operands]
-        return "".join(letters), flat, (rows * columns,)
-    shaped = [
-        o.reshape(rows, columns) if letter == "f" else o
-        for o, letter in zip(operands, letters, strict=True)
-    ]
-    return "".join(letters), shaped, (rows, columns)
+            a = np.broadcast_to(a.reshape(p[:split]), outer)
+        operands.append(np.ascontiguousarray(a))
+    return "".join(letters), operands, rows, columns

@@ -1,9 +1,10 @@
-"""Scalar building blocks that numba lacks: one LLVM instruction (or nearly) each.
+"""What the instructions of :mod:`~minigrad.kernels.math.instructions` are to numba.
 
 A numba loop is vectorised by LLVM only if its body has no branch and no library call, and it runs
 at full width only if float32 stays float32 and int32 stays int32. Plain Python operators break
-both rules: ``a if c else b`` is a branch, ``int32 + int32`` becomes int64. These intrinsics are
-the way round. All the floating-point ones take float32 or float64, every operand of one type.
+both rules: ``a if c else b`` is a branch, ``int32 + int32`` becomes int64. These intrinsics, one
+LLVM instruction (or nearly) each, are the way round. All the floating-point ones take float32 or
+float64, every operand of one type.
 
 They exist only inside compiled code; :mod:`minigrad.kernels.math.vecmath` gives stand-ins when
 ``NUMBA_DISABLE_JIT=1``.
@@ -12,48 +13,21 @@ They exist only inside compiled code; :mod:`minigrad.kernels.math.vecmath` gives
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from llvmlite import ir
 from numba import types
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, register_jitable
+from numba.core.typing.templates import infer, infer_global, make_intrinsic_template
+from numba.extending import overload, register_jitable
 
-__all__ = [
-    "bits_f32",
-    "bits_f64",
-    "ceil",
-    "copysign",
-    "fabs",
-    "float_f32",
-    "float_f64",
-    "floor",
-    "fma",
-    "i32_add",
-    "i32_and",
-    "i32_shift_left",
-    "i32_shift_right",
-    "i32_sub",
-    "i32_to_f32",
-    "i64_to_i32",
-    "inlined",
-    "maximum",
-    "minimum",
-    "polynomial",
-    "rint",
-    "select",
-    "sqrt",
-    "trunc",
-]
+from minigrad.kernels.math import instructions
+from minigrad.kernels.math.instructions import *  # noqa: F403
+from minigrad.kernels.math.instructions import TWO_CHAINS_FROM
+
+__all__ = ["inlined", *instructions.__all__]
 
 F = TypeVar("F", bound=Callable[..., Any])
-Intrinsic = Callable[..., Any]
-
-# What a scalar is inside compiled code. Python's type checkers see only Any: numba does the typing.
-F32: TypeAlias = Any
-F64: TypeAlias = Any
-I32: TypeAlias = Any
-I64: TypeAlias = Any
 
 
 def inlined(function: F) -> F:
@@ -64,9 +38,12 @@ def inlined(function: F) -> F:
     return register_jitable(forceinline=True)(function)
 
 
-def _intrinsic(typing: Callable[..., Any]) -> Intrinsic:
-    """Numba's ``intrinsic``, with a type that lets the functions be called in checked code."""
-    return intrinsic(typing)
+def _means(name: str, typing: Callable[..., Any]) -> None:
+    """Tell numba what an instruction is, as ``numba.extending.intrinsic`` does for a new name."""
+    instruction = getattr(instructions, name)
+    template = make_intrinsic_template(instruction, typing, name)
+    infer(template)
+    infer_global(instruction, types.Function(template))
 
 
 def _one_type(name: str, *operands: Any) -> Any:
@@ -97,63 +74,44 @@ def _call_llvm(builder: Any, llvm_name: str, operands: Any) -> Any:
     return builder.call(function, operands)
 
 
-def _unary(name: str, doc: str) -> Intrinsic:
-    def typing(typingctx: Any, x: Any) -> Any:
-        common = _one_float_type(name, x)
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _call_llvm(builder, f"llvm.{name}", args)
-
-        return common(common), codegen
-
-    typing.__name__, typing.__doc__ = name, doc
-    return _intrinsic(typing)
-
-
-def _binary(name: str, doc: str) -> Intrinsic:
-    def typing(typingctx: Any, a: Any, b: Any) -> Any:
-        common = _one_float_type(name, a, b)
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _call_llvm(builder, f"llvm.{name}", args)
-
-        return common(common, common), codegen
-
-    typing.__name__, typing.__doc__ = name, doc
-    return _intrinsic(typing)
-
-
-fabs = _unary("fabs", "``|x|``: clears the sign bit, of NaN and zero too.")
-sqrt = _unary("sqrt", "Square root, correctly rounded; NaN below zero, ``sqrt(-0.0) = -0.0``.")
-floor = _unary("floor", "Largest whole number ``<= x``.")
-ceil = _unary("ceil", "Smallest whole number ``>= x``; ``ceil(-0.5) = -0.0``.")
-trunc = _unary("trunc", "``x`` without its fraction, towards zero.")
-rint = _unary("rint", "Nearest whole number, halves to even: ``rint(2.5) = 2``.")
-copysign = _binary("copysign", "``|a|`` with the sign bit of ``b``.")
-maximum = _binary("maximum", "Larger of two; NaN if either is NaN; ``+0.0`` above ``-0.0``.")
-minimum = _binary("minimum", "Smaller of two; NaN if either is NaN; ``-0.0`` below ``+0.0``.")
-
-
-@_intrinsic
-def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c`` with a single rounding."""
-    common = _one_float_type("fma", a, b, c)
+def _float_operation(name: str, operands: int) -> None:
+    """An LLVM intrinsic of the same name on operands of one type."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call_llvm(builder, "llvm.fma", args)
+        return _call_llvm(builder, f"llvm.{name}", args)
 
-    return common(common, common, common), codegen
+    def unary(typingctx: Any, x: Any) -> Any:
+        common = _one_float_type(name, x)
+        return common(common), codegen
+
+    def binary(typingctx: Any, a: Any, b: Any) -> Any:
+        common = _one_float_type(name, a, b)
+        return common(common, common), codegen
+
+    def ternary(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+        common = _one_float_type(name, a, b, c)
+        return common(common, common, common), codegen
+
+    _means(name, (unary, binary, ternary)[operands - 1])
 
 
-@_intrinsic
-def select(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
-    """``a if condition else b`` without a branch: both values are computed, one is kept."""
+for _name in ("fabs", "sqrt", "floor", "ceil", "trunc", "rint"):
+    _float_operation(_name, 1)
+for _name in ("copysign", "maximum", "minimum"):
+    _float_operation(_name, 2)
+_float_operation("fma", 3)
+
+
+def _select(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
     common = _one_type("select", a, b)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(*args)
 
     return common(types.boolean, common, common), codegen
+
+
+_means("select", _select)
 
 
 def _horner(builder: Any, x: Any, coefficients: list[Any]) -> Any:
@@ -164,18 +122,7 @@ def _horner(builder: Any, x: Any, coefficients: list[Any]) -> Any:
     return value
 
 
-#: From this many coefficients on, a polynomial is evaluated as two independent halves.
-TWO_CHAINS_FROM = 8
-
-
-@_intrinsic
-def polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
-    """Polynomial in ``x`` with a tuple of constants of its type, leading coefficient first.
-
-    Horner's rule with fma. It is one long chain in which each step waits for the one before, so
-    a long polynomial is split: even and odd powers are two polynomials in ``x**2`` that the
-    processor evaluates side by side.
-    """
+def _polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
     if not isinstance(coefficients, types.UniTuple):
         raise TypingError(f"polynomial: expected a tuple of equal types, got {coefficients}")
     common = _one_float_type("polynomial", x, coefficients.dtype)
@@ -194,42 +141,54 @@ def polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
     return common(common, coefficients), codegen
 
 
-def _convert(source: Any, target: Any, instruction: str, doc: str) -> Intrinsic:
-    """An intrinsic of one cast instruction, ``source`` type to ``target`` type."""
+_means("polynomial", _polynomial)
+
+
+# numba compares the parameters of the two functions, so neither may be annotated.
+@overload(instructions.looked_up, jit_options={"forceinline": True})
+def _looked_up(table, row, column):
+    return lambda table, row, column: table[row, column]
+
+
+def _conversion(name: str, source: Any, target: Any, operation: str) -> None:
+    """One cast instruction, `source` type to `target` type."""
 
     def typing(typingctx: Any, x: Any) -> Any:
+        if types.unliteral(x) != source:
+            raise TypingError(f"{name}: expected {source}, got {x}")
+
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(args[0], context.get_value_type(target))
+            return getattr(builder, operation)(args[0], context.get_value_type(target))
 
         return target(source), codegen
 
-    typing.__doc__ = doc
-    return _intrinsic(typing)
+    _means(name, typing)
 
 
-bits_f32 = _convert(types.float32, types.int32, "bitcast", "The bits of a float32 as int32.")
-float_f32 = _convert(types.int32, types.float32, "bitcast", "The float32 with these bits.")
-bits_f64 = _convert(types.float64, types.int64, "bitcast", "The bits of a float64 as int64.")
-float_f64 = _convert(types.int64, types.float64, "bitcast", "The float64 with these bits.")
-i32_to_f32 = _convert(types.int32, types.float32, "sitofp", "int32 to the nearest float32.")
-i64_to_i32 = _convert(types.int64, types.int32, "trunc", "The low 32 bits of an int64.")
+_conversion("bits_f32", types.float32, types.int32, "bitcast")
+_conversion("float_f32", types.int32, types.float32, "bitcast")
+_conversion("bits_f64", types.float64, types.int64, "bitcast")
+_conversion("float_f64", types.int64, types.float64, "bitcast")
+_conversion("i32_to_f32", types.int32, types.float32, "sitofp")
+_conversion("i64_to_i32", types.int64, types.int32, "trunc")
+_conversion("f32_to_f64", types.float32, types.float64, "fpext")
+_conversion("f64_to_f32", types.float64, types.float32, "fptrunc")
 
 
-def _i32_operation(instruction: str, doc: str) -> Intrinsic:
+def _i32_operation(name: str, operation: str) -> None:
     """int32 arithmetic that stays int32 (wrapping), where numba would widen to int64."""
 
     def typing(typingctx: Any, a: Any, b: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(*args)
+            return getattr(builder, operation)(*args)
 
         return types.int32(types.int32, types.int32), codegen
 
-    typing.__doc__ = doc
-    return _intrinsic(typing)
+    _means(name, typing)
 
 
-i32_add = _i32_operation("add", "``a + b`` in int32.")
-i32_sub = _i32_operation("sub", "``a - b`` in int32.")
-i32_and = _i32_operation("and_", "``a & b`` in int32.")
-i32_shift_left = _i32_operation("shl", "``a << b`` in int32.")
-i32_shift_right = _i32_operation("ashr", "``a >> b`` in int32, the sign bit shifted in.")
+_i32_operation("i32_add", "add")
+_i32_operation("i32_sub", "sub")
+_i32_operation("i32_and", "and_")
+_i32_operation("i32_shift_left", "shl")
+_i32_operation("i32_shift_right", "ashr")

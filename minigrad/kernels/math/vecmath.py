@@ -31,12 +31,15 @@ from typing import TYPE_CHECKING
 
 from numba import config
 
-from minigrad.kernels.math import intrinsics, vecmath32, vecmath64
+from minigrad.kernels.math import instructions, intrinsics, vecmath32, vecmath64
 
 if TYPE_CHECKING or not config.DISABLE_JIT:
     from minigrad.kernels.math.intrinsics import *  # noqa: F403
     from minigrad.kernels.math.vecmath32 import *  # noqa: F403
     from minigrad.kernels.math.vecmath64 import *  # noqa: F403
+
+    for _function in instructions.INLINED:
+        intrinsics.inlined(_function)
 else:
     from minigrad.kernels.math.vecmath_python import *  # noqa: F403
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.math.intrinsics import (
+from minigrad.kernels.math.instructions import (
     F32,
     I32,
     bits_f32,
     bits_f64,
     copysign,
+    f32_to_f64,
+    f64_to_f32,
     fabs,
     float_f32,
     fma,
@@ -309,7 +311,7 @@ def _quarter_turns(x: F32) -> tuple[I32, F32]:
     ``|t| <= 1/2``. Done in float64, exact enough for every float32 up to 3.4e38: Payne-Hanek
     with a window chosen by ``select`` instead of a table.
     """
-    wide = np.float64(x)
+    wide = f32_to_f64(x)
     size = fabs(wide)
     in_1, in_2, in_3 = size >= WINDOW_1, size >= WINDOW_2, size >= WINDOW_3
     scale = select(in_3, SCALE_3, select(in_2, SCALE_2, select(in_1, SCALE_1, SCALE_0)))
@@ -322,7 +324,7 @@ def _quarter_turns(x: F32) -> tuple[I32, F32]:
     shifted = fma(scaled, high, ROUNDER_F64)
     rest = fma(scaled, low, fma(scaled, high, -product))  # what rounding the product lost
     fraction = (product - (shifted - ROUNDER_F64)) + rest
-    return i64_to_i32(bits_f64(shifted)), np.float32(fraction * PI_HALF_F64)
+    return i64_to_i32(bits_f64(shifted)), f64_to_f32(fraction * PI_HALF_F64)
 
 
 @inlined

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from minigrad.kernels.math.intrinsics import (
+from minigrad.kernels.math.instructions import (
     F64,
     I64,
     bits_f64,
@@ -19,6 +19,7 @@ from minigrad.kernels.math.intrinsics import (
     float_f64,
     fma,
     inlined,
+    looked_up,
     polynomial,
     select,
 )
@@ -366,8 +367,8 @@ def _quarter_turns_huge(x: F64) -> tuple[I64, F64]:
     whole = float_f64(
         (bits & SIGN_AND_MANTISSA) | ((EXPONENT_BIAS + MANTISSA_BITS) << MANTISSA_BITS)
     )
-    c1, c2 = TURN_TABLE[row, 0], TURN_TABLE[row, 1]
-    c3, c4 = TURN_TABLE[row, 2], TURN_TABLE[row, 3]
+    c1, c2 = looked_up(TURN_TABLE, row, 0), looked_up(TURN_TABLE, row, 1)
+    c3, c4 = looked_up(TURN_TABLE, row, 2), looked_up(TURN_TABLE, row, 3)
     turns = fma(whole, c1, ROUNDER_TO_16) - ROUNDER_TO_16
     product_1 = fma(whole, c1, -turns)  # exact, at most 8
     product_2, product_3 = whole * c2, whole * c3

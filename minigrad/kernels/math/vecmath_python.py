@@ -106,8 +106,11 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "float_f32": lambda bits: np.int32(bits).view(np.float32),
     "float_f64": lambda bits: np.int64(bits).view(np.float64),
     "fma": _fma,
+    "f32_to_f64": np.float64,
+    "f64_to_f32": _quiet(np.float32, np.float32),
     "i32_to_f32": np.float32,
     "i64_to_i32": lambda x: np.int64(x).astype(np.int32),
+    "looked_up": lambda table, row, column: table[row, column],
     "polynomial": _polynomial,
     "select": _select,
 }

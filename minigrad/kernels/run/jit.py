@@ -15,18 +15,10 @@ from typing import Any
 
 import numba
 
+from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP, PARALLEL_MATH
 from minigrad.kernels.run.startup import cached, skip_scipy
 
 __all__ = ["BLOCK", "PARALLEL_CHEAP", "PARALLEL_MATH", "jit", "jit_sum"]
-
-#: Elements in one block of work. Blocks are fixed by the size of the data alone, so the bits of a
-#: result never depend on the number of threads; 8192 floats also bound the error of a float32 sum.
-BLOCK = 8192
-
-#: From how many elements a kernel is worth sharing between threads: where each element costs an
-#: ``exp`` or so, and where the kernel is bound by memory (measured: a launch costs about 0.5 us).
-PARALLEL_MATH = 32_768
-PARALLEL_CHEAP = 131_072
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 

@@ -82,6 +82,7 @@ Rules
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -116,6 +117,7 @@ __all__ = [
     "run_body",
     "set_num_threads",
     "stack_address",
+    "team",
 ]
 
 # Offsets in bytes. Words that different threads write lie on different cache lines of 64 bytes;
@@ -479,6 +481,24 @@ def pool_address() -> int:
     if _pool.threads == settings.num_threads:
         return _pool.address
     return _pool.resize()
+
+
+@functools.cache
+def _launch_entry() -> int:
+    """The address of the machine code of :func:`launch`."""
+    arguments = (types.int64,) * 4
+    launch.compile(arguments)
+    compiled = launch.overloads[arguments]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
+def team() -> tuple[int, int]:
+    """Return the pool and the address of :func:`launch`, for code that is not numba's to call it.
+
+    Both are 0 if no other thread is to be used.
+    """
+    pool = pool_address()
+    return (pool, _launch_entry()) if pool else (0, 0)
 
 
 def _forget_pool() -> None:
