@@ -195,7 +195,7 @@ def spelling(*roots: Expr) -> str:
     def place(e: Expr) -> int:
         return next(n for other, n in places[hash(e)] if e.same(other))
 
-    lines = []
+    lines: list[str] = []
     for e in walk(*roots):
         args = [str(place(a)) if isinstance(a, Expr) else repr(a) for a in e.args]
         places.setdefault(hash(e), []).append((e, len(lines)))

@@ -144,9 +144,7 @@ class Fused:
             raise TypeError(f"{self.name}: out must be contiguous and writeable")
         return out
 
-    def kernel(
-        self, pattern: str, dtypes: Sequence[np.dtype[Any]], dtype: np.dtype[Any]
-    ) -> Kernel:
+    def kernel(self, pattern: str, dtypes: Sequence[np.dtype[Any]], dtype: np.dtype[Any]) -> Kernel:
         """The kernel for operands so laid out and of these types (the first is the result's).
 
         It is called as :mod:`minigrad.kernels.emit.call` says.
@@ -166,7 +164,7 @@ class Fused:
         )  # fmt: skip
         dtypes = [np.dtype(c) for c in chars]
         by_rows = "r" in pattern or "c" in pattern
-        return call.caller(entry, dtypes, len(self.params), by_rows)  # type: ignore[no-any-return]
+        return call.caller(entry, dtypes, len(self.params), by_rows)
 
     def _by_numba(self, pattern: str, chars: str, dtype: np.dtype[Any]) -> Kernel:
         """The kernel of the readable source, called in the same way."""
@@ -201,7 +199,7 @@ class Fused:
     def source(self, pattern: str = "", dtype: str = "float32") -> str:
         """The loop as Python source, as it would be written for numba."""
         pattern = pattern or "f" * len(self.operands)
-        return numba_source.source(  # type: ignore[no-any-return]
+        return numba_source.source(
             self.name, [self.root], self.operands, pattern, dtype, self.params
         )
 
@@ -213,9 +211,7 @@ def _ready(a: Array, dtype: np.dtype[Any]) -> Array:
     return a if a.flags.aligned else a.copy()
 
 
-def _lay_out(
-    arrays: Sequence[Array], shape: tuple[int, ...]
-) -> tuple[str, list[Array], int, int]:
+def _lay_out(arrays: Sequence[Array], shape: tuple[int, ...]) -> tuple[str, list[Array], int, int]:
     """Fit operands of any broadcastable shapes to a kernel: pattern, operands, rows and columns.
 
     The output is cut into ``(R, C)`` where every operand is either full or constant along the

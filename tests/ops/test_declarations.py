@@ -118,10 +118,10 @@ def test_kernels_work_in_place(pattern: str) -> None:
     assert isinstance(op, Elementwise)
     a, b = (rng.uniform(0.5, 2, shape) for shape in PATTERNS[pattern])
     out = a.copy()
-    op.fused.into(out, (b,), ())
+    op.fused((out, b), (), out.dtype, out=out)
     np.testing.assert_array_equal(out, a * b)
     out = a.copy()
-    op.fused.into(out, (a,), ())
+    op.fused((out, a), (), out.dtype, out=out)
     np.testing.assert_array_equal(out, a * a)
 
 

@@ -51,4 +51,5 @@ def elementwise(
             function, roots, operands, pattern, chars, dtype, params, register
         ).text()
 
-    return objects.entry_of(f"{name}_{pattern}_{chars}".replace("?", "b"), f"{wanted} {spelling(*roots)}", write)
+    readable = f"{name}_{pattern}_{chars}".replace("?", "b")
+    return objects.entry_of(readable, f"{wanted} {spelling(*roots)}", write)

@@ -317,7 +317,10 @@ def _definition() -> _Definition:
 @functools.cache
 def _make() -> Callable[..., Any]:
     make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
+    make.restype, make.argtypes = (
+        ctypes.py_object,
+        (ctypes.c_void_p, ctypes.py_object, ctypes.py_object),
+    )
     return make
 
 
@@ -344,4 +347,4 @@ def caller(entry: int, dtypes: list[np.dtype[Any]], params: int, rows: bool) -> 
     record = np.array(words, np.int64)
     _records.append(record)
     definition = ctypes.addressof(_definition())
-    return _make()(definition, record.ctypes.data, "minigrad.kernels")  # type: ignore[no-any-return]
+    return _make()(definition, record.ctypes.data, "minigrad.kernels")

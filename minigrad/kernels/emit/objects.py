@@ -15,9 +15,9 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from minigrad.kernels.emit import target
-from minigrad.kernels.emit.target import Target
 from minigrad.kernels.run import startup
 
 __all__ = ["entry_of"]
@@ -41,7 +41,7 @@ class _Engine:
         self.entries: dict[str, int] = {}  # addresses by key
 
     @functools.cached_property
-    def llvm(self) -> object:
+    def llvm(self) -> Any:
         """LLVM's engine. One for all: each costs as much as twenty functions."""
         chosen = target.host()
         assert chosen is not None

@@ -27,7 +27,7 @@ class Target(NamedTuple):
 
 @functools.cache
 def llvm() -> Any:
-    """llvmlite's binding, ready to compile for this machine (32 ms; numba takes ten times that)."""
+    """LLVM, ready to compile for this machine: 32 ms, where numba's import takes ten times that."""
     import llvmlite.binding
 
     llvmlite.binding.initialize_native_target()
@@ -45,9 +45,9 @@ _REGISTERS = {
 
 @functools.cache
 def host() -> Target | None:
-    """This processor; None where code is left to numba.
+    """The processor we run on; None where code is left to numba.
 
-    That is so for processors other than 64-bit x86 and ARM, for Pythons whose objects look
+    So it is for processors other than 64-bit x86 and ARM, for Pythons whose objects look
     different (see :mod:`.call`), and with ``NUMBA_DISABLE_JIT=1``, when nothing is to be compiled.
     """
     machine = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())

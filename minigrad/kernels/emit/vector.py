@@ -1,7 +1,7 @@
 """Values that write instructions: what a formula becomes when it runs on :class:`Vector`.
 
-Each operation on a vector appends one LLVM instruction to a :class:`~minigrad.kernels.emit.code.Code`
-and returns the vector that it computes. Formulas (:mod:`minigrad.expr`) and the elementary
+Each operation on a vector appends one LLVM instruction to a :class:`.Code` and
+returns the vector that it computes. Formulas (:mod:`minigrad.expr`) and the elementary
 functions (:mod:`minigrad.kernels.math.vecmath32`) are straight lines of such operations, so running
 one of them once writes the body of a loop over arrays. The instructions are those that numba's
 compiled code has, so the results have the same bits.
@@ -35,6 +35,42 @@ _COMPARISONS = {
     "lt": ("olt", "slt"), "le": ("ole", "sle"), "gt": ("ogt", "sgt"), "ge": ("oge", "sge"),
     "eq": ("oeq", "eq"), "ne": ("une", "ne"),
 }  # fmt: skip
+
+
+def _pair(a: Vector, b: Any) -> tuple[Vector, Vector]:
+    """Both operands of an operation in one type."""
+    b = a.of(b)
+    a = b.of(a)
+    if a.kind != b.kind:
+        raise TypeError(f"operands of one type are expected, got {a.kind.text} and {b.kind.text}")
+    return a, b
+
+
+def _arithmetic(name: str, reverse: bool = False) -> Callable[[Vector, Any], Vector]:
+    of_floats, of_integers = _ARITHMETIC[name]
+
+    def operate(self: Vector, other: Any) -> Vector:
+        a, b = _pair(self, other)
+        operation = of_floats if a.kind.dtype[0] == "f" else of_integers
+        if not operation:
+            raise TypeError(f"{name} is not for {a.kind.dtype}")
+        if reverse:
+            a, b = b, a
+        return a.apply(f"{operation} {a.kind.text} {a.name}, {b.name}")
+
+    return operate
+
+
+def _comparison(name: str) -> Callable[[Vector, Any], Vector]:
+    of_floats, of_integers = _COMPARISONS[name]
+
+    def compare(self: Vector, other: Any) -> Vector:
+        a, b = _pair(self, other)
+        operation = f"fcmp {of_floats}" if a.kind.dtype[0] == "f" else f"icmp {of_integers}"
+        text = f"{operation} {a.kind.text} {a.name}, {b.name}"
+        return a.apply(text, Kind("i1", a.kind.lanes))
+
+    return compare
 
 
 class Vector:
@@ -88,7 +124,11 @@ class Vector:
 
     def to(self, dtype: str) -> Vector:
         """The numbers in another type, as C converts them."""
-        return self if dtype == self.kind.dtype else self._cast(_cast_of(self.kind.dtype, dtype), dtype)
+        return (
+            self
+            if dtype == self.kind.dtype
+            else self._cast(_cast_of(self.kind.dtype, dtype), dtype)
+        )
 
     def _cast(self, operation: str, dtype: str) -> Vector:
         kind = Kind(dtype, self.kind.lanes)
@@ -100,6 +140,18 @@ class Vector:
         return Vector(self.code, kind or self.kind, self.code.value(text))
 
     # ------------------------------------------------------------------------------- arithmetic
+
+    __add__, __radd__ = _arithmetic("add"), _arithmetic("add", reverse=True)
+    __sub__, __rsub__ = _arithmetic("sub"), _arithmetic("sub", reverse=True)
+    __mul__, __rmul__ = _arithmetic("mul"), _arithmetic("mul", reverse=True)
+    __truediv__, __rtruediv__ = _arithmetic("div"), _arithmetic("div", reverse=True)
+    __and__, __rand__ = _arithmetic("and"), _arithmetic("and", reverse=True)
+    __or__, __ror__ = _arithmetic("or"), _arithmetic("or", reverse=True)
+    __lshift__, __rshift__ = _arithmetic("shl"), _arithmetic("shr")
+    __lt__, __le__ = _comparison("lt"), _comparison("le")
+    __gt__, __ge__ = _comparison("gt"), _comparison("ge")
+    __eq__ = _comparison("eq")  # type: ignore[assignment]  # writes a comparison, as numpy's does
+    __ne__ = _comparison("ne")  # type: ignore[assignment]
 
     def __neg__(self) -> Vector:
         if self.kind.dtype[0] == "f":
@@ -117,60 +169,16 @@ class Vector:
         return _call("pow", 2)(self.like(other), self)
 
 
-def _pair(a: Vector, b: Any) -> tuple[Vector, Vector]:
-    """Both operands of an operation in one type."""
-    b = a.of(b)
-    a = b.of(a)
-    if a.kind != b.kind:
-        raise TypeError(f"operands of one type are expected, got {a.kind.text} and {b.kind.text}")
-    return a, b
-
-
-def _arithmetic(name: str, reverse: bool = False) -> Callable[[Vector, Any], Vector]:
-    of_floats, of_integers = _ARITHMETIC[name]
-
-    def operate(self: Vector, other: Any) -> Vector:
-        a, b = _pair(self, other)
-        operation = of_floats if a.kind.dtype[0] == "f" else of_integers
-        if not operation:
-            raise TypeError(f"{name} is not for {a.kind.dtype}")
-        if reverse:
-            a, b = b, a
-        return a.apply(f"{operation} {a.kind.text} {a.name}, {b.name}")
-
-    return operate
-
-
-def _comparison(name: str) -> Callable[[Vector, Any], Vector]:
-    of_floats, of_integers = _COMPARISONS[name]
-
-    def compare(self: Vector, other: Any) -> Vector:
-        a, b = _pair(self, other)
-        operation = f"fcmp {of_floats}" if a.kind.dtype[0] == "f" else f"icmp {of_integers}"
-        text = f"{operation} {a.kind.text} {a.name}, {b.name}"
-        return a.apply(text, Kind("i1", a.kind.lanes))
-
-    return compare
-
-
-for _name, _method in (
-    ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("div", "truediv"),
-    ("and", "and"), ("or", "or"), ("shl", "lshift"), ("shr", "rshift"),
-):  # fmt: skip
-    setattr(Vector, f"__{_method}__", _arithmetic(_name))
-    setattr(Vector, f"__r{_method}__", _arithmetic(_name, reverse=True))
-for _name in _COMPARISONS:
-    setattr(Vector, f"__{_name}__", _comparison(_name))
-
-
 def _cast_of(source: str, target: str) -> str:
     """LLVM's conversion between two types of numbers."""
     if source == "i1":
         return "uitofp" if target[0] == "f" else "zext"
     if source[0] == target[0]:
         widens = int(target[1:]) > int(source[1:])
-        return ("fpext" if widens else "fptrunc") if source[0] == "f" else (
-            "sext" if widens else "trunc"
+        return (
+            ("fpext" if widens else "fptrunc")
+            if source[0] == "f"
+            else ("sext" if widens else "trunc")
         )
     return "sitofp" if target[0] == "f" else "fptosi"
 
@@ -230,7 +238,7 @@ def _horner(x: Vector, coefficients: Sequence[Any]) -> Any:
 def _polynomial(x: Vector, coefficients: Sequence[Any]) -> Vector:
     count = len(coefficients)
     if count < TWO_CHAINS_FROM:
-        return _horner(x, coefficients)  # type: ignore[no-any-return]
+        return _horner(x, coefficients)
     square = x * x
     even = _horner(square, coefficients[(count - 1) % 2 :: 2])
     odd = _horner(square, coefficients[count % 2 :: 2])
@@ -268,7 +276,7 @@ def _conversion(dtype: str) -> Callable[[Vector], Vector]:
 def _operator(method: str) -> Callable[[Any, Any], Vector]:
     def operate(a: Any, b: Any) -> Vector:
         first, second = _vectors((a, b))
-        return getattr(first, method)(second)  # type: ignore[no-any-return]
+        return getattr(first, method)(second)
 
     return operate
 
@@ -310,7 +318,7 @@ def _per_type(name: str) -> Callable[[Vector], Vector]:
     functions = {
         "f32": getattr(vecmath32, f"{name}_f32"), "f64": getattr(vecmath64, f"{name}_f64")
     }  # fmt: skip
-    return lambda x: functions[x.kind.dtype](x)  # type: ignore[no-any-return]
+    return lambda x: functions[x.kind.dtype](x)
 
 
 def _sign(x: Vector) -> Vector:

@@ -25,7 +25,8 @@ from minigrad.kernels.math import instructions
 from minigrad.kernels.math.instructions import *  # noqa: F403
 from minigrad.kernels.math.instructions import TWO_CHAINS_FROM
 
-__all__ = ["inlined", *instructions.__all__]
+__all__ = ["inlined"]
+__all__ += instructions.__all__
 
 F = TypeVar("F", bound=Callable[..., Any])
 

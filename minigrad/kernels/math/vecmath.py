@@ -34,7 +34,8 @@ from numba import config
 from minigrad.kernels.math import instructions, intrinsics, vecmath32, vecmath64
 
 if TYPE_CHECKING or not config.DISABLE_JIT:
-    from minigrad.kernels.math.intrinsics import *  # noqa: F403
+    from minigrad.kernels.math.instructions import *  # noqa: F403
+    from minigrad.kernels.math.intrinsics import inlined as inlined
     from minigrad.kernels.math.vecmath32 import *  # noqa: F403
     from minigrad.kernels.math.vecmath64 import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""How work is cut, and from which size on it is shared: measured numbers, apart from any compiler."""
+"""How work is cut, and from which size on it is shared: measured numbers."""
 
 from __future__ import annotations
 
