@@ -54,8 +54,7 @@ def test_kernels_compute_the_formula(name: str, dtype: str) -> None:
     op = REGISTRY[name]
     assert isinstance(op, Elementwise)
     for sample in opcheck.samples(op):
-        # the derivatives' kernels in float64 only: each is compiled anew
-        errors = opcheck.kernel_errors(op, sample, dtype, rules=dtype == "float64")
+        errors = opcheck.kernel_errors(op, sample, dtype)
         for what, error in errors.items():
             assert error <= opcheck.KERNEL_TOLERANCE[dtype], f"{name}: {what} off by {error:.2g}"
 
