@@ -494,6 +494,18 @@ def test_without_a_cache_it_works_all_the_same(tmp_path: Path) -> None:
     assert Process("0").run().split()[0] == Process(tmp_path).run().split()[0]
 
 
+def test_a_folder_that_vanishes_means_one_line(tmp_path: Path) -> None:
+    code = """
+import pathlib, shutil
+from minigrad.kernels.run.folder import cache_folder
+folder = cache_folder()
+shutil.rmtree(folder)
+pathlib.Path(folder).touch()
+"""
+    said = Process(tmp_path / "cache").run(code + USE, warnings="default")
+    assert said.count("minigrad cannot keep") == 1
+
+
 def test_a_forked_child_compiles_and_runs(tmp_path: Path) -> None:
     code = """
 import os, threading

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import importlib.metadata
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,9 @@ from typing import Any
 
 from minigrad.kernels.emit import target
 from minigrad.kernels.run import startup
+from minigrad.kernels.run.folder import cache_folder
+from minigrad.kernels.run.making import interrupts_wait, require_memory
+from minigrad.kernels.run.whole_file import write_whole
 
 __all__ = ["entry_of"]
 
@@ -77,9 +79,10 @@ def entry_of(name: str, spelled: str, write: Callable[[str], str]) -> int:
     key = f"{name}_{hashlib.sha256(content.encode()).hexdigest()[:24]}"
     found = _engine.entries.get(key)
     if found is None:
-        with _engine.lock:
+        with interrupts_wait(), _engine.lock:
             found = _engine.entries.get(key)
             if found is None:
+                require_memory(name)
                 code = _code(key, lambda: target.compile_text(write(key), chosen))
                 found = _engine.entries[key] = _engine.load(code, key)
     return found
@@ -87,38 +90,35 @@ def entry_of(name: str, spelled: str, write: Callable[[str], str]) -> int:
 
 def _code(key: str, compile_it: Callable[[], bytes]) -> bytes:
     """Object code from the cache, if it is there and whole; else made and put there."""
-    folder = startup.cache_folder()
+    folder = cache_folder()
     if folder is None:
         return compile_it()
     path = folder / "objects" / f"{key}.o"
-    code = _read(path)
+    code = _read(path, key)
     if code is None:
         code = compile_it()
-        _write(path, hashlib.sha256(code).digest() + code)
+        _write(path, key, code)
     return code
 
 
-def _read(path: Path) -> bytes | None:
+def _seal(key: str, code: bytes) -> bytes:
+    """What proves that a file has this code, and that it is the one of this key."""
+    return hashlib.sha256(key.encode() + code).digest()
+
+
+def _read(path: Path, key: str) -> bytes | None:
     try:
         content = path.read_bytes()
     except OSError:
         return None
     code = content[_CHECKSUM:]
-    return code if hashlib.sha256(code).digest() == content[:_CHECKSUM] else None
+    return code if _seal(key, code) == content[:_CHECKSUM] else None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Put the file in place in one step, so that another process never reads half of it."""
+def _write(path: Path, key: str, code: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_whole(path, _seal(key, code) + code)
     except OSError as error:  # the disk is full, or the folder has gone
         startup.warn_write_failed(error.strerror or str(error))
 

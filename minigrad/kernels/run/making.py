@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["interrupts_wait", "made_safely"]
+__all__ = ["interrupts_wait", "made_safely", "require_memory"]
 
 #: Bytes that must be free to compile or load a kernel (measured: 20 to 60 MB are taken by one).
 _NEEDED = 96 << 20
@@ -54,7 +54,8 @@ def interrupts_wait() -> Iterator[None]:
             before(signal.SIGINT, waiting.frame)
 
 
-def _require_memory(name: str) -> None:
+def require_memory(name: str) -> None:
+    """Raise ``MemoryError`` unless there is enough to make a kernel."""
     try:
         mmap.mmap(-1, _NEEDED).close()
     except (OSError, MemoryError) as error:
@@ -69,7 +70,7 @@ def made_safely(dispatcher: Any) -> None:
 
     def compile(signature: Any) -> Any:
         with interrupts_wait():
-            _require_memory(name)
+            require_memory(name)
             return plain(signature)
 
     dispatcher.compile = compile
