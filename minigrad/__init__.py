@@ -10,21 +10,22 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 import minigrad.compat  # noqa: F401  # finds what stands in for machinery of PyTorch
+from minigrad.core.declare import use_loops
+from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.run.memory import empty_cache, tune_malloc
 
 tune_malloc()  # before anything large is allocated
+use_loops(Fused)  # before the first formula is declared
 
 from minigrad import autograd, interop, names, ops  # noqa: E402
 from minigrad.autograd.modes import (  # noqa: E402
-    enable_grad,
     inference_mode,
     is_grad_enabled,
     is_inference_mode_enabled,
-    no_grad,
     set_grad_enabled,
 )
-from minigrad.dtypes import bool_ as bool  # noqa: E402
-from minigrad.dtypes import (  # noqa: E402
+from minigrad.core.dtypes import bool_ as bool  # noqa: E402
+from minigrad.core.dtypes import (  # noqa: E402
     can_cast,
     dtype,
     finfo,
@@ -44,15 +45,17 @@ from minigrad.dtypes import (  # noqa: E402
     uint32,
     uint64,
 )
-from minigrad.dtypes import float16 as half  # noqa: E402
-from minigrad.dtypes import float32 as float  # noqa: E402
-from minigrad.dtypes import float64 as double  # noqa: E402
-from minigrad.dtypes import int16 as short  # noqa: E402
-from minigrad.dtypes import int32 as int  # noqa: E402
-from minigrad.dtypes import int64 as long  # noqa: E402
+from minigrad.core.dtypes import float16 as half  # noqa: E402
+from minigrad.core.dtypes import float32 as float  # noqa: E402
+from minigrad.core.dtypes import float64 as double  # noqa: E402
+from minigrad.core.dtypes import int16 as short  # noqa: E402
+from minigrad.core.dtypes import int32 as int  # noqa: E402
+from minigrad.core.dtypes import int64 as long  # noqa: E402
+from minigrad.core.modes import enable_grad, no_grad  # noqa: E402
+from minigrad.core.promotion import result_type  # noqa: E402
+from minigrad.core.tensor import Size, Tensor  # noqa: E402
 from minigrad.kernels.run.settings import get_num_threads, set_num_threads  # noqa: E402
 from minigrad.names import *  # noqa: E402, F403
-from minigrad.ops.functions import result_type  # noqa: E402
 from minigrad.place import (  # noqa: E402
     channels_last,
     channels_last_3d,
@@ -64,7 +67,6 @@ from minigrad.place import (  # noqa: E402
     strided,
 )
 from minigrad.printing import set_printoptions  # noqa: E402
-from minigrad.tensor import Size, Tensor  # noqa: E402
 
 if TYPE_CHECKING:
     from minigrad import (
@@ -188,7 +190,7 @@ _LAZY = {
     )
 }  # fmt: skip
 _LAZY_NAMES = {
-    "autocast": "amp", "bfloat16": "dtypes", "from_dlpack": "interop.dlpack",
+    "autocast": "amp", "bfloat16": "core.dtypes", "from_dlpack": "interop.dlpack",
     "kernel": "autograd.kernel", "load": "serialize", "save": "serialize", "vmap": "func",
 }  # fmt: skip
 _LAZY_NAMES |= dict.fromkeys(

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.ops.dims import wrap_dims
-from minigrad.ops.functions import guarded
+from minigrad.core.dims import wrap_dims
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import guarded
 from minigrad.ops.join import roll
 from minigrad.ops.mathematics.spectral import fftfreq, rfftfreq
-from minigrad.tensor import Tensor
 
 __all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from minigrad.ops.functions import guarded
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.determinant import linalg_det as det
 from minigrad.ops.linear_algebra.determinant import linalg_slogdet as slogdet
 from minigrad.ops.linear_algebra.factorizations import cholesky_ex, eigh, eigvalsh, svdvals
@@ -48,7 +49,6 @@ from minigrad.ops.linear_algebra.solve import (
     tensorsolve,
 )
 from minigrad.ops.linear_algebra.triangular import solve_triangular
-from minigrad.tensor import Tensor
 
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh",

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from minigrad.dtypes import dtype
+from minigrad.autograd.hooks import RemovableHandle
+from minigrad.core.dtypes import dtype
+from minigrad.core.engine import Node
+from minigrad.core.tensor import Size, Tensor
+from minigrad.place import device, layout
 from minigrad.ops.random import Generator
-from minigrad.tensor import Size, Tensor, device
 
 from minigrad.ops.random import Generator as Generator
 def _cast(inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ...) -> Any: ...

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.tensor import Tensor
+from minigrad.core import dtypes
+from minigrad.core.tensor import Tensor
 
 __all__ = ["set_printoptions", "tensor_text"]
 
@@ -165,3 +165,17 @@ def tensor_text(t: Tensor, prefix: str = "tensor(") -> str:
         text += (", " if fits else ",\n" + " " * len(prefix)) + note
         last = (last + 2 if fits else len(prefix)) + len(note)
     return text + ")"
+
+
+def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
+    return tensor_text(self)
+
+
+def _format(self: Tensor, spec: str) -> str:
+    if self.array.ndim == 0:
+        return format(self.item(), spec)
+    return object.__format__(self, spec)  # a TypeError if there is a format
+
+
+setattr(Tensor, "__repr__", _repr)  # noqa: B010
+setattr(Tensor, "__format__", _format)  # noqa: B010

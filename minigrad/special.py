@@ -18,10 +18,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.ops.arithmetic import round
 from minigrad.ops.elementwise import erf, expm1, log1p
 from minigrad.ops.elementwise import sigmoid as expit
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.layers.activations import log_softmax as _log_softmax
 from minigrad.ops.layers.activations import softmax as _softmax
 from minigrad.ops.mathematics.polynomials import FUNCTIONS as _POLYNOMIALS
@@ -53,7 +54,6 @@ from minigrad.ops.mathematics.transcendental import (
     zeta,
 )
 from minigrad.ops.reduce import logsumexp
-from minigrad.tensor import Tensor
 
 __all__ = [
     "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc",

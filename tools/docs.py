@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import minigrad  # noqa: F401 - fills the registry
-from minigrad.expr import Expr, symbol, text
-from minigrad.ops.declare import REGISTRY, Elementwise, Op
+from minigrad.core.declare import REGISTRY, Elementwise, Op
+from minigrad.core.expr import Expr, symbol, text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
 INTRODUCTION = """# Operations

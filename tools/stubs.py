@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import minigrad
+from minigrad.core.engine import Node
+from minigrad.core.tensor import Tensor
 from minigrad.nn import functions, pointwise
 from minigrad.ops import PUBLIC
-from minigrad.tensor import Tensor
 
 PACKAGE = Path(minigrad.__file__).parent
 #: Tensors have methods of these names, so the types go by others inside the class.
@@ -35,9 +36,25 @@ KNOWN = {
     "Iterator",
     "dtype",
     "device",
+    "Node",
+    "RemovableHandle",
 }
 PLAIN = {"int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"}
 OPERAND = "Tensor | float"
+#: Methods that every object has.
+OBJECTS = {"__reduce_ex__", "__deepcopy__", "__format__", "__repr__", "__init__"}
+IMPORTS = (
+    "from collections.abc import Callable, Iterator, Sequence",
+    "from typing import Any",
+    "",
+    "from minigrad.autograd.hooks import RemovableHandle",
+    "from minigrad.core.dtypes import dtype",
+    "from minigrad.core.engine import Node",
+    "from minigrad.core.tensor import Size, Tensor",
+    "from minigrad.place import device, layout",
+    "from minigrad.ops.random import Generator",
+    "",
+)
 
 
 def _annotation(value: Any, owner: Callable[..., Any], default: str) -> str:
@@ -95,13 +112,7 @@ def _formula_signature(op: Any, method: bool) -> str:
 
 def names_stub() -> str:
     """The functions of ``import minigrad``."""
-    lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
-    lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
-    lines += [
-        "from minigrad.ops.random import Generator",
-        "from minigrad.tensor import Size, Tensor, device",
-        "",
-    ]
+    lines = [HEADER, *IMPORTS]
     for name in sorted(PUBLIC):
         value = PUBLIC[name]
         if inspect.isclass(value):
@@ -115,39 +126,49 @@ def names_stub() -> str:
 
 
 def methods_stub() -> str:
-    """The methods and properties that operations put on tensors."""
-    tree = ast.parse((PACKAGE / "tensor.py").read_text())
-    (body,) = [n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Tensor"]
-    own = {n.name for n in body if isinstance(n, ast.FunctionDef)}
-    lines = [HEADER, "from collections.abc import Callable, Iterator, Sequence"]
-    lines += ["from typing import Any", "", "from minigrad.dtypes import dtype"]
-    lines += [
-        "from minigrad.ops.random import Generator",
-        "from minigrad.tensor import Size, Tensor, device",
-        "",
-    ]
-    lines += ["class TensorMethods:", "    __slots__ = ()"]
-    for name in sorted(vars(Tensor)):
-        value = vars(Tensor)[name]
-        if name in own or not (inspect.isfunction(value) or isinstance(value, property)):
-            continue
-        if isinstance(value, property):
-            lines += ["    @property", f"    def {name}(self) -> Tensor: ..."]
-            continue
-        base = PUBLIC.get(name[:-1]) if name.endswith("_") and not name.startswith("__") else None
-        if base is not None and name not in PUBLIC:
-            lines.append(f"    def {name}{signature(base, True, inplace=True)}: ...")
-        elif name.startswith("__"):
-            ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
-            lines.append(f"    def {name}{_operator(name, value)}: ...{ignore}")
-        else:
-            lines.append(f"    def {name}{signature(value, True)}: ...")
+    """The methods and properties that tensors and nodes get from outside the core."""
+    lines = [HEADER, *IMPORTS, *_members("TensorMethods", Tensor, "tensor.py")]
+    lines += ["", *_members("NodeMethods", Node, "engine.py")]
     for i, line in enumerate(lines):
         for word in BUILTINS if line.startswith("    def ") else ():
             line = re.sub(rf"(?<=-> ){word}\b|(?<=[ \[|]){word}\b(?![:(])", f"_{word}", line)
         lines[i] = line
     aliases = [f"from builtins import {word} as _{word}" for word in BUILTINS]
     return "\n".join([*lines[:1], *aliases, *lines[1:]]) + "\n"
+
+
+def _members(name: str, cls: type, file: str) -> list[str]:
+    """The stub of a class with what `cls` has and its definition in the core does not."""
+    tree = ast.parse((PACKAGE / "core" / file).read_text())
+    (body,) = [n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls.__name__]
+    own = {n.name for n in body if isinstance(n, ast.FunctionDef)} | OBJECTS
+    lines = [f"class {name}:", "    __slots__ = ()"]
+    for key in sorted(vars(cls)):
+        value = vars(cls)[key]
+        if key not in own and isinstance(value, property):
+            lines += _property(key, value)
+        elif key not in own and inspect.isfunction(value):
+            lines.append(_method(key, value))
+    return lines
+
+
+def _method(name: str, value: Callable[..., Any]) -> str:
+    base = PUBLIC.get(name[:-1]) if name.endswith("_") and not name.startswith("__") else None
+    if base is not None and name not in PUBLIC:
+        return f"    def {name}{signature(base, True, inplace=True)}: ..."
+    if name.startswith("__"):
+        ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+        return f"    def {name}{_operator(name, value)}: ...{ignore}"
+    return f"    def {name}{signature(value, True)}: ..."
+
+
+def _property(name: str, value: property) -> list[str]:
+    kind = inspect.signature(value.fget).return_annotation  # type: ignore[arg-type] # all have one
+    text = _annotation(kind, value.fget, "Any")  # type: ignore[arg-type]
+    lines = ["    @property", f"    def {name}(self) -> {text}: ..."]
+    if value.fset is not None:
+        lines += [f"    @{name}.setter", f"    def {name}(self, value: {text}) -> None: ..."]
+    return lines
 
 
 def _operator(name: str, value: Callable[..., Any]) -> str:
@@ -168,7 +189,7 @@ def _operator(name: str, value: Callable[..., Any]) -> str:
 def activations_stub(module: Any) -> str:
     """The functions or classes that `nn` makes of the declared activations."""
     lines = [HEADER, "from minigrad.nn.layer import ActivationLayer"]
-    lines += ["from minigrad.tensor import Tensor", ""]
+    lines += ["from minigrad.core.tensor import Tensor", ""]
     for name in sorted(module.__all__):
         value = getattr(module, name)
         if not inspect.isclass(value):
@@ -186,7 +207,7 @@ def stubs() -> list[tuple[str, str]]:
     """Each stub by its path inside the package."""
     return [
         ("names.pyi", names_stub()),
-        ("methods.pyi", methods_stub()),
+        ("core/methods.pyi", methods_stub()),
         ("nn/functions/pointwise.pyi", activations_stub(functions.pointwise)),
         ("nn/pointwise.pyi", activations_stub(pointwise)),
     ]

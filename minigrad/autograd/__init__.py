@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from minigrad.autograd.gradcheck import gradcheck, gradgradcheck
     from minigrad.autograd.graph import backward, grad
     from minigrad.autograd.modes import (
-        enable_grad,
         inference_mode,
         is_grad_enabled,
         is_inference_mode_enabled,
-        no_grad,
         set_grad_enabled,
     )
     from minigrad.compat.variable import Variable
+    from minigrad.core.modes import enable_grad, no_grad
 
 __all__ = [
     "Function",
@@ -46,14 +45,14 @@ _PLACES = {
     "Variable": "variable",
     "backward": "graph",
     "detect_anomaly": "anomaly",
-    "enable_grad": "modes",
+    "enable_grad": "minigrad.core.modes",
     "grad": "graph",
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
     "inference_mode": "modes",
     "is_grad_enabled": "modes",
     "is_inference_mode_enabled": "modes",
-    "no_grad": "modes",
+    "no_grad": "minigrad.core.modes",
     "set_detect_anomaly": "anomaly",
     "set_grad_enabled": "modes",
 }
@@ -62,7 +61,8 @@ _MODULES = ("anomaly", "functional", "function", "graph")
 
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
-        module = import_module(f"{__name__}.{_PLACES[name]}")
+        place = _PLACES[name]
+        module = import_module(place if "." in place else f"{__name__}.{place}")
         value = globals()[name] = getattr(module, name)
         return value
     if name in _MODULES:

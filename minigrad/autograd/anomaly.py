@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, run
-from minigrad.autograd.modes import current
-from minigrad.ops.functions import all_values
-from minigrad.tensor import Tensor
+from minigrad.core.engine import Node, run
+from minigrad.core.modes import current
+from minigrad.core.several import picked
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import all_values
 
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly", "user_line"]
 
@@ -143,7 +144,8 @@ class _Anomaly:
             node = y.node
             while node is not None:  # of several results, their common node as well
                 where = node.where = node.where or where or _place()
-                node = getattr(node, "node", None)
+                of_result = picked(node)
+                node = None if of_result is None else of_result[0]
         if not self.check_nan:
             return
         bad = next((y.array for y in outputs if not _finite(y.array)), None)

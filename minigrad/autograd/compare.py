@@ -10,7 +10,7 @@ from minigrad.autograd import numeric
 from minigrad.autograd.explain import likely_cause, swapped
 from minigrad.autograd.problem import Problem, direction_of
 from minigrad.autograd.report import Element, Report, Tolerance, acceptable
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = ["Comparison", "compare_along_directions"]
 

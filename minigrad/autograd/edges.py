@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
-from minigrad.autograd import engine
 from minigrad.autograd.graph import GradientEdge
 from minigrad.autograd.hooks import RemovableHandle
-from minigrad.tensor import Tensor
+from minigrad.core.passes import Pass, running
+from minigrad.core.several import picked
+from minigrad.core.tensor import Tensor
 
 __all__ = ["GradientEdge", "get_gradient_edge", "increment_version", "register_multi_grad_hook"]
 
@@ -35,7 +36,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
             "gradients"
         )
     node = tensor.node
-    return GradientEdge(tensor if node is None else node, getattr(node, "index", 0))
+    of_result = picked(node)
+    return GradientEdge(tensor if node is None else node, 0 if of_result is None else of_result[1])
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
@@ -56,31 +58,39 @@ class _Handles(RemovableHandle):
             handle.remove()
 
 
+def _this_pass() -> Pass:
+    """The pass that calls a hook."""
+    walk = running.get()
+    assert walk is not None, "hooks of tensors are called in backward passes only"
+    return walk
+
+
 class _Gathering:
     """The gradients of several tensors in the backward pass that is running."""
 
     def __init__(self, count: int, fn: Callable[..., Any]) -> None:
         self.count = count
         self.fn = fn
-        self.passes: dict[int, dict[int, Tensor]] = {}
+        self.passes: WeakKeyDictionary[Pass, dict[int, Tensor]] = WeakKeyDictionary()
 
     def hook(self, i: int) -> Callable[[Tensor], None]:
         def collect(g: Tensor) -> None:
-            thread = threading.get_ident()
-            known = self.passes.get(thread)
+            walk = _this_pass()
+            known = self.passes.get(walk)
             if known is None:
-                known = self.passes[thread] = {}
-                engine.at_end.setdefault(thread, []).append(self.finish)
+                known = self.passes[walk] = {}
+                walk.at_end.append(lambda: self.finish(walk))
             known[i] = g
             if len(known) == self.count:
-                self.finish()
+                self.finish(walk)
 
         return collect
 
-    def finish(self) -> None:
+    def finish(self, walk: Pass) -> None:
         """Hand over what has arrived; None for those that the pass does not reach."""
-        known = self.passes.pop(threading.get_ident(), None)
+        known = self.passes.get(walk)
         if known:
+            self.passes[walk] = {}
             self.fn([known.get(i) for i in range(self.count)])
 
 
@@ -109,13 +119,12 @@ def register_multi_grad_hook(
     if mode == "all":
         gathering = _Gathering(len(tensors), fn)
         return _Handles([t.register_hook(gathering.hook(i)) for i, t in enumerate(tensors)])
-    seen: set[int] = set()
+    seen: WeakSet[Pass] = WeakSet()
 
     def first(g: Tensor) -> None:
-        thread = threading.get_ident()
-        if thread not in seen:
-            seen.add(thread)
-            engine.at_end.setdefault(thread, []).append(lambda: seen.discard(thread))
+        walk = _this_pass()
+        if walk not in seen:
+            seen.add(walk)
             fn(g)
 
     return _Handles([t.register_hook(first) for t in tensors])

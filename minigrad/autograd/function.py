@@ -28,11 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.autograd.engine import Counter, Node, Slot
-from minigrad.autograd.modes import current, no_grad
+from minigrad.core.engine import Node
+from minigrad.core.modes import current, interpreter, no_grad
+from minigrad.core.several import pick
+from minigrad.core.tensor import Tensor
+from minigrad.core.versions import Counter
 from minigrad.ops.inplace import check_writable, written
-from minigrad.tensor import Tensor
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -106,6 +107,7 @@ class _Call:
     broadcasts = True
     reads_output = False
     plain = False
+    owns = False  # backward may return what the user keeps
     doc = ""
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: Sequence[Any]) -> None:
@@ -118,7 +120,7 @@ class _Call:
         self.single = True
         self.kept: dict[int, bool] = {}
         self.layout: list[tuple[str, int]] = []
-        self.slots: dict[int, weakref.ref[Slot]] = {}
+        self.slots: dict[int, weakref.ref[Node]] = {}
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...] = ()) -> Any:
         """The results again, on arrays: for those who replay a graph."""
@@ -162,7 +164,7 @@ class _Call:
         if self.single:
             t.node, t._requires_grad = node, True
         elif place in self.slots:
-            slot = self.slots[place]() or Slot(node, place, array.shape, array.dtype)
+            slot = self.slots[place]() or pick(node, place, array.shape, array.dtype)
             self.slots[place] = weakref.ref(
                 slot
             )  # one at a time: a slot collects all of its gradient
@@ -216,7 +218,7 @@ class _Call:
             )
         dtype = target.dtype if isinstance(target, Node) else target.array.dtype
         if g.array.dtype != dtype:
-            from minigrad.ops.functions import cast
+            from minigrad.core.promotion import cast
 
             return cast(g, dtype)
         return g
@@ -299,10 +301,9 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on `args`, and record the call if a gradient may be wanted."""
-        if engine.batching is not None and engine.batching.has_batched(args):
-            from minigrad.func.custom import apply_batched
-
-            return apply_batched(cls, args)
+        many = interpreter()
+        if many is not None and many.has_batched(args):
+            return many.custom(cls, args)
         inputs = tuple(a for a in args if isinstance(a, Tensor))
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         edges = tuple((t.node or t) if t.requires_grad else None for t in inputs)
@@ -353,14 +354,14 @@ def _record(op: _Call, ctx: FunctionCtx, edges: tuple[Any, ...], outs: list[Any]
     """Make the node, and connect the results to it."""
     shapes = [(y.array.shape, y.array.dtype) if isinstance(y, Tensor) else ((), None) for y in outs]
     first = next((s for s in shapes if s[1] is not None), ((), np.dtype(np.float32)))
-    node = Node(op, (), edges, (), first[0], first[1])  # type: ignore[arg-type]
+    node = Node(op, (), edges, (), first[0], first[1])
     node.outputs = tuple(shapes)
     constant = [id(t) for t in ctx._constant]
     for i, y in enumerate(outs):
         if not isinstance(y, Tensor) or y.array.dtype.kind != "f" or id(y) in constant:
             continue
-        maker = node if op.single else Slot(node, i, y.array.shape, y.array.dtype)
-        if isinstance(maker, Slot):
+        maker = node if op.single else pick(node, i, y.array.shape, y.array.dtype)
+        if maker is not node:
             op.slots[i] = weakref.ref(maker)
         if any(y is x for x in ctx._dirty):
             written(y, maker)
@@ -401,7 +402,7 @@ class _Once:
     differentiable = True
     broadcasts = False
     reads_output = False
-    plain = False
+    plain = owns = False
     results = 1
 
     def backward(self, node: Node, g: Any) -> Any:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.graph import grad
-from minigrad.autograd.modes import enable_grad
-from minigrad.tensor import Tensor
+from minigrad.core.modes import enable_grad
+from minigrad.core.tensor import Tensor
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 

@@ -28,7 +28,7 @@ from minigrad.autograd.compare import Comparison, compare_along_directions
 from minigrad.autograd.graph import grad
 from minigrad.autograd.problem import Function, Problem, direction_of
 from minigrad.autograd.report import Element, GradcheckError, Report, Tolerance
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = ["Element", "GradcheckError", "Report", "check", "gradcheck", "gradgradcheck"]
 

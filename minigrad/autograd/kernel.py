@@ -28,12 +28,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, apply
-from minigrad.autograd.modes import current
+from minigrad.core.declare import Op, Rule
+from minigrad.core.engine import Node, apply
+from minigrad.core.modes import current
+from minigrad.core.promotion import as_operand, promote
+from minigrad.core.public import PUBLIC, bind
+from minigrad.core.tensor import Tensor
 from minigrad.ops.batching import BatchRule, each, same
-from minigrad.ops.declare import Op, Rule
-from minigrad.ops.functions import PUBLIC, as_operand, bind, promote
-from minigrad.tensor import Tensor
 
 __all__ = ["Kernel", "kernel"]
 
@@ -50,6 +51,7 @@ class _KernelOp(Op):
     functions of arrays, one for each input or a single one for all.
     """
 
+    owns = False  # the functions are the user's
     kind, flags = "float", 0  # how `promote` treats the operands of elementwise kernels
 
     def __init__(self, function: Function, elementwise: bool, results: int, batch: Any) -> None:

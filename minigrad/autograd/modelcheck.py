@@ -12,10 +12,10 @@ import numpy as np
 
 from minigrad.autograd import numeric
 from minigrad.autograd.graph import grad
-from minigrad.autograd.modes import no_grad
 from minigrad.autograd.report import Element, acceptable
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
+from minigrad.core.modes import no_grad
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 
 __all__ = ["ParameterCheck", "check_model"]
 

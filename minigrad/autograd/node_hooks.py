@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, Slot, calculus
 from minigrad.autograd.hooks import RemovableHandle, add_hook
-from minigrad.tensor import Tensor
+from minigrad.core.engine import Node, adding
+from minigrad.core.several import picked
+from minigrad.core.tensor import Tensor
 
 __all__ = ["add_node_hook"]
 
@@ -19,7 +20,7 @@ Gradients = tuple[Tensor | None, ...]
 class _Hooked:
     """In the place of the operation of a node that somebody watches."""
 
-    reads_output = plain = False
+    reads_output = plain = owns = False
 
     def __init__(self, op: Any) -> None:
         self.op = op
@@ -57,7 +58,7 @@ class _Hooked:
         shape = target.shape if isinstance(target, Node) else target.array.shape
         if part is None or not self.op.broadcasts or part.shape == shape:
             return part
-        return calculus[graph].sum_to(part, tuple(shape))
+        return adding[graph].sum_to(part, tuple(shape))
 
 
 def _tensor(g: Any) -> Tensor | None:
@@ -85,8 +86,8 @@ def _replaced(new: Any, old: Gradients, what: str) -> Gradients:
 
 def add_node_hook(node: Node, hook: Callable[..., Any], when: str) -> RemovableHandle:
     """Call `hook` before or after a node in each backward pass."""
-    if isinstance(node, Slot):
-        node = node.node
+    of_result = picked(node)
+    node = node if of_result is None else of_result[0]
     if not isinstance(node.op, _Hooked):
         node.op = _Hooked(node.op)
     return add_hook(node.op, hook, when)

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
 from minigrad.autograd.gradcheck import Report, check, with_gradients
-from minigrad.ops.declare import REGISTRY, Elementwise, Op
-from minigrad.ops.functions import PUBLIC
-from minigrad.ops.samples import Sample
-from minigrad.tensor import Tensor
+from minigrad.core.declare import REGISTRY, Elementwise, Op
+from minigrad.core.engine import apply
+from minigrad.core.public import PUBLIC
+from minigrad.core.samples import Sample
+from minigrad.core.tensor import Tensor
 
 __all__ = [
     "OpResult",

@@ -9,8 +9,8 @@ import numpy as np
 
 from minigrad.autograd import numeric
 from minigrad.autograd.graph import grad
-from minigrad.autograd.modes import enable_grad
-from minigrad.tensor import Tensor
+from minigrad.core.modes import enable_grad
+from minigrad.core.tensor import Tensor
 
 __all__ = ["Function", "Problem", "direction_of"]
 

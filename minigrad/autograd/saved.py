@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node
-from minigrad.autograd.modes import current, no_grad
-from minigrad.tensor import Tensor
+from minigrad.core.engine import Node
+from minigrad.core.modes import current, no_grad
+from minigrad.core.operation import Bare
+from minigrad.core.tensor import Tensor
 
 __all__ = [
     "allow_mutation_on_saved_tensors",
@@ -29,14 +30,10 @@ Pack = Callable[[Tensor], Any]
 Unpack = Callable[[Any], Tensor]
 
 
-class _Identity:
+class _Identity(Bare):
     """The way from a restored tensor to the leaf that it was."""
 
     name = "saved_leaf"
-    differentiable = True
-    view = broadcasts = reads_output = False
-    plain = True
-    results = 1
 
     def backward(self, node: Node, g: Any) -> tuple[Any]:
         return (g,)
@@ -90,6 +87,7 @@ class _Packed:
         self.broadcasts = op.broadcasts
         self.view = op.view
         self.differentiable = op.differentiable
+        self.owns = False  # what is restored may be the user's
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.op, name)

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, print the table and what is wrong."""
     from minigrad.autograd import opcheck
-    from minigrad.ops.declare import REGISTRY
+    from minigrad.core.declare import REGISTRY
 
     if args.list:
         print("\n".join(sorted(REGISTRY)))

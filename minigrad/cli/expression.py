@@ -12,8 +12,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 
 __all__ = ["evaluate", "names_in", "parse_value"]
 

@@ -75,7 +75,7 @@ def jobs(dtype: str = "float32") -> dict[str, Callable[[], None]]:
     import minigrad as mg
     from minigrad import nn as layers
     from minigrad import optim
-    from minigrad.autograd.modes import no_grad
+    from minigrad.core.modes import no_grad
 
     nn: Any = layers  # some jobs ask whether a layer is there
 

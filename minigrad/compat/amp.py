@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import ContextDecorator
 from typing import Any
 
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.tensor import Size, Tensor
+from minigrad.core import dtypes
+from minigrad.core.tensor import Size, Tensor
 
 __all__ = [
     "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",

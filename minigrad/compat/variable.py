@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = ["Variable"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import as_tensor, tensor
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
 
 __all__ = ["default_collate", "default_convert"]
 

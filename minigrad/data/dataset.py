@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.ops.random import Generator, numpy_generator
-from minigrad.tensor import Tensor
 
 __all__ = [
     "ChainDataset",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = [
     "Constraint", "boolean", "integer_interval", "interval", "lower_cholesky", "one_hot",

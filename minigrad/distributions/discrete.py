@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from minigrad.autograd.modes import enable_grad, no_grad
+from minigrad.core.dtypes import finfo
+from minigrad.core.modes import enable_grad, no_grad
+from minigrad.core.tensor import Size, Tensor
 from minigrad.distributions import constraints
 from minigrad.distributions.distribution import Distribution, broadcast_all
-from minigrad.dtypes import finfo
 from minigrad.nn import functional as F
 from minigrad.ops.creation import arange
 from minigrad.ops.random import bernoulli, multinomial
 from minigrad.ops.shape import broadcast_tensors
-from minigrad.tensor import Size, Tensor
 
 __all__ = ["Bernoulli", "Categorical", "OneHotCategorical", "OneHotCategoricalStraightThrough"]
 

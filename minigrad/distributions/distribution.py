@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.dtypes import get_default_dtype
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Size, Tensor
 from minigrad.distributions.constraints import Constraint
-from minigrad.dtypes import get_default_dtype
 from minigrad.ops.shape import broadcast_tensors
-from minigrad.tensor import Size, Tensor
 
 __all__ = ["Distribution", "broadcast_all"]
 

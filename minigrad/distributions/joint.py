@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad import linalg
+from minigrad.core.tensor import Tensor
 from minigrad.distributions import constraints
 from minigrad.distributions.distribution import Distribution
 from minigrad.ops.random import randn
-from minigrad.tensor import Tensor
 
 __all__ = ["Independent", "MultivariateNormal"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from minigrad import linalg
+from minigrad.core.tensor import Tensor
 from minigrad.distributions.discrete import Bernoulli, Categorical, OneHotCategorical
 from minigrad.distributions.distribution import Distribution
 from minigrad.distributions.joint import Independent, MultivariateNormal, _sum_last
 from minigrad.distributions.normal import Normal, Uniform
 from minigrad.nn.functional import softplus
 from minigrad.ops.arithmetic import where
-from minigrad.tensor import Tensor
 
 __all__ = ["kl_divergence", "register_kl"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad import special
+from minigrad.core.tensor import Tensor
 from minigrad.distributions import constraints
 from minigrad.distributions.distribution import Distribution, broadcast_all
 from minigrad.ops.random import rand, randn
-from minigrad.tensor import Tensor
 
 __all__ = ["Normal", "Uniform"]
 

@@ -4,6 +4,7 @@ Each takes a function and returns a function, so they nest: ``vmap(grad(loss))``
 gradient of each sample, ``jacfwd(jacrev(f))`` is the Hessian. The names are those of `torch.func`.
 """
 
+from minigrad.func import custom  # noqa: F401 - it tells the interpreter how to call Functions
 from minigrad.func.derivatives import (
     grad,
     grad_and_value,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.func.vmap import vmap
-from minigrad.ops.functions import PUBLIC
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 __all__ = ["basis", "columns", "cut", "mapped"]
 

@@ -13,26 +13,26 @@ derivative inside `vmap` is one backward pass for all examples.
 
 Functions look at the shape and the type of ``tensor.array`` freely; the array of a batched tensor
 is a :class:`Logical`, which has those and no values. Whoever asks for values gets
-:class:`~minigrad.autograd.engine.NoValues`, never a wrong number.
+:class:`~minigrad.core.engine.NoValues`, never a wrong number.
 """
 
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
+from copy import deepcopy
 from types import FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.autograd.engine import NoValues
+from minigrad.core.modes import Mode, current
+from minigrad.core.operation import NoValues
+from minigrad.core.tensor import Tensor
 from minigrad.func.logical import Logical
-from minigrad.ops.functions import one_by_one
+from minigrad.ops.guard import one_by_one
 from minigrad.ops.shape import expand, permute, reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "Batched",
@@ -65,7 +65,7 @@ class Level:
         Whether it is still running.
     """
 
-    __slots__ = ("alive", "depth", "randomness", "size", "token")
+    __slots__ = ("alive", "before", "depth", "randomness", "size", "token")
 
     def __init__(self, size: int, randomness: str) -> None:
         self.size = size
@@ -73,36 +73,29 @@ class Level:
         self.depth = 0
         self.alive = False
         self.token: Token[Any] | None = None
+        self.before: Mode | None = None
 
     def __enter__(self) -> Level:
         outer = active.get()
         self.depth, self.alive = len(outer), True
+        self.before = current.get()
         self.token = active.set((*outer, self))
-        _count(1)
+        current.set(self.before._replace(interpreter=dispatcher))
         return self
 
     def __exit__(self, *exc: object) -> None:
         assert self.token is not None
-        active.reset(self.token)
+        assert self.before is not None
         self.alive = False
-        _count(-1)
+        current.set(self.before)
+        active.reset(self.token)
 
 
 Levels = tuple[Level, ...]
 #: The uses of `vmap` that run now, outermost first.
 active: ContextVar[Levels] = ContextVar("minigrad_vmap_levels", default=())
-#: What the engine asks while some `vmap` runs; set by `func.batching`.
+#: The interpreter of the mode while some `vmap` runs; set by `func.batching`.
 dispatcher: Any = None
-_running = 0
-_lock = threading.Lock()
-
-
-def _count(change: int) -> None:
-    """Tell the engine to look for batched tensors while there is some `vmap`, in any thread."""
-    global _running
-    with _lock:
-        _running += change
-        engine.batching = dispatcher if _running else None
 
 
 # -- the tensor ------------------------------------------------------------------------------------
@@ -239,7 +232,7 @@ class Batched(Tensor):
         self._refuse_value("pickle")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return Batched(self.value.__deepcopy__(memo), self.levels)
+        return Batched(deepcopy(self.value, memo), self.levels)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         text = repr(self.value).replace("\n", "\n    ")

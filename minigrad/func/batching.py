@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine, graph
-from minigrad.autograd.engine import NoValues
+from minigrad.core import gradients
+from minigrad.core.declare import Elementwise
+from minigrad.core.engine import apply
+from minigrad.core.operation import NoValues
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.func import batched, tree
 from minigrad.func.batched import (
     Batched,
@@ -24,12 +28,9 @@ from minigrad.func.batched import (
     wrap,
 )
 from minigrad.ops.batching import apart
-from minigrad.ops.declare import Elementwise
-from minigrad.ops.functions import PUBLIC
 from minigrad.ops.inplace import write as write_plain
 from minigrad.ops.random import numpy_generator
 from minigrad.ops.shape import expand, permute
-from minigrad.tensor import Tensor
 
 __all__ = ["Batching"]
 
@@ -45,6 +46,9 @@ _OF_ANY_SIZE = {
 class Batching:
     """What the engine and the operations ask while some `vmap` runs."""
 
+    #: Calls a custom function on many examples; set by `func.custom`.
+    custom: Any = None
+
     @staticmethod
     def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...]) -> Any:
         """The result for all examples; None where no input is batched."""
@@ -54,7 +58,7 @@ class Batching:
         if isinstance(op, Elementwise):
             ndim = max(len(t.array.shape) for t in inputs)
             values = tuple([aligned(t, levels, ndim) for t in inputs])
-            return Batched(engine.apply(op, values, params), levels)
+            return Batched(apply(op, values, params), levels)
         level = levels[-1]
         rule = getattr(op, "batch", None)
         if rule is None:
@@ -199,7 +203,7 @@ class Batching:
                     "is not: use minigrad.func.grad, which gives the gradient of each example"
                 )
         lowered = [None if g is None else _lowered(g, y) for y, g in zip(outs, flows, strict=True)]
-        found = graph.gradients(
+        found = gradients.gradients(
             [split(y)[0] for y in outs], [split(x)[0] for x in ins],
             [_ones(y) if g is None else g for y, g in zip(outs, lowered, strict=True)],
             retain_graph, create_graph, any(g.__class__ is Batched for g in lowered),

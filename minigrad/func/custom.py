@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from minigrad.autograd.function import Function, FunctionCtx, run_forward
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.func import tree
 from minigrad.func.batched import Batched, Level, peel, split, union, wrap
+from minigrad.func.batching import Batching
 from minigrad.func.vmap import map_level
-from minigrad.ops.functions import PUBLIC
 from minigrad.ops.shape import expand
-from minigrad.tensor import Tensor
 
 __all__ = ["VmapInfo", "apply_batched"]
 
@@ -130,3 +131,6 @@ def _generated(cls: type[Function], mapped: tuple[bool, ...], outer: Level) -> t
 
     Mapped.__name__ = Mapped.__qualname__ = f"Vmapped{cls.__name__}"
     return Mapped
+
+
+Batching.custom = staticmethod(apply_batched)

@@ -20,15 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.autograd.engine import Node
-from minigrad.autograd.graph import gradients
-from minigrad.autograd.modes import current, enable_grad
+from minigrad.core.engine import Node
+from minigrad.core.gradients import gradients
+from minigrad.core.modes import current, enable_grad, interpreter
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.func import tree
 from minigrad.func.basis import basis, columns, cut, mapped
 from minigrad.func.batched import active, full, split, wrap
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
 
@@ -136,7 +135,7 @@ def _pull(
     pairs = [(y, g) for y, g in zip(outs, flows, strict=True) if y._requires_grad]
     found: list[Tensor | None] = [None] * len(ins)
     if pairs:
-        run: Any = gradients if engine.batching is None else engine.batching.gradients
+        run: Any = gradients if interpreter() is None else interpreter().gradients
         found = run([y for y, _ in pairs], ins, [g for _, g in pairs], retain, create)
     return [PUBLIC["zeros_like"](x) if g is None else g for x, g in zip(ins, found, strict=True)]
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from minigrad.autograd.engine import NoValues
+from minigrad.core.operation import NoValues
 
 __all__ = ["Logical"]
 

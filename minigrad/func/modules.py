@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.nn.module import Module

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.public import method
+from minigrad.core.tensor import Tensor
 from minigrad.interop.imports import after_import
-from minigrad.ops.functions import method
 from minigrad.place import only_cpu
-from minigrad.tensor import Tensor
 
 __all__: list[str] = []
 

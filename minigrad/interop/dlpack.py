@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
+from minigrad.core.tensor import Tensor
 from minigrad.place import only_cpu
-from minigrad.tensor import Tensor
 
 __all__ = ["capsule", "from_dlpack"]
 

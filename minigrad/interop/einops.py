@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 
 __all__ = ["register"]
 

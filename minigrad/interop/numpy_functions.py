@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from minigrad import linalg
+from minigrad.core.promotion import cast, result_type
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.interop.numpy_ufuncs import as_tensor, call_ufunc
-from minigrad.ops.functions import PUBLIC, cast, result_type
-from minigrad.tensor import Tensor
 from minigrad.xp._array import ON_TENSORS
 from minigrad.xp._dtypes import as_float
 

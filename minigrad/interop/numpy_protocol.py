@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import linalg
-from minigrad.dtypes import promote_types
+from minigrad.core.dtypes import promote_types
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.interop import numpy_functions
 from minigrad.interop.numpy_ufuncs import as_tensor, refuse
-from minigrad.ops.functions import PUBLIC, cast
-from minigrad.tensor import Tensor
 from minigrad.xp._array import ON_TENSORS
 from minigrad.xp._dtypes import as_float
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.dtypes import as_dtype
-from minigrad.ops.functions import NUMBERS, PUBLIC, cast, result_type
-from minigrad.tensor import Tensor
+from minigrad.core.dtypes import as_dtype
+from minigrad.core.promotion import NUMBERS, cast, result_type
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 
 __all__ = ["as_tensor", "call_ufunc", "refuse"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.interop.numpy_ufuncs import as_tensor
-from minigrad.ops.functions import PUBLIC
-from minigrad.tensor import Tensor
 
 __all__ = ["einsum", "register", "tensordot", "transpose"]
 

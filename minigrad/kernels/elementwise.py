@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.expr import Expr, walk
+from minigrad.core.expr import Expr, walk
 from minigrad.kernels.run.lazy import lazy
 from minigrad.kernels.run.sizes import PARALLEL_CHEAP, PARALLEL_MATH
 

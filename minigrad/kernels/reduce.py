@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.kernels.math.vecmath import maximum, minimum, select
 from minigrad.kernels.rows import copy, row_extreme, row_moments, row_sum
 from minigrad.kernels.run.jit import BLOCK, PARALLEL_CHEAP, jit, jit_sum
-from minigrad.kernels.run.quiet import EVENTS, call_quietly
 from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import from_order_key, larger, order_key, smaller
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.weights import load_weights
-from minigrad.tensor import Tensor
 
 __all__ = ["AlexNet", "alexnet"]
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.mlp import Activation, make_activation
 from minigrad.names import rand_like, randn_like
 from minigrad.nn import functional as F
 from minigrad.nn.linear import TransposedLinear
-from minigrad.tensor import Tensor
 
 __all__ = ["Autoencoder", "StackedAutoencoder"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.names import rand
-from minigrad.tensor import Tensor
 
 __all__ = ["Conv2dNormActivation", "SqueezeExcitation", "StochasticDepth", "make_divisible"]
 

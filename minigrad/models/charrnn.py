@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.sampling import draw, writing
 from minigrad.names import cat
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["CharRNN"]
 

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.resnet import BasicBlock, conv1x1, conv3x3, he_conv
 from minigrad.models.weights import load_weights
 from minigrad.nn import functional as F
-from minigrad.tensor import Tensor
 
 __all__ = [
     "CIFARResNet", "PadShortcut", "PlainBlock", "PreActBlock", "PreActBottleneck", "PreActResNet",

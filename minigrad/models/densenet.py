@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.weights import load_weights
 from minigrad.names import cat
 from minigrad.nn import functional as F
-from minigrad.tensor import Tensor
 from minigrad.utils.checkpoint import checkpoint
 
 __all__ = ["DenseNet", "densenet121", "densenet161", "densenet169", "densenet201"]

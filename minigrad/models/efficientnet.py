@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.blocks import (
     Conv2dNormActivation,
     SqueezeExcitation,
@@ -16,7 +17,6 @@ from minigrad.models.blocks import (
     make_divisible,
 )
 from minigrad.models.weights import load_weights
-from minigrad.tensor import Tensor
 
 __all__ = [
     "EfficientNet", "MBConv", "MBConvConfig", "efficientnet_b0", "efficientnet_b1",

@@ -16,11 +16,11 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.cifar_resnet import PadShortcut, blocks_per_stage
 from minigrad.models.resnet import conv3x3
 from minigrad.models.weights import load_weights
 from minigrad.names import ones, zeros
-from minigrad.tensor import Tensor
 
 __all__ = ["FixupBlock", "FixupResNet", "cifar_fixup_resnet", "cifar_fixup_resnet110"]
 

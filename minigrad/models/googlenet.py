@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.weights import load_weights
 from minigrad.names import cat, tensor
 from minigrad.nn import functional as F
-from minigrad.tensor import Tensor
 
 __all__ = [
     "BasicConv2d", "GoogLeNet", "GoogLeNetOutputs", "Inception", "InceptionAux", "from_imagenet",

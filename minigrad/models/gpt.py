@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigrad import nn, optim
+from minigrad.core.tensor import Tensor
 from minigrad.models.sampling import draw, writing
 from minigrad.names import arange, cat
 from minigrad.nn import functional as F
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["GPT", "GPTConfig", "weight_decay_groups"]
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.googlenet import BasicConv2d, ConvBlock, from_imagenet
 from minigrad.models.weights import load_weights
 from minigrad.names import cat
 from minigrad.nn import functional as F
-from minigrad.tensor import Tensor
 
 __all__ = [
     "Inception3", "InceptionA", "InceptionB", "InceptionC", "InceptionD", "InceptionE",

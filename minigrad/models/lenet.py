@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.names import cat
 from minigrad.nn import functional as F
 from minigrad.nn.linear import new_parameter
-from minigrad.tensor import Tensor
 
 __all__ = ["LeNet5", "MNISTNet", "OriginalLeNet5"]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from minigrad import nn
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = ["MLP", "initialize"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.blocks import Conv2dNormActivation, make_divisible
 from minigrad.models.weights import load_weights
 from minigrad.nn import functional as F
-from minigrad.tensor import Tensor
 
 __all__ = ["MobileNetV1", "MobileNetV2", "mobilenet_v1", "mobilenet_v2"]
 

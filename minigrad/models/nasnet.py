@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.blocks import StochasticDepth
 from minigrad.models.weights import load_weights
 from minigrad.names import cat
 from minigrad.nn import functional as F
-from minigrad.tensor import Tensor
 
 __all__ = ["NORMAL", "REDUCTION", "Cell", "NASNetA", "Table", "nasnet_a_cifar", "nasnet_a_mobile"]
 

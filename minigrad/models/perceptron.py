@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from minigrad import nn
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.linear import new_parameter
-from minigrad.tensor import Tensor
 
 __all__ = ["Perceptron", "PerceptronLoss"]
 

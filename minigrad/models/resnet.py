@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.weights import load_weights
-from minigrad.tensor import Tensor
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "conv1x1", "conv3x3", "he_conv", "resnet18", "resnet34",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minigrad import nn
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.names import multinomial
 from minigrad.nn.modes import evaluating
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["draw", "writing"]
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.models.blocks import SqueezeExcitation
 from minigrad.models.cifar_resnet import CIFARResNet, cifar_resnet
 from minigrad.models.resnet import BasicBlock, Bottleneck, ResNet
 from minigrad.models.weights import load_weights
-from minigrad.tensor import Tensor
 
 __all__ = [
     "SEBasicBlock", "SEBottleneck", "cifar_se_resnet", "cifar_se_resnet20", "cifar_se_resnet56",

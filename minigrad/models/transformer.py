@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.sampling import writing
 from minigrad.names import cat, full, ones
-from minigrad.tensor import Tensor
 
 __all__ = ["PositionalEncoding", "Seq2SeqTransformer", "sinusoidal_positions"]
 

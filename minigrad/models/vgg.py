@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad import nn
+from minigrad.core.tensor import Tensor
 from minigrad.models.weights import load_weights
-from minigrad.tensor import Tensor
 
 __all__ = [
     "VGG", "make_layers", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19",

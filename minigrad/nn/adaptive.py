@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
@@ -17,7 +18,6 @@ from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import reshape, unsqueeze
-from minigrad.tensor import Tensor
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions import attention as F
 from minigrad.nn.linear import Linear, new_parameter
 from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
 
 __all__ = ["MultiheadAttention"]
 

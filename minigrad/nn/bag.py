@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import bag as F
 from minigrad.nn.sparse import Table
-from minigrad.tensor import Tensor
 
 __all__ = ["EmbeddingBag"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, KeysView, Mapping
 from itertools import chain, groupby
 from typing import Any, TypeVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module, _indented
 from minigrad.nn.parameter import Parameter
-from minigrad.tensor import Tensor
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.nn import fill
 from minigrad.nn.functions import conv as F
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
 
 __all__ = [
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, apply
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import is_grad_enabled
+from minigrad.core.engine import Node, apply
+from minigrad.core.operation import Bare
+from minigrad.core.tensor import Tensor
 from minigrad.ops.batching import same
-from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.nn.module import Module
@@ -266,15 +267,11 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
 # -- backward ------------------------------------------------------------------------------------
 
 
-class _Gate:
+class _Gate(Bare):
     """The identity of some tensors together: its backward sees all their gradients at once."""
 
     name = "module_gate"
     batch = staticmethod(same)
-    differentiable = True
-    broadcasts = False
-    plain = False
-    reads_output = False
     arity = -1
 
     def __init__(self, count: int, see: Callable[[list[Tensor]], Sequence[Tensor | None]]) -> None:

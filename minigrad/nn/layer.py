@@ -20,8 +20,8 @@ from inspect import Parameter
 from operator import attrgetter
 from typing import Any, ClassVar, dataclass_transform
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
 
 __all__ = ["Layer", "spread"]
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.conv import (
     Conv1d,
     Conv2d,
@@ -30,7 +31,6 @@ from minigrad.nn.normalization import (
     _NormBase,
 )  # fmt: skip
 from minigrad.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
-from minigrad.tensor import Tensor
 
 __all__ = [
     "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "LazyConv1d", "LazyConv2d",

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions.sparse import bilinear, linear
 from minigrad.nn.module import Module
@@ -15,7 +16,6 @@ from minigrad.nn.parameter import Parameter
 from minigrad.ops import reduce as r
 from minigrad.ops.creation import finish
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "Bilinear", "Flatten", "Identity", "Linear", "Maxout", "TransposedLinear", "Unflatten",

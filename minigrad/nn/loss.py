@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import InitVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import loss as F
 from minigrad.nn.functions.reduction import choose_reduction
 from minigrad.nn.layer import Layer
-from minigrad.tensor import Tensor
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss",

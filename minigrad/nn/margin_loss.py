@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import margin_loss as F
 from minigrad.nn.loss import _Loss, _LossOfTwo, _WeightedLoss, _WeightedLossOfTwo
 from minigrad.nn.sparse import PairwiseDistance
-from minigrad.tensor import Tensor
 
 __all__ = [
     "CosineEmbeddingLoss", "HingeEmbeddingLoss", "MarginRankingLoss", "MultiLabelMarginLoss",

@@ -1,7 +1,7 @@
 """Accidents inside the layers of this package, explained by what the layers were given.
 
 Layers do not check the types of their arguments beforehand, as little as functions do
-(:mod:`minigrad.ops.arguments`). If one stumbles by accident, what it was given is compared with its
+(:mod:`minigrad.ops.misuse`). If one stumbles by accident, what it was given is compared with its
 annotations. Errors in code outside of this package stay as they are.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, NoReturn
 
-from minigrad.ops.arguments import ACCIDENTS, by_accident, reraise
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
+from minigrad.ops.misuse import ACCIDENTS, by_accident, reraise
 
 __all__ = ["explained", "explaining"]
 

@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.autograd.engine import _sequence
 from minigrad.autograd.hooks import RemovableHandle
-from minigrad.autograd.modes import no_grad
+from minigrad.core import dtypes
+from minigrad.core.modes import no_grad
+from minigrad.core.promotion import cast
+from minigrad.core.tensor import Tensor
+from minigrad.core.versions import clock
 from minigrad.nn import hooks
 from minigrad.nn.misuse import explained, explaining
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import Stateful
-from minigrad.ops.functions import cast
 from minigrad.place import device as _device
 from minigrad.place import memory_format, only_cpu
-from minigrad.tensor import Tensor
 
 __all__ = ["Module"]
 
@@ -110,7 +110,7 @@ class Module(Stateful):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute ``forward`` with the hooks around it."""
         own = self.__dict__
-        start = _sequence()
+        start = clock()
         try:
             if (
                 own["_forward_hooks"] or own["_forward_pre_hooks"]
@@ -135,7 +135,7 @@ class Module(Stateful):
                 raise better from better.__cause__
             finally:
                 del better  # with its traceback it would keep this frame alive, and its tensors
-        own["_spans"].append((start, _sequence()))
+        own["_spans"].append((start, clock()))
         return result
 
     # -- attributes ------------------------------------------------------------------------------

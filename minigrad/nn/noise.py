@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.ops.random import Generator, draw, normal_array, numpy_generator
-from minigrad.tensor import Tensor
 
 __all__ = ["GaussianNoise"]
 

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.modes import interpreter
+from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions import normalization as F
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 from minigrad.ops.inplace import written
-from minigrad.tensor import Tensor
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
@@ -124,7 +124,7 @@ class _BatchNorm(_NormBase):
             if not self.track_running_stats:
                 mean = var = None
             elif (count := self.num_batches_tracked) is not None:
-                if engine.batching is None:
+                if interpreter() is None:
                     count.array += 1
                     written(count, None)
                 else:

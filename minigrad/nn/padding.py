@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions.padding import pad
 from minigrad.nn.layer import UnaryLayer, spread
-from minigrad.tensor import Tensor
 
 __all__ = [
     "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d",

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.promotion import as_operand
+from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish
-from minigrad.ops.functions import as_operand
 from minigrad.printing import tensor_text
-from minigrad.tensor import Tensor
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 

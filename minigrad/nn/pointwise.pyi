@@ -1,7 +1,7 @@
 # Written by tools/stubs.py from the declarations in minigrad/ops; do not edit.
 
 from minigrad.nn.layer import ActivationLayer
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 class CELU(ActivationLayer):
     def __init__(self, alpha: float = ..., inplace: bool = ...) -> None: ...

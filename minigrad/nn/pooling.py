@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import pooling as F
 from minigrad.nn.layer import Layer, UnaryLayer, spread
-from minigrad.tensor import Tensor
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",

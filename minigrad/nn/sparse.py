@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions import sparse as F
 from minigrad.nn.layer import Layer
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
-from minigrad.tensor import Tensor
 
 __all__ = ["CosineSimilarity", "Embedding", "PairwiseDistance", "Table"]
 

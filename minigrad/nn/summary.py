@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle
-from minigrad.autograd.modes import no_grad
-from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.attention import MultiheadAttention
 from minigrad.nn.conv import _Conv, _ConvTranspose
 from minigrad.nn.linear import Bilinear, Linear, Maxout, TransposedLinear
@@ -22,7 +23,6 @@ from minigrad.nn.parameter import Parameter, is_lazy
 from minigrad.nn.recurrent import RNNBase
 from minigrad.nn.recurrent_cells import RNNCellBase
 from minigrad.ops.random import get_rng_state, set_rng_state
-from minigrad.tensor import Tensor
 
 __all__ = ["Row", "Summary", "summary"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.activation import GELU, ReLU
 from minigrad.nn.attention import MultiheadAttention
@@ -21,7 +22,6 @@ from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
 from minigrad.ops.creation import full
 from minigrad.ops.parts import triu
-from minigrad.tensor import Tensor
 
 __all__ = [
     "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",

@@ -4,16 +4,22 @@ Importing this package fills the registry of operations, puts the methods on ten
 engine what it needs to add gradients.
 """
 
-from minigrad.ops import (
+from minigrad.core import gradients, several  # noqa: F401 - the engine asks them
+from minigrad.core.declare import REGISTRY
+from minigrad.core.public import PUBLIC
+from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors and functions get
     activations,
     arithmetic,
     assign,
     compare,
+    copies,
     creation,
     elementwise,
+    guard,
     index,
     join,
     layers,
+    layout,
     linear_algebra,
     mathematics,
     parts,
@@ -28,8 +34,6 @@ from minigrad.ops import (
     spellings,
     strides,
 )
-from minigrad.ops.declare import REGISTRY
-from minigrad.ops.functions import PUBLIC
 
 __all__ = [
     "PUBLIC",

@@ -19,10 +19,10 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from minigrad import expr as fx
-from minigrad.ops.declare import elementwise
-from minigrad.ops.functions import OpFunction
-from minigrad.ops.samples import Sampler, pair, span
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise
+from minigrad.core.public import OpFunction
+from minigrad.core.samples import Sampler, pair, span
 
 __all__ = ["Activation", "activation", "follow", "offer"]
 

@@ -9,32 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad import expr as fx
-from minigrad.autograd.engine import calculus
-from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
-from minigrad.ops.batching import broadcasting
-from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.functions import (
+from minigrad.core import dtypes
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
+from minigrad.core.engine import adding
+from minigrad.core.promotion import (
     NUMBERS,
-    PUBLIC,
-    _explain,
-    all_values,
     as_operand,
     cast,
     constant,
-    guarded,
-    method,
-    operator,
     promote,
-    public,
     require_tensor,
     result_type,
 )
+from minigrad.core.public import PUBLIC, explain, method, operator, public
+from minigrad.core.samples import cases, pair, span
+from minigrad.core.tensor import Tensor
+from minigrad.kernels.run.lazy import lazy
+from minigrad.ops import elementwise as e
+from minigrad.ops.batching import broadcasting
+from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.inplace import write
-from minigrad.ops.samples import cases, pair, span
-from minigrad.tensor import Tensor
 
 kernels = lazy("reduce")
 
@@ -304,7 +299,7 @@ def _logical(name: str, ufunc: Any, text: str) -> Any:
         try:
             return op(operands)  # type: ignore[no-any-return]
         except ValueError as error:
-            raise _explain(op.op, operands, error) from None
+            raise explain(op.op, operands, error) from None
 
     function.__name__ = name
     function.__doc__ = f"Element by element, whether {text} nonzero."
@@ -492,6 +487,14 @@ class _OnTensors:
         summed = PUBLIC["sum"](g, axes) if axes else g
         return PUBLIC["reshape"](summed, tuple(shape))  # type: ignore[no-any-return]
 
+    @staticmethod
+    def copy(g: Tensor) -> Tensor:
+        return PUBLIC["clone"](g)  # type: ignore[no-any-return]
 
-calculus[False] = _OnArrays
-calculus[True] = _OnTensors
+    @staticmethod
+    def cast(g: Tensor, dtype: np.dtype[Any]) -> Tensor:
+        return cast(g, dtype)
+
+
+adding[False] = _OnArrays
+adding[True] = _OnTensors

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine
+from minigrad.core.modes import interpreter
+from minigrad.core.promotion import cast
+from minigrad.core.public import method, public
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops import shape, strides
-from minigrad.ops.functions import cast, method, public
 from minigrad.ops.index import as_value, recorded
 from minigrad.ops.inplace import check_writable, write, written
-from minigrad.tensor import Tensor
 
 # -- constants and copies --------------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ def _become(
     x: Tensor, view: Callable[..., Tensor], args: tuple[Any, ...], kwargs: Any, name: str
 ) -> Tensor:
     """Make `x` the view that ``view(x, ...)`` gives."""
-    if engine.batching is not None and engine.batching.become(x, view, args, kwargs):
+    if interpreter() is not None and interpreter().become(x, view, args, kwargs):
         return x
     if recorded(x) and x._requires_grad and x.node is None:
         raise RuntimeError(

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, apply
+from minigrad.core.engine import Node, apply
+from minigrad.core.operation import Bare
 
 if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+    from minigrad.core.tensor import Tensor
 
 __all__ = [
     "BatchRule",
@@ -109,7 +110,7 @@ def each(
     op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], batched: Sequence[bool]
 ) -> Any:
     """One example after the other, for operations that have no better way."""
-    from minigrad.ops.functions import PUBLIC
+    from minigrad.core.public import PUBLIC
 
     stack = PUBLIC["stack"]
     size = inputs[0].array.shape[0]
@@ -122,14 +123,13 @@ def each(
     return tuple(stack(parts) for parts in zip(*results, strict=True))
 
 
-class _Apart:
+class _Apart(Bare):
     """The entries along dimension 0 as results of one operation, so that their gradients meet in
     one tensor instead of one per entry.
     """
 
     name = "apart"
-    differentiable = True
-    view = broadcasts = plain = reads_output = False
+    owns = True
     batch = None
 
     def __init__(self, count: int) -> None:
@@ -139,9 +139,6 @@ class _Apart:
     def forward(self, arrays: Sequence[Any], params: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(arrays[0][i, ...] for i in range(self.results))
 
-    def keep(self, inputs: tuple[Tensor, ...], need: int) -> tuple[()]:
-        return ()
-
     def backward(self, node: Node, g: Any) -> tuple[Any]:
         whole = np.zeros((self.results, *node.shape), node.dtype)
         for i, part in enumerate(g):
@@ -150,7 +147,7 @@ class _Apart:
         return (whole,)
 
     def vjp(self, node: Node, g: Any) -> tuple[Any]:
-        from minigrad.ops.functions import PUBLIC
+        from minigrad.core.public import PUBLIC
 
         zero = PUBLIC["from_numpy"](np.zeros(node.shape, node.dtype))
         return (PUBLIC["stack"]([zero if part is None else part for part in g]),)

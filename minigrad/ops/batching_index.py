@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.engine import apply
+from minigrad.core.public import PUBLIC
 from minigrad.ops.batching import lined_up, sharing
-from minigrad.ops.functions import PUBLIC
 
 if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
+    from minigrad.core.tensor import Tensor
 
 __all__ = ["add_zeros", "pick", "put", "rows_added", "rows_looked_up"]
 

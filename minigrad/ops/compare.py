@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.functions import as_operand, constant, guarded, public, result_type
-from minigrad.tensor import Tensor
+from minigrad.core.promotion import as_operand, constant, result_type
+from minigrad.core.public import public
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import guarded
 
 Array = np.ndarray[Any, Any]
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.autograd import engine
-from minigrad.dtypes import as_dtype, get_default_dtype
-from minigrad.ops.dims import as_sizes
-from minigrad.ops.functions import as_operand, cast, method, public
+from minigrad.core import dtypes
+from minigrad.core.dims import as_sizes
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.modes import interpreter
+from minigrad.core.promotion import as_operand, cast
+from minigrad.core.public import method, public
+from minigrad.core.tensor import Tensor
 from minigrad.place import contiguous_format, let_go, only_cpu, wants_rows
 from minigrad.place import device as _device
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -200,8 +201,8 @@ def made_like(
     x: Tensor, shape: tuple[int, ...], fill: Any, requires_grad: bool, device: Any
 ) -> Tensor:
     """``fill(shape)`` as a new leaf; inside `vmap` one for each example that `x` stands for."""
-    if engine.batching is not None:
-        t: Tensor | None = engine.batching.like(x, shape, fill)
+    if interpreter() is not None:
+        t: Tensor | None = interpreter().like(x, shape, fill)
         if t is not None:
             return t
     return finish(fill(shape), requires_grad, device)

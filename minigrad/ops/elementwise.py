@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from minigrad import expr as fx
-from minigrad.ops.declare import elementwise
-from minigrad.ops.samples import pair, span, spans
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise
+from minigrad.core.samples import pair, span, spans
 
 # -- arithmetic ----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 
 __all__ = ["filled_in", "for_dimensions"]
 

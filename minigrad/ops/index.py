@@ -16,19 +16,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.autograd.engine import apply
-from minigrad.autograd.modes import current
+from minigrad.core.declare import primitive
+from minigrad.core.engine import apply
+from minigrad.core.modes import current, interpreter
+from minigrad.core.promotion import cast, constant, refuse_bfloat16
+from minigrad.core.public import PUBLIC, method
+from minigrad.core.quiet import quiet, restore
+from minigrad.core.samples import Sample, cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import quiet, restore
 from minigrad.ops import batching_index
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import PUBLIC, all_values, cast, constant, method, refuse_bfloat16
+from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import check_writable, write, written
 from minigrad.ops.parts import PART
-from minigrad.ops.samples import Sample, cases
 from minigrad.ops.shape import expand, permute, reshape
-from minigrad.tensor import Tensor
 
 kernels = lazy("index")
 
@@ -129,7 +130,7 @@ def _check_again(index: Tensor, sizes: Shape) -> None:
     numpy, which does the work, would count a negative one from the end. Under `vmap` it stays at
     that: there the index has no values to look at.
     """
-    if engine.batching is None:
+    if interpreter() is None:
         _own(index.array, sizes)
 
 
@@ -543,7 +544,7 @@ def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
 
 def recorded(*tensors: Tensor) -> bool:
     """Whether a graph, or a `vmap`, has to know what happens to the tensors."""
-    if engine.batching is not None:
+    if interpreter() is not None:
         return True
     return current.get().grad and any(t._requires_grad for t in tensors)
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.autograd.engine import Node, NoValues
-from minigrad.autograd.modes import current
-from minigrad.tensor import Tensor
+from minigrad.autograd.watching import move_retained
+from minigrad.core.engine import Node
+from minigrad.core.modes import current, interpreter
+from minigrad.core.operation import NoValues
+from minigrad.core.tensor import Tensor
 
 __all__ = ["write", "written"]
 
@@ -32,8 +33,8 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
         If `x` is a leaf that requires grad, or a view of one, and a graph is recorded; if the
         result has another shape, or a type of a higher category.
     """
-    if engine.batching is not None:
-        done: Tensor | None = engine.batching.write(x, compute, name)
+    if interpreter() is not None:
+        done: Tensor | None = interpreter().write(x, compute, name)
         if done is not None:
             return done
     check_writable(x, name)
@@ -57,7 +58,7 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
     try:
         x.array[...] = result.array
     except NoValues:
-        raise RuntimeError(engine.batching.cannot_write(name)) from None
+        raise RuntimeError(interpreter().cannot_write(name)) from None
     written(x, result.node if result._requires_grad else None)
     return x
 
@@ -100,12 +101,19 @@ def written(x: Tensor, node: Node | None) -> None:
         node = _constant_node(x)
     if x._parent is not None:
         root = _root(x)
-        root.node = _replace_part(root, x, node)
-        root._requires_grad = True
+        _continue_from(root, _replace_part(root, x, node))
     else:
-        x.node, x._requires_grad = node, node is not None
+        _continue_from(x, node)
     for view in counter.views():
         _rederive(view)
+
+
+def _continue_from(x: Tensor, node: Node) -> None:
+    """Make `node` the maker of `x`; who wants to keep the gradient of `x` keeps that of now."""
+    before = x.node
+    x.node, x._requires_grad = node, True
+    if x._retains:
+        move_retained(x, before)
 
 
 def _root(x: Tensor) -> Tensor:
@@ -121,8 +129,7 @@ def _rederive(view: Tensor) -> None:
     if not parent._requires_grad:
         return
     edge = parent.node or parent
-    view.node = Node(op, params, (edge,), (), view.array.shape, view.array.dtype)
-    view._requires_grad = True
+    _continue_from(view, Node(op, params, (edge,), (), view.array.shape, view.array.dtype))
 
 
 class _Constant:
@@ -132,7 +139,7 @@ class _Constant:
     differentiable = False
     view = False
     broadcasts = False
-    plain = True
+    plain = owns = True
 
     def vjp(self, node: Node, g: Any) -> tuple[()]:
         return ()
@@ -155,7 +162,7 @@ class _ReplacePart:
     differentiable = True
     view = False
     broadcasts = False
-    plain = True
+    plain = owns = True
 
     def backward(self, node: Node, g: Array) -> tuple[Array | None, Array]:
         rest = np.array(g)
@@ -167,7 +174,7 @@ class _ReplacePart:
         return rest, inside
 
     def vjp(self, node: Node, g: Tensor) -> tuple[Tensor, Tensor]:
-        from minigrad.autograd.engine import apply
+        from minigrad.core.engine import apply
 
         inside = g
         for op, params in node.params:

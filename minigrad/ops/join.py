@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
+from minigrad.core.engine import apply
+from minigrad.core.promotion import as_operand, cast, result_type
+from minigrad.core.public import OpFunction, method, public
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.ops.functions import OpFunction, as_operand, cast, method, public, result_type
 from minigrad.ops.parts import take_part
-from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 kernels = lazy("copy")
 

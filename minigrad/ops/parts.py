@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.dims import as_sizes, wrap_dim
+from minigrad.core.engine import apply
+from minigrad.core.public import PUBLIC, OpFunction, method, public
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Tensor
 from minigrad.ops.batching import same, shifted
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import as_sizes, wrap_dim
-from minigrad.ops.functions import PUBLIC, OpFunction, method, public
-from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import clone
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.autograd import engine
-from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.core import dtypes
+from minigrad.core.dims import as_sizes
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.modes import interpreter
+from minigrad.core.promotion import as_operand
+from minigrad.core.public import PUBLIC, public
+from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish
-from minigrad.ops.dims import as_sizes
-from minigrad.ops.functions import PUBLIC, all_values, as_operand, public
+from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import check_writable, written
 from minigrad.ops.shape import broadcast_shapes, expand
 from minigrad.place import let_go, only_cpu
-from minigrad.tensor import Tensor
 
 __all__ = ["Generator", "default_generator", "numpy_generator"]
 
@@ -168,9 +170,9 @@ def draw(
     ``compute(lead, *arrays)`` draws them; inside `vmap` the arrays, and what it returns, may have
     dimensions `lead` in front.
     """
-    if engine.batching is None:
+    if interpreter() is None:
         return Tensor(compute((), *[t.array for t in inputs]))
-    return engine.batching.draw(compute, inputs, generator)  # type: ignore[no-any-return]
+    return interpreter().draw(compute, inputs, generator)  # type: ignore[no-any-return]
 
 
 def _finished(t: Tensor, requires_grad: bool, device: Any) -> Tensor:

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.autograd import engine
-from minigrad.ops.functions import all_values, cast, method
+from minigrad.core import dtypes
+from minigrad.core.modes import interpreter
+from minigrad.core.promotion import cast
+from minigrad.core.public import method
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import write
 from minigrad.ops.random import (
     Generator,
@@ -23,7 +26,6 @@ from minigrad.ops.random import (
     uniform_array,
 )
 from minigrad.ops.shape import expand
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +35,7 @@ def _redraw(
     inputs: tuple[Tensor, ...] = (),
 ) -> Tensor:  # fmt: skip
     """Put random numbers into a tensor; `compute` and `inputs` as for :func:`draw`."""
-    if engine.batching is not None:
+    if interpreter() is not None:
         values = cast(draw(compute, inputs, generator), x.array.dtype)
         if x.array.__class__ is np.ndarray and values.array.__class__ is not np.ndarray:
             raise RuntimeError(

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.dtypes import as_dtype, get_default_dtype
-from minigrad.kernels.run.quiet import call_quietly
+from minigrad.core.dims import as_sizes, wrap_dim
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.modes import interpreter
+from minigrad.core.promotion import as_operand, cast, result_type
+from minigrad.core.public import method, public
+from minigrad.core.quiet import call_quietly
+from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish, spaced
-from minigrad.ops.dims import as_sizes, wrap_dim
-from minigrad.ops.functions import as_operand, cast, guarded, method, public, result_type
+from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat, flip, repeat, stack
 from minigrad.ops.parts import _embed_diagonal, diagonal, narrow, select, split, take_part
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import expand, reshape, transpose
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -289,10 +291,10 @@ def _replaced(input: Tensor, part: Any, src: Tensor) -> Tensor:
     """A copy of `input` with ``part(copy)`` overwritten."""
     if not isinstance(src, Tensor):
         raise TypeError(f"expected src to be a Tensor, got {type(src).__name__}")
-    if engine.batching is None:
+    if interpreter() is None:
         copy = input.clone()
     else:
-        copy = engine.batching.own_copy(input, (src,))
+        copy = interpreter().own_copy(input, (src,))
     view = part(copy)
     if view.array.shape != src.array.shape:
         raise RuntimeError(

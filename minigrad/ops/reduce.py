@@ -6,19 +6,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad import expr as fx
-from minigrad.autograd.engine import NoValues, record
-from minigrad.dtypes import as_dtype
+from minigrad.core import dtypes
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
+from minigrad.core.dims import wrap_dim, wrap_dims
+from minigrad.core.dtypes import as_dtype
+from minigrad.core.engine import record
+from minigrad.core.operation import NoValues
+from minigrad.core.promotion import cast, refuse_bfloat16
+from minigrad.core.public import OpFunction, public
+from minigrad.core.samples import cases, normal, span
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import reducing, shifted
-from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.dims import wrap_dim, wrap_dims
-from minigrad.ops.functions import OpFunction, cast, guarded, public, refuse_bfloat16
-from minigrad.ops.samples import cases, normal, span
+from minigrad.ops.guard import guarded
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 kernels = lazy("reduce")
 softmax_kernels = lazy("softmax")

@@ -12,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.engine import apply
+from minigrad.core.promotion import as_operand, cast
+from minigrad.core.public import method, public
+from minigrad.core.samples import Sample, cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import all_values, as_operand, cast, method, public
+from minigrad.ops.guard import all_values
 from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 from minigrad.ops.parts import take_part
-from minigrad.ops.samples import Sample, cases
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 kernels = lazy("along")
 

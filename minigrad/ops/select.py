@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import all_values, as_operand, cast, guarded, method, public
+from minigrad.core.dims import wrap_dim
+from minigrad.core.promotion import as_operand, cast
+from minigrad.core.public import method, public
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.index import (
     Pick,
     Plan,
@@ -26,7 +29,6 @@ from minigrad.ops.index import (
 from minigrad.ops.inplace import check_writable, write
 from minigrad.ops.scatter import scatter_reduce
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 Shape = tuple[int, ...]
 

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.autograd.engine import apply
+from minigrad.core import dtypes
+from minigrad.core.declare import primitive
+from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
+from minigrad.core.engine import apply
+from minigrad.core.promotion import cast
+from minigrad.core.public import OpFunction, method, public
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Size, Tensor
 from minigrad.ops.batching import lined_up, same
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.ops.functions import OpFunction, cast, method, public
-from minigrad.ops.samples import cases, normal
 from minigrad.place import wants_rows
-from minigrad.tensor import Size, Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -10,16 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.engine import apply
+from minigrad.core.promotion import as_operand
+from minigrad.core.public import public
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import as_operand, guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.reduce import ValuesIndices
-from minigrad.ops.samples import cases, normal
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 kernels = lazy("sort")
 

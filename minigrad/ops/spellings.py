@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.dtypes import as_dtype, get_default_dtype
+from minigrad.core.dims import as_sizes, wrap_dim
+from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.promotion import as_operand, cast
+from minigrad.core.public import PUBLIC, method, public
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.activations import hardshrink
 from minigrad.ops.creation import finish
-from minigrad.ops.dims import as_sizes, wrap_dim
-from minigrad.ops.functions import PUBLIC, as_operand, cast, method, public
 from minigrad.ops.inplace import write
 from minigrad.ops.join import flip
 from minigrad.ops.linear_algebra.norms import vector_norm
 from minigrad.ops.parts import narrow, split
 from minigrad.ops.random import numpy_generator, overwrite
 from minigrad.ops.shape import broadcast_tensors, reshape, transpose
-from minigrad.place import only_cpu
-from minigrad.tensor import Tensor, device
+from minigrad.place import device, only_cpu
 
 Array = np.ndarray[Any, Any]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import NoValues
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.operation import NoValues
+from minigrad.core.public import method, public
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.ops.batching import shifted
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import method, public
 from minigrad.ops.index import add_zeros_op, pick_op
-from minigrad.ops.samples import cases
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
 from minigrad.optim.options import average_numbers, check, checked, slope_numbers
-from minigrad.tensor import Tensor
 
 __all__ = ["Adam"]
 

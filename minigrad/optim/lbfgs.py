@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import enable_grad, no_grad
+from minigrad.core.modes import enable_grad, no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.optim.optimizer import Optimizer, Params
 from minigrad.optim.options import as_number, checked
 from minigrad.optim.runs import work_dtype
 from minigrad.optim.wolfe import Trial, strong_wolfe
-from minigrad.tensor import Tensor
 
 __all__ = ["LBFGS"]
 

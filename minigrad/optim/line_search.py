@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import enable_grad, no_grad
+from minigrad.core.modes import enable_grad, no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.optim.optimizer import Optimizer, Params
 from minigrad.optim.options import as_number, check, checked
-from minigrad.tensor import Tensor
 
 __all__ = ["BacktrackingGD", "SeveralRatesGD", "backtrack", "best_of"]
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import enable_grad
+from minigrad.core.modes import enable_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.modes import modes_kept
 from minigrad.nn.module import Module
 from minigrad.ops.random import get_rng_state, set_rng_state
 from minigrad.optim.lr_scheduler.base import set_rate
 from minigrad.optim.optimizer import Optimizer
-from minigrad.tensor import Tensor
 
 __all__ = ["LRSearch", "find_lr", "lr_range_test"]
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle, add_hook
-from minigrad.autograd.modes import enable_grad
+from minigrad.core.modes import enable_grad
+from minigrad.core.tensor import Tensor
 from minigrad.optim.options import as_number, check_group
 from minigrad.optim.runs import Plan, Run, kernels, number_state, plan_runs, work_dtype
-from minigrad.tensor import Tensor
 
 __all__ = ["Optimizer", "as_number", "required"]
 

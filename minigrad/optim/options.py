@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 __all__ = [
     "as_number",

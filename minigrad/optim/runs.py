@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.dtypes import get_default_dtype, is_float
+from minigrad.core.dtypes import get_default_dtype, is_float
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.optim.options import as_number
-from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.optim.optimizer import Optimizer

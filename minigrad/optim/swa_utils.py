@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import _BatchNorm
 from minigrad.optim.lr_scheduler.base import LRScheduler, Rate, per_group
 from minigrad.optim.optimizer import Optimizer
-from minigrad.tensor import Tensor
 
 __all__ = [
     "SWALR",

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.place import only_cpu
 from minigrad.serialize.errors import FileError
 from minigrad.serialize.files import Array, FileLike, name_of, opened, read_content, write
 from minigrad.serialize.structure import Packer, Unpacker
 from minigrad.serialize.torch_file import is_torch_file, read_torch
-from minigrad.tensor import Tensor
 
 __all__ = ["load", "save"]
 

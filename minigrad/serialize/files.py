@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
 from minigrad.kernels.run.whole_file import write_whole
 from minigrad.serialize.errors import FileError
 

@@ -22,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
+from minigrad.core.tensor import Size, Tensor
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import StateDict
+from minigrad.place import device
 from minigrad.serialize.errors import FileError
 from minigrad.serialize.files import RESERVED
-from minigrad.tensor import Size, Tensor, device
 
 __all__ = ["Packer", "Unpacker"]
 

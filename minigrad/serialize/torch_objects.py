@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
+from minigrad.core.tensor import Size, Tensor
 from minigrad.nn.parameter import Buffer, Parameter
+from minigrad.place import device
 from minigrad.serialize import numpy_objects
 from minigrad.serialize.errors import FileError
 from minigrad.serialize.numpy_objects import check_counts
 from minigrad.serialize.pickles import Named, Reader, Unfinished, check_key, refusal
-from minigrad.tensor import Size, Tensor, device
 
 __all__ = ["CALLS", "Storage", "build", "value_of"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.serialize.files import FileLike, read, write
-from minigrad.tensor import Tensor
 
 __all__ = ["load_file", "save_file"]
 

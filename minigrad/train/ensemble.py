@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data import Dataset, Subset
 from minigrad.nn.containers import ModuleList
 from minigrad.nn.functional import softmax
 from minigrad.nn.module import Module
 from minigrad.ops.random import Generator, numpy_generator
-from minigrad.tensor import Tensor
 
 __all__ = ["Ensemble", "bagging", "bootstrap", "out_of_bag"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from minigrad.core.dtypes import get_default_dtype
+from minigrad.core.tensor import Tensor
 from minigrad.data.transforms import LabelNoise
 from minigrad.data.transforms.base import probability
 from minigrad.data.transforms.mixing import check_labels
-from minigrad.dtypes import get_default_dtype
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["flip_labels", "smooth_targets"]
 

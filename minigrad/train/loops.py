@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functional import cross_entropy
 from minigrad.nn.modes import evaluating
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
-from minigrad.tensor import Tensor
 
 __all__ = ["accuracy", "evaluate", "train_epoch"]
 

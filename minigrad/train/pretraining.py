@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.data import DataLoader, TensorDataset
 from minigrad.nn.activation import Sigmoid
 from minigrad.nn.containers import Sequential
@@ -18,7 +19,6 @@ from minigrad.nn.noise import GaussianNoise
 from minigrad.ops.join import cat
 from minigrad.ops.random import Generator
 from minigrad.optim import Adam
-from minigrad.tensor import Tensor
 from minigrad.train.loops import train_epoch
 
 __all__ = ["pretrain_layerwise"]

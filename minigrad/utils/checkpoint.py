@@ -12,11 +12,11 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from minigrad.autograd.modes import current, enable_grad
 from minigrad.autograd.saved import kept_elsewhere, saved_tensors_hooks
+from minigrad.core.modes import current, enable_grad
+from minigrad.core.tensor import Tensor
 from minigrad.func import tree
 from minigrad.ops.random import default_generator
-from minigrad.tensor import Tensor
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.autograd.modes import is_grad_enabled
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 from minigrad.viz.collapse import fit
 from minigrad.viz.dot import to_dot
 from minigrad.viz.graph import Options, describe

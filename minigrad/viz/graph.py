@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, Slot
-from minigrad.tensor import Tensor
+from minigrad.core.engine import Node
+from minigrad.core.several import picked
+from minigrad.core.tensor import Tensor
 from minigrad.viz.labels import INFIX, op_label, op_title
 from minigrad.viz.modules import Call, owners
 from minigrad.viz.record import Tape
@@ -100,7 +101,7 @@ def find_nodes(roots: Sequence[Node]) -> list[Node]:
         if not isinstance(node, Node) or id(node) in seen:
             continue
         seen.add(id(node))
-        if not isinstance(node, Slot):
+        if picked(node) is None:
             nodes.append(node)
         stack.extend(node.edges)
     nodes.sort(key=lambda n: n.seq)
@@ -166,13 +167,15 @@ class _Describer:
         self._place_tensors()
         return Graph(self.boxes, self.arrows)
 
-    def _slots(self) -> dict[int, list[Slot]]:
+    def _slots(self) -> dict[int, list[Node]]:
         """The results in use of operations with several, by number of the operation."""
-        found: dict[int, dict[int, Slot]] = {}
+        found: dict[int, dict[int, Node]] = {}
         edges = [e for n in self.nodes for e in n.edges]
         for e in [*edges, *(t.node for t in self.roots.values())]:
-            if isinstance(e, Slot):
-                found.setdefault(e.node.seq, {})[e.index] = e
+            of_result = picked(e)
+            if of_result is not None:
+                node, index = of_result
+                found.setdefault(node.seq, {})[index] = e
         return {seq: [d[i] for i in sorted(d)] for seq, d in found.items()}
 
     # -- operations --------------------------------------------------------------------------
@@ -249,7 +252,7 @@ class _Describer:
         root = t is not None and self.roots.get(name) is t
         rows = self._rows(node, t)
         if t is None and not rows:
-            if isinstance(node, Slot):
+            if picked(node) is not None:
                 self.results[node.seq] = op
             return
         box = Box("output" if root else "tensor", name or self._noted_name(node), rows=rows)
@@ -258,7 +261,8 @@ class _Describer:
         if not several:  # the shape is told once
             op.note = op.note.removesuffix(shape_text(node.shape, node.dtype)).rstrip(" ·")
         self.boxes.append(box)
-        place = str(node.index) if several and isinstance(node, Slot) else ""
+        of_result = picked(node) if several else None
+        place = "" if of_result is None else str(of_result[1])
         self.arrows.append(Arrow(op, box, place))
         self.results[node.seq] = box
 

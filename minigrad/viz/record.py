@@ -6,8 +6,9 @@ import weakref
 from typing import Any
 
 from minigrad.autograd.hooks import add_hook
-from minigrad.autograd.modes import listen
-from minigrad.tensor import Tensor
+from minigrad.core.modes import listen
+from minigrad.core.several import picked
+from minigrad.core.tensor import Tensor
 from minigrad.viz.text import Summary
 
 __all__ = ["Tape", "record"]
@@ -66,7 +67,8 @@ class Tape:
             seq = y.node.seq
             self.values[seq] = Summary.of(y.array)
             self._results[seq] = weakref.ref(y)
-            whole = getattr(y.node, "node", y.node)
+            of_result = picked(y.node)
+            whole = y.node if of_result is None else of_result[0]
             self.constants[whole.seq] = tuple(None if t._requires_grad else t for t in inputs)
             add_hook(y.node, self._watch(seq))
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
 
 __all__ = ["SMALL", "Summary", "number_text", "plural", "shape_text", "value_text"]
 

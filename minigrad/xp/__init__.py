@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from math import e, inf, nan, pi
 
-from minigrad.dtypes import bool_ as bool
-from minigrad.dtypes import (
+from minigrad.core.dtypes import bool_ as bool
+from minigrad.core.dtypes import (
     float32,
     float64,
     int8,

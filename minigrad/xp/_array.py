@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.functions import PUBLIC, cast
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.ops.index import get_item, set_item
 from minigrad.ops.inplace import write
-from minigrad.tensor import Tensor
 
 __all__ = ["ON_TENSORS", "Array", "as_tensor", "standard", "wrap"]
 

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.dtypes import dtype as DType
-from minigrad.ops.functions import PUBLIC, cast
+from minigrad.core import dtypes
+from minigrad.core.dtypes import dtype as DType
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.place import only_cpu
-from minigrad.tensor import Tensor
 from minigrad.xp._array import as_tensor, standard
 
 __all__: list[str] = []

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.run.quiet import call_quietly
-from minigrad.ops.functions import PUBLIC, cast
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.quiet import call_quietly
+from minigrad.core.tensor import Tensor
 from minigrad.ops.index import recorded
-from minigrad.tensor import Tensor
 from minigrad.xp._array import Array, as_tensor, wrap
 from minigrad.xp._dtypes import as_float, number_as, together
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from minigrad import dtypes
-from minigrad.tensor import device as Device
+from minigrad.core import dtypes
+from minigrad.place import device as Device
 from minigrad.xp._dtypes import KINDS, check_device
 
 __all__ = ["VERSIONS", "__array_namespace_info__", "check_version"]

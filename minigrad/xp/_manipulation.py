@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.ops.functions import PUBLIC, cast
-from minigrad.tensor import Tensor
+from minigrad.core import dtypes
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.xp._array import as_tensor, standard
 from minigrad.xp._dtypes import result_type
 

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.kernels.run.quiet import call_quietly
-from minigrad.ops.functions import PUBLIC, cast
-from minigrad.tensor import Tensor
+from minigrad.core import dtypes
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.quiet import call_quietly
+from minigrad.core.tensor import Tensor
 from minigrad.xp._array import as_tensor, standard
 from minigrad.xp._dtypes import as_float, number_as, together, type_of_number
 from minigrad.xp._manipulation import axes_of

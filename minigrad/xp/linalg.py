@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad import linalg
-from minigrad.dtypes import int64
-from minigrad.ops.functions import PUBLIC, cast
-from minigrad.tensor import Tensor
+from minigrad.core.dtypes import int64
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.xp._array import ON_TENSORS, as_tensor, standard
 from minigrad.xp._dtypes import as_float, together
 from minigrad.xp._manipulation import axes_of

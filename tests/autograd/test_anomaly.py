@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad import Tensor
 from minigrad.autograd import detect_anomaly, set_detect_anomaly
 from minigrad.autograd.anomaly import is_anomaly_enabled
-from minigrad.autograd.modes import current
+from minigrad.core.modes import current
 
 
 @pytest.fixture(autouse=True)

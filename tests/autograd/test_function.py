@@ -13,7 +13,7 @@ from minigrad.autograd import Function
 from minigrad.autograd.function import once_differentiable
 from minigrad.autograd.gradcheck import gradcheck, gradgradcheck
 from minigrad.autograd.graph import grad
-from minigrad.autograd.modes import listen
+from minigrad.core.modes import listen
 
 
 def leaf(*values: float) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import minigrad as mg
-from minigrad.autograd.modes import current, listen
+from minigrad.core.modes import current, listen
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,9 @@ import minigrad as mg
 from minigrad.autograd import opcheck
 from minigrad.cli import COMMANDS, main
 from minigrad.cli.tables import Progress, table
-from minigrad.ops.declare import REGISTRY, elementwise
-from minigrad.ops.functions import PUBLIC
-from minigrad.ops.samples import span
+from minigrad.core.declare import REGISTRY, elementwise
+from minigrad.core.public import PUBLIC
+from minigrad.core.samples import span
 
 
 def run(capsys: Any, *argv: str) -> tuple[int, str, str]:

@@ -11,11 +11,11 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor
 from minigrad.autograd import opcheck
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import REGISTRY, Elementwise, Op
+from minigrad.core.engine import apply
+from minigrad.core.public import PUBLIC
+from minigrad.core.samples import Sample
 from minigrad.func import vmap
-from minigrad.ops.declare import REGISTRY, Elementwise, Op
-from minigrad.ops.functions import PUBLIC
-from minigrad.ops.samples import Sample
 
 NAMES = sorted(REGISTRY)
 EXAMPLES = 3

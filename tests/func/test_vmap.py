@@ -11,7 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, vmap
-from minigrad.autograd import engine
+from minigrad.core.modes import interpreter
 from minigrad.func import grad
 
 RNG = np.random.default_rng(0)
@@ -48,12 +48,12 @@ def test_inside_a_tensor_looks_like_one_example() -> None:
 
 
 def test_the_engine_looks_for_batched_tensors_only_while_needed() -> None:
-    assert engine.batching is None
+    assert interpreter() is None
     vmap(lambda x: x * 2)(t(2))
-    assert engine.batching is None
+    assert interpreter() is None
     with pytest.raises(ZeroDivisionError):
         vmap(lambda x: 1 / 0)(t(2))
-    assert engine.batching is None
+    assert interpreter() is None
 
 
 def test_threads() -> None:
@@ -344,7 +344,7 @@ def test_module_hooks() -> None:
 
 
 def test_an_operation_without_a_rule_is_named() -> None:
-    from minigrad.autograd.engine import apply
+    from minigrad.core.engine import apply
 
     class Op:
         name, differentiable, results = "nameless", False, 1

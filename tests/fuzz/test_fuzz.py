@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad import Tensor, dtypes
-from minigrad.ops.arguments import by_accident
-from minigrad.ops.functions import PUBLIC
+from minigrad import Tensor
+from minigrad.core import dtypes
+from minigrad.core.public import PUBLIC
+from minigrad.ops.misuse import by_accident
 from tests.fuzz.arguments import calls, keys, tensors, values
 from tests.fuzz.valid import VALID, spoiled
 

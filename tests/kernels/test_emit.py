@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigrad import expr as fx
-from minigrad.expr import Expr, symbol, symbols
+from minigrad.core import expr as fx
+from minigrad.core.declare import REGISTRY, Elementwise
+from minigrad.core.expr import Expr, symbol, symbols
 from minigrad.kernels import elementwise
 from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.emit import bodies, numba_source, objects, target
@@ -28,7 +29,6 @@ from minigrad.kernels.emit.vector import Vector
 from minigrad.kernels.run import store
 from minigrad.kernels.run.settings import get_num_threads, set_num_threads
 from minigrad.kernels.run.sizes import BLOCK
-from minigrad.ops.declare import REGISTRY, Elementwise
 
 pytestmark = pytest.mark.skipif(target.host() is None, reason="no code for this processor")
 
@@ -431,7 +431,7 @@ def test_different_formulas_are_spelled_differently() -> None:
 USE = """
 import sys
 import numpy as np
-from minigrad import expr as fx
+from minigrad.core import expr as fx
 from minigrad.kernels.elementwise import Fused
 fused = Fused("fresh", fx.exp(fx.symbol("x")) * 3, ["x"])
 out = fused((np.arange(7, dtype="f4"),), (), np.dtype("f4"))
@@ -510,7 +510,7 @@ def test_a_forked_child_compiles_and_runs(tmp_path: Path) -> None:
     code = """
 import os, threading
 import numpy as np
-from minigrad import expr as fx
+from minigrad.core import expr as fx
 from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.emit import objects
 x, f4 = fx.symbol("x"), np.dtype("f4")

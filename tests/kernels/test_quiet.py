@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigrad.kernels.run import quiet
+from minigrad.core import quiet
 
 
 def test_events_are_ignored_inside_only() -> None:

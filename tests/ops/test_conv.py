@@ -10,11 +10,11 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor
+from minigrad.core.declare import REGISTRY
 from minigrad.kernels.conv import depthwise, general, plain, run
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.nn import functional as F
 from minigrad.ops.batching import each
-from minigrad.ops.declare import REGISTRY
 from minigrad.ops.layers import conv as ops
 
 #: Shapes of x and w; stride, padding, dilation, groups.

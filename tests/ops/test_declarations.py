@@ -9,13 +9,13 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor
-from minigrad import expr as fx
 from minigrad.autograd import opcheck
 from minigrad.autograd.gradcheck import gradcheck, gradgradcheck
 from minigrad.autograd.graph import grad
-from minigrad.ops.declare import REGISTRY, Elementwise, Op, elementwise
-from minigrad.ops.functions import PUBLIC
-from minigrad.ops.samples import Sample, span
+from minigrad.core import expr as fx
+from minigrad.core.declare import REGISTRY, Elementwise, Op, elementwise
+from minigrad.core.public import PUBLIC
+from minigrad.core.samples import Sample, span
 
 NAMES = sorted(REGISTRY)
 ELEMENTWISE = [n for n in NAMES if isinstance(REGISTRY[n], Elementwise)]

@@ -10,8 +10,8 @@ import pytest
 import minigrad as mg
 import minigrad.nn
 from minigrad import Tensor
-from minigrad.autograd.engine import apply
-from minigrad.ops.declare import REGISTRY, Elementwise
+from minigrad.core.declare import REGISTRY, Elementwise
+from minigrad.core.engine import apply
 
 #: What formulas break on; overflow and underflow of the types, and of exp, are among them.
 SPECIAL = [

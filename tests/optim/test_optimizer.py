@@ -11,8 +11,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.core.tensor import Tensor
 from minigrad.optim.optimizer import required
-from minigrad.tensor import Tensor
 
 ALL = ["ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop"]
 ALL += ["Rprop"]

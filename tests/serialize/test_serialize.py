@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import optim, serialize
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 pytest.importorskip("safetensors")
 

@@ -130,7 +130,7 @@ NEW_PARAMETER = "new_parameter = lambda shape: nn.Parameter(__import__('torch').
 SOURCES = {
     "from minigrad import nn": "from torch import nn",
     "from minigrad.names import": "from torch import",
-    "from minigrad.tensor import": "from torch import",
+    "from minigrad.core.tensor import": "from torch import",
     "from minigrad.nn import": "from torch.nn import",
     "from minigrad.utils.": "from torch.utils.",
     "minigrad.models": "torch_twins_b",

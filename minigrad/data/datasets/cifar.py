@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.datasets.folder import data_file, places
 from minigrad.data.datasets.images import Images
 from minigrad.data.datasets.pickled import load_batch
-from minigrad.tensor import Tensor
 
 __all__ = ["CIFAR10", "CIFAR100"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.datasets.images import Images
-from minigrad.tensor import Tensor
 
 __all__ = ["Digits"]
 

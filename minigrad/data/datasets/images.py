@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.dataset import Dataset
 from minigrad.data.transforms.base import Transform
-from minigrad.tensor import Tensor
 
 __all__ = ["Images"]
 

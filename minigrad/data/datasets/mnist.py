@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.datasets.folder import data_file
 from minigrad.data.datasets.idx import read_idx
 from minigrad.data.datasets.images import Images
-from minigrad.tensor import Tensor
 
 __all__ = ["MNIST", "FashionMNIST", "read_idx"]
 

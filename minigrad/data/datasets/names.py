@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.dataset import Dataset
 from minigrad.data.datasets.folder import data_file, places
 from minigrad.data.datasets.text import Vocabulary, read_text
-from minigrad.tensor import Tensor
 
 __all__ = ["Names", "NamesByLanguage"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.dataset import Dataset
 from minigrad.data.datasets.folder import data_file
-from minigrad.tensor import Tensor
 
 __all__ = ["CharText", "TinyShakespeare", "Vocabulary", "read_text"]
 

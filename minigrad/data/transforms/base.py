@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.collate import default_collate
 from minigrad.data.randomness import batch_generator
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["Array", "CollateThen", "Compose", "Fitted", "ImageTransform", "Lambda", "Transform"]
 

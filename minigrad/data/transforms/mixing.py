@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.randomness import batch_generator
 from minigrad.data.transforms.base import Array, need_floats, probability
 from minigrad.data.transforms.noise import boxes
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["CutMix", "LabelNoise", "MixUp"]
 

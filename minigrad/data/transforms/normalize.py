@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.transforms.base import Array, Fitted, Transform, need_floats
-from minigrad.tensor import Tensor
 
 __all__ = [
     "MeanImage",

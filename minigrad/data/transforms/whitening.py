@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.data.transforms.base import Array, Fitted, need_floats
-from minigrad.tensor import Tensor
 
 __all__ = ["PCA", "Whitening"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.expr import Expr, spelling
+from minigrad.core.expr import Expr, spelling
 from minigrad.kernels.emit import objects, target
 
 __all__ = ["elementwise"]

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.expr import Expr, evaluate
+from minigrad.core.expr import Expr, evaluate
 from minigrad.kernels.emit.code import Code, Kind
 from minigrad.kernels.emit.vector import Vector
 from minigrad.kernels.run.sizes import BLOCK

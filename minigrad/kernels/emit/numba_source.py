@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.expr import OPERATORS, Expr, text, walk
+from minigrad.core.expr import OPERATORS, Expr, text, walk
 
 __all__ = ["source"]
 

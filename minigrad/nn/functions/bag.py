@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.sparse import limit_norms
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.layers import bag as ops
 from minigrad.ops.scatter import gather
-from minigrad.tensor import Tensor
 
 __all__ = ["embedding_bag"]
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.engine import apply
+from minigrad.core.promotion import cast
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops.family import for_dimensions
-from minigrad.ops.functions import cast, guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.layers import activations as a
 from minigrad.ops.random import Generator, draw, numpy_generator
-from minigrad.tensor import Tensor
 
 __all__ = [
     "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.loss import cross_entropy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.layers import ctc as ctc_ops
 from minigrad.ops.layers.affine import linear
 from minigrad.ops.shape import reshape, unsqueeze
-from minigrad.tensor import Tensor
 
 __all__ = ["ctc_loss", "gaussian_nll_loss", "linear_cross_entropy", "poisson_nll_loss"]
 

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.engine import apply
+from minigrad.core.promotion import cast, promote
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.activations import logsigmoid
-from minigrad.ops.functions import all_values, cast, guarded, promote
+from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.layers import losses as ops
 from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.shape import movedim, reshape, unsqueeze
-from minigrad.tensor import Tensor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.reduction import check_same_shape, reducing
 from minigrad.nn.functions.sparse import pairwise_distance
@@ -17,7 +18,6 @@ from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import engine
-from minigrad.autograd.modes import current, no_grad
-from minigrad.kernels.run.quiet import call_quietly
+from minigrad.core.modes import current, interpreter, no_grad
+from minigrad.core.quiet import call_quietly
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import written
 from minigrad.ops.layers import normalization as ops
 from minigrad.ops.layers.channels import channel_sums
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
@@ -65,7 +64,7 @@ def _move(running: Tensor | None, batch: Tensor, momentum: float) -> None:
     """``(1 - momentum) * running + momentum * batch``, in place, outside the graph."""
     if running is None:
         return
-    if current.get().listeners or engine.batching is not None:  # seen as operations
+    if current.get().listeners or interpreter() is not None:  # seen as operations
         with no_grad():
             running.lerp_(batch.detach(), momentum)
         return

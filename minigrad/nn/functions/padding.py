@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.functions import guarded
+from minigrad.core.tensor import Tensor
+from minigrad.ops.guard import guarded
 from minigrad.ops.layers.pad import Amounts, pad_constant, pad_copies
-from minigrad.tensor import Tensor
 
 __all__ = ["pad"]
 

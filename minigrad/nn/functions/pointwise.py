@@ -9,9 +9,9 @@ from collections.abc import Callable
 from inspect import cleandoc
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.ops.activations import Activation, follow
 from minigrad.ops.inplace import write
-from minigrad.tensor import Tensor
 
 __all__: list[str] = []
 

@@ -1,7 +1,7 @@
 # Written by tools/stubs.py from the declarations in minigrad/ops; do not edit.
 
 from minigrad.nn.layer import ActivationLayer
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 def celu(input: Tensor, alpha: float = ..., inplace: bool = ...) -> Tensor: ...
 def celu_(input: Tensor, alpha: float = ...) -> Tensor: ...

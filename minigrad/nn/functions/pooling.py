@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.engine import apply
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.layers import pool as ops
 from minigrad.ops.layers.pool import AVG_POOL, MAX_POOL
 from minigrad.ops.layers.pool_arguments import (
@@ -25,7 +26,6 @@ from minigrad.ops.layers.pool_arguments import (
     windows_of,
 )
 from minigrad.ops.layers.sizes import check_range, check_room
-from minigrad.tensor import Tensor
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import reduce as r
-from minigrad.ops.functions import guarded
-from minigrad.tensor import Tensor
+from minigrad.ops.guard import guarded
 
 __all__ = ["check_same_shape", "choose_reduction", "reduced", "reducing"]
 

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.promotion import cast, result_type
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
-from minigrad.ops.functions import cast, guarded, result_type
+from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import written
 from minigrad.ops.layers import affine as ops
 from minigrad.ops.layers.affine import linear
 from minigrad.ops.select import index_select
 from minigrad.ops.shape import broadcast_tensors, reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "bilinear", "cosine_similarity", "embedding", "linear", "one_hot", "pairwise_distance", "pdist",

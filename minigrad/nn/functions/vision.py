@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.names import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops.functions import guarded
+from minigrad.ops.guard import guarded
 from minigrad.ops.layers.interpolate import interpolate_linear, interpolate_nearest, scaled_size
 from minigrad.ops.layers.pool import adaptive_avg
 from minigrad.ops.layers.vision import sample_grid
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pixel_shuffle",

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minigrad.autograd.graph import grad
-from minigrad.autograd.modes import enable_grad, no_grad
+from minigrad.core.modes import enable_grad, no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.conv import _ConvNd
 from minigrad.nn.fill import normal_, orthogonal_, zeros_
 from minigrad.nn.linear import Linear
@@ -17,7 +18,6 @@ from minigrad.nn.modes import evaluating
 from minigrad.nn.module import Module
 from minigrad.ops.inplace import written
 from minigrad.ops.random import Generator, normal_array, numpy_generator
-from minigrad.tensor import Tensor
 
 __all__ = ["krahenbuhl_", "lsuv_", "weight_layers"]
 

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
-from minigrad.tensor import Tensor
 
 __all__ = [
     "constant", "dirac", "eye", "kaiming_normal", "kaiming_uniform", "normal", "orthogonal",

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.fill import kaiming_normal_, ones_, zeros_
 from minigrad.nn.init.data_dependent import _scale, _weight, weight_layers
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.random import Generator
-from minigrad.tensor import Tensor
 
 __all__ = ["fixup_"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.run.quiet import call_quietly
+from minigrad.core.quiet import call_quietly
+from minigrad.core.tensor import Tensor
 from minigrad.ops.inplace import written
-from minigrad.tensor import Tensor
 
 __all__ = [
     "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",

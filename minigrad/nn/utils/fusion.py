@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from minigrad.core.promotion import cast
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
-from minigrad.ops.functions import cast
-from minigrad.tensor import Tensor
 
 __all__ = [
     "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights",

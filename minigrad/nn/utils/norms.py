@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.functions.normalization import normalize
 from minigrad.nn.module import Module
 from minigrad.ops.inplace import written
 from minigrad.ops.spellings import norm_except_dim
-from minigrad.tensor import Tensor
 
 __all__ = ["default_dim", "scaled", "unit", "weight_matrix", "write"]
 

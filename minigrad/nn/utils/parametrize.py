@@ -15,12 +15,12 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.tensor import Tensor
 from minigrad.nn.containers import ModuleDict, ModuleList
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.inplace import written
-from minigrad.tensor import Tensor
 
 __all__ = [
     "ParametrizationList", "cached", "is_parametrized", "register_parametrization",

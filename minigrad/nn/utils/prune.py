@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.utils.convert import parameters_to_vector
 from minigrad.nn.utils.pruning_methods import (
@@ -24,7 +25,6 @@ from minigrad.nn.utils.pruning_methods import (
 )
 from minigrad.nn.utils.rewinding import rewind
 from minigrad.ops.creation import ones_like
-from minigrad.tensor import Tensor
 
 __all__ = [
     "BasePruningMethod", "CustomFromMask", "Identity", "L1Unstructured", "LnStructured",

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import ones_like
-from minigrad.ops.functions import PUBLIC, cast
 from minigrad.ops.random import default_generator
-from minigrad.tensor import Tensor
 
 __all__ = [
     "BasePruningMethod", "CustomFromMask", "Identity", "L1Unstructured", "LnStructured",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.pruning_methods import BasePruningMethod

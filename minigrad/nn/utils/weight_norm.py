@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypeVar
 
+from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.norms import scaled
 from minigrad.ops.spellings import norm_except_dim
-from minigrad.tensor import Tensor
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 

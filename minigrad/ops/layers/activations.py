@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import expr as fx
-from minigrad.dtypes import as_dtype
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.dtypes import as_dtype
+from minigrad.core.promotion import as_operand, cast
+from minigrad.core.public import public
+from minigrad.core.samples import cases, spans
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
-from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import as_operand, cast, public
-from minigrad.ops.samples import cases, spans
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("softmax")

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.engine import apply
+from minigrad.core.promotion import cast
+from minigrad.core.quiet import EVENTS, call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import EVENTS, call_quietly
 from minigrad.ops import batching_index
 from minigrad.ops.batching import lined_up, sharing
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import all_values, cast, guarded
+from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.linear_algebra.products import matmul
-from minigrad.ops.samples import cases
 from minigrad.ops.shape import permute, reshape
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("index")

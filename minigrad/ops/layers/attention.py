@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.engine import apply
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import call_quietly
-from minigrad.ops.declare import primitive
 from minigrad.ops.layers.activations import softmax
 from minigrad.ops.linear_algebra.products import matmul
-from minigrad.ops.samples import cases
 from minigrad.ops.shape import reshape
-from minigrad.tensor import Tensor
 
 __all__ = ["attention", "attention_masked", "weights"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.public import OpFunction
+from minigrad.core.samples import cases
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction
-from minigrad.ops.samples import cases
 
 __all__ = ["bag_sums"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.autograd.engine import apply
+from minigrad.core.engine import apply
+from minigrad.core.promotion import cast
+from minigrad.core.public import PUBLIC
 from minigrad.ops.batching import each, sharing
-from minigrad.ops.functions import PUBLIC, cast
 
 __all__ = ["hard", "likelihood", "soft", "squares"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.public import OpFunction
+from minigrad.core.samples import cases, normal
 from minigrad.ops.batching import each
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction
-from minigrad.ops.samples import cases, normal
 
 __all__ = ["channel_sums"]
 

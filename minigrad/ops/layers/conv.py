@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.engine import apply
+from minigrad.core.public import OpFunction
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction
-from minigrad.ops.samples import cases
 from minigrad.ops.shape import movedim, reshape
-from minigrad.tensor import Tensor
 
 __all__ = ["col2im", "conv", "conv_bias", "data", "data_bias", "im2col", "weight"]
 

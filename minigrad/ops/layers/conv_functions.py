@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.public import public
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.ops.functions import guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
 from minigrad.ops.layers import conv as ops
 from minigrad.ops.layers.sizes import check_range, check_room, tupled
 from minigrad.ops.shape import contiguous, reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",

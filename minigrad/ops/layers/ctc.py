@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import each
-from minigrad.ops.declare import primitive
 from minigrad.ops.join import cat, stack
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.reduce import logsumexp
-from minigrad.ops.samples import cases
-from minigrad.tensor import Tensor
 
 __all__ = ["ctc"]
 

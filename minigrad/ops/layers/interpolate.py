@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers.pool import repeat_windows
 from minigrad.ops.layers.resample import resample, sparse
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]

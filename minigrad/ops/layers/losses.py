@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import expr as fx
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases, pair
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import call_quietly
-from minigrad.ops.declare import elementwise, primitive
 from minigrad.ops.layers import batching_losses as each
 from minigrad.ops.layers.activations import softmax
-from minigrad.ops.samples import cases, pair
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")

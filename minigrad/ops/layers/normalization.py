@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import apply
+from minigrad.core.declare import primitive
+from minigrad.core.engine import apply
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import lined_up, sharing
-from minigrad.ops.declare import primitive
-from minigrad.ops.samples import cases
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]

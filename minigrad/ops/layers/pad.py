@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.samples import Sample, cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
-from minigrad.ops.declare import primitive
-from minigrad.ops.samples import Sample, cases
-from minigrad.tensor import Tensor
 
 kernels = lazy("pad")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.pool.windows import Windows, clamped
 from minigrad.ops.layers.pool import geometry, output_size
 from minigrad.ops.layers.sizes import LIMIT, check_range, check_room, tupled
-from minigrad.tensor import Tensor
 
 __all__ = ["check_input", "check_type", "sizes_of", "windows_of"]
 

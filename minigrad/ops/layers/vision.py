@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.promotion import cast
+from minigrad.core.public import public
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import cast, guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import expand, permute, reshape
-from minigrad.tensor import Tensor
 
 Sizes = tuple[int, ...]
 

@@ -15,16 +15,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.run.quiet import call_quietly
+from minigrad.core.declare import primitive
+from minigrad.core.public import OpFunction, public
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction, guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.matrices import check_square
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.solve import inverse_or_nan
-from minigrad.ops.samples import cases
-from minigrad.tensor import Tensor
 
 __all__ = ["linalg_det", "linalg_slogdet"]
 

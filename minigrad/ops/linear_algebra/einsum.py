@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from minigrad.core.promotion import as_operand
+from minigrad.core.public import public
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import as_operand, public
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import diagonal
 from minigrad.ops.shape import permute, reshape
-from minigrad.tensor import Tensor
 
 #: A letter, or for a dimension of the ellipsis its number counted from the right.
 Label = Any

@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.public import OpFunction, public
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import OpFunction, guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
 from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
@@ -32,8 +35,6 @@ from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.rearrange import diag_embed
-from minigrad.ops.samples import cases
-from minigrad.tensor import Tensor
 
 __all__ = [
     "cholesky_ex",

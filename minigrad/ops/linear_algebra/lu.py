@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.promotion import cast
+from minigrad.core.public import public
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import cast, guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
 from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
@@ -23,10 +27,8 @@ from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import diagonal, narrow, tril, triu
 from minigrad.ops.reduce import amax, sum
-from minigrad.ops.samples import cases
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import expand
-from minigrad.tensor import Tensor
 
 __all__ = ["linalg_lu", "linalg_lu_solve", "lu_factor", "lu_factor_ex"]
 

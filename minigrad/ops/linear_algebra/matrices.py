@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.modes import no_grad
+from minigrad.core.modes import no_grad
+from minigrad.core.public import FLOAT32, FLOAT64
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import FLOAT32, FLOAT64
-from minigrad.tensor import Tensor
 
 __all__ = [
     "LinAlgError",

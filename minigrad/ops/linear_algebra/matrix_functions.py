@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.public import public
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
 from minigrad.ops.linear_algebra.matrices import (
     check_float,
@@ -24,9 +27,7 @@ from minigrad.ops.linear_algebra.products import cross, matmul
 from minigrad.ops.linear_algebra.solve import inv
 from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.reduce import sum
-from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "householder_product",

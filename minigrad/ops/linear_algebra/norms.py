@@ -7,21 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.dtypes import as_dtype
-from minigrad.kernels.run.quiet import call_quietly
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim, wrap_dims
+from minigrad.core.dtypes import as_dtype
+from minigrad.core.promotion import cast
+from minigrad.core.public import FLOAT32, FLOAT64, public
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim, wrap_dims
-from minigrad.ops.functions import FLOAT32, FLOAT64, cast, guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.factorizations import eigvalsh, svdvals
 from minigrad.ops.linear_algebra.matrices import check_float, check_matrix, check_square, type_name
 from minigrad.ops.linear_algebra.solve import count_large, inverse_or_nan, tolerances
 from minigrad.ops.parts import select
 from minigrad.ops.reduce import amax, amin, norm, spread, sum
-from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import movedim, reshape, unsqueeze
-from minigrad.tensor import Tensor
 
 __all__ = ["cond", "linalg_norm", "matrix_norm", "matrix_rank", "vector_norm"]
 

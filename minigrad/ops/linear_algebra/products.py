@@ -12,26 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd.engine import NoValues, apply, record
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.engine import apply, record
+from minigrad.core.operation import NoValues
+from minigrad.core.promotion import as_operand, cast, refuse_bfloat16
+from minigrad.core.public import FLOAT32, FLOAT64, method, public
+from minigrad.core.quiet import EVENTS, call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import EVENTS, call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import lined_up, sharing
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import (
-    FLOAT32,
-    FLOAT64,
-    as_operand,
-    cast,
-    method,
-    public,
-    refuse_bfloat16,
-)
 from minigrad.ops.parts import diagonal
-from minigrad.ops.samples import cases
 from minigrad.ops.shape import expand, reshape
-from minigrad.tensor import Tensor
 
 kernels = lazy("matmul.product")
 

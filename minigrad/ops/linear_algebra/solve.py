@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.declare import primitive
+from minigrad.core.public import public
+from minigrad.core.samples import cases, normal
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
-from minigrad.ops.declare import primitive
-from minigrad.ops.functions import guarded, public
+from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.factorizations import svdvals
 from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
@@ -26,9 +29,7 @@ from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import tril, triu
 from minigrad.ops.reduce import amax, sum
-from minigrad.ops.samples import cases, normal
 from minigrad.ops.shape import movedim, reshape
-from minigrad.tensor import Tensor
 
 __all__ = [
     "inv",

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
+from minigrad.core import dtypes
+from minigrad.core.promotion import as_operand, cast, result_type
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
-from minigrad.ops.functions import as_operand, cast, result_type
-from minigrad.tensor import Tensor
 
 __all__ = ["FUNCTIONS"]
 

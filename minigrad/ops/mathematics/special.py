@@ -13,31 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad import expr as fx
+from minigrad.core import dtypes
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
+from minigrad.core.promotion import as_operand, cast, promote, require_tensor, result_type
+from minigrad.core.public import PUBLIC, OpFunction, explain, method, public
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import pair, span
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.quiet import call_quietly
 from minigrad.ops import elementwise as e
 from minigrad.ops.arithmetic import add, div, sub
 from minigrad.ops.batching import broadcasting, same
-from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.functions import (
-    PUBLIC,
-    OpFunction,
-    _explain,
-    as_operand,
-    cast,
-    guarded,
-    method,
-    promote,
-    public,
-    require_tensor,
-    result_type,
-)
+from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
-from minigrad.ops.samples import pair, span
 from minigrad.ops.shape import broadcast_tensors
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("math.special")
@@ -90,7 +80,7 @@ def _binary(
         try:
             return op(operands)
         except ValueError as error:
-            raise _explain(like, operands, error) from None
+            raise explain(like, operands, error) from None
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Element by element, {text}."

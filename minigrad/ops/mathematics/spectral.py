@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.dtypes import as_dtype
+from minigrad.core import dtypes
+from minigrad.core.dtypes import as_dtype
+from minigrad.core.public import FLOAT32, FLOAT64, public
+from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish
-from minigrad.ops.functions import FLOAT32, FLOAT64, guarded, public
-from minigrad.tensor import Tensor
+from minigrad.ops.guard import guarded
 
 __all__ = [
     "bartlett", "blackman", "cosine", "exponential", "fftfreq", "gaussian", "general_cosine",

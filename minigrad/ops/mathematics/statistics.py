@@ -6,21 +6,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.run.quiet import call_quietly
+from minigrad.core.declare import primitive
+from minigrad.core.dims import wrap_dim
+from minigrad.core.promotion import cast, promote, result_type
+from minigrad.core.public import OpFunction, public
+from minigrad.core.quiet import call_quietly
+from minigrad.core.samples import cases
+from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
-from minigrad.ops.declare import primitive
-from minigrad.ops.dims import wrap_dim
-from minigrad.ops.functions import OpFunction, cast, promote, public, result_type
 from minigrad.ops.join import cat, stack
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import narrow
 from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, norm, prod, sum
-from minigrad.ops.samples import cases
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import movedim, reshape, transpose, unsqueeze
 from minigrad.ops.sort import sort
-from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -12,27 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad import expr as fx
+from minigrad.core import dtypes
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
+from minigrad.core.promotion import as_operand, cast, promote, result_type
+from minigrad.core.public import explain, method, public
+from minigrad.core.samples import pair, span
+from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
-from minigrad.ops.declare import elementwise, primitive
-from minigrad.ops.functions import (
-    _explain,
-    as_operand,
-    cast,
-    guarded,
-    method,
-    promote,
-    public,
-    result_type,
-)
+from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.mathematics.special import _Binary, lgamma
 from minigrad.ops.reduce import sum
-from minigrad.ops.samples import pair, span
-from minigrad.tensor import Tensor
 
 __all__ = [
     "entr",
@@ -94,7 +87,7 @@ def _binary(module: str, name: str, vjp: Any, sample: Any, text: str) -> TwoNumb
         try:
             return op(operands)
         except ValueError as error:
-            raise _explain(like, operands, error) from None
+            raise explain(like, operands, error) from None
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Element by element, {text}"

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigrad.core.tensor import Tensor
 from minigrad.optim.optimizer import Optimizer, as_number
-from minigrad.tensor import Tensor
 
 __all__ = ["LRScheduler"]
 

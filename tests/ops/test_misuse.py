@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.ops.arguments import by_accident
+from minigrad.ops.misuse import by_accident
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from minigrad import dtypes
-from minigrad.tensor import Tensor
+from minigrad.core import dtypes
+from minigrad.core.tensor import Tensor
 
 __all__ = ["ACCIDENTS", "by_accident", "reraise"]
 
@@ -38,7 +38,7 @@ _NUMBERS = (int, float, np.integer, np.floating, np.bool_, bool)
 def by_accident(error: BaseException) -> bool:
     """Whether no ``raise`` statement of this package made the exception.
 
-    >>> from minigrad.ops.arguments import by_accident
+    >>> from minigrad.ops.misuse import by_accident
     >>> try:
     ...     None.shape
     ... except AttributeError as error:

@@ -104,7 +104,7 @@ _default = float32
 def __getattr__(name: str) -> Any:
     if name == "bfloat16":
         return _add_bfloat16()
-    raise AttributeError(f"module 'minigrad.dtypes' has no attribute {name!r}")
+    raise AttributeError(f"module 'minigrad.core.dtypes' has no attribute {name!r}")
 
 
 def _add_bfloat16() -> dtype:

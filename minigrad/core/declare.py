@@ -7,217 +7,85 @@
 
 From these lines alone come ``minigrad.softsign`` and ``Tensor.softsign``, its fused kernels, its
 derivative to any order, its tests (against the formula, against finite differences), its page in
-the documentation and its label in a drawing.
+the documentation and its label in a drawing. What a rule may read is told in `core.rules`.
 
-A *rule* is the derivative with respect to one input: a function that names what it reads. ``g`` is
-the gradient of the result, ``y`` the result, ``x_shape`` the shape of the first input, any other
-name an input or a parameter as the formula spells it. Only what the needed rules name is kept for
-backward: ``lambda g, y: g * (1 - y * y)`` keeps the result of ``tanh`` and lets its input go.
+Everything computes with numpy. Faster ways come from outside: :func:`use_loops` says what makes a
+compiled loop of a formula, :func:`implement` gives a primitive another function.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from minigrad.autograd.engine import Node, apply
-from minigrad.autograd.modes import no_grad
-from minigrad.expr import Expr, symbol
-from minigrad.kernels.elementwise import Fused
-from minigrad.kernels.run.quiet import quiet, restore
-from minigrad.tensor import Tensor
+from minigrad.core.engine import Node, apply
+from minigrad.core.expr import Expr, symbol
+from minigrad.core.promotion import refuse_bfloat16
+from minigrad.core.public import OpFunction, elementwise_function
+from minigrad.core.quiet import events, handle_events, ignore_events
+from minigrad.core.rules import REGISTRY, Op, Rule, Sampler, input_shape, register
+from minigrad.core.tensor import Tensor
 
-if TYPE_CHECKING:
-    from minigrad.ops.batching import BatchRule
-    from minigrad.ops.functions import OpFunction
-
-__all__ = ["REGISTRY", "Elementwise", "Op", "Primitive", "Rule", "elementwise", "primitive"]
+__all__ = [
+    "REGISTRY", "Elementwise", "Loop", "Op", "Primitive", "Rule", "elementwise", "implement",
+    "primitive", "use_loops",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
-Sampler = Callable[..., Any]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-
-#: Every declared operation, by name.
-REGISTRY: dict[str, Op] = {}
-
-
-class Rule:
-    """The derivative with respect to one input (or jointly to all), and what it reads.
-
-    Parameters
-    ----------
-    function : callable
-        The rule.
-    names : sequence of str
-        The names of the inputs and parameters of the operation, in order.
-    """
-
-    __slots__ = ("function", "names", "picks")
-
-    def __init__(self, function: Callable[..., Any], names: Sequence[str]) -> None:
-        self.function = function
-        self.names = tuple(inspect.signature(function).parameters)
-        known = ["g", "y", *names, "x_shape"]
-        unknown = [n for n in self.names if n not in known]
-        if unknown:
-            raise TypeError(f"a rule reads {unknown}, but the operation has only {known}")
-        #: Where each argument stands in ``[g, y, *inputs, *params, x_shape]``.
-        self.picks = tuple(known.index(n) for n in self.names)
-
-    def __call__(self, values: Sequence[Any]) -> Any:
-        """The gradient, from ``[g, y, *inputs, *params, x_shape]``."""
-        return self.function(*[values[i] for i in self.picks])
-
-    def spelled(self, arity: int, name: str) -> str:
-        """The call of the rule, on what a node keeps: ``d0(g, node.saved[1].array)``."""
-        known = {0: "g", 1: "node.out"} | {i + 2: f"node.saved[{i}].array" for i in range(arity)}
-        arguments = [known.get(p, f"node.params[{p - 2 - arity}]") for p in self.picks]
-        return f"{name}({', '.join(arguments)})"
+#: Below this many elements numpy computes: any number of them.
+ALWAYS = 1 << 62
 
 
-class Op:
-    """What an operation is, however it is declared; see `autograd.engine.Operation`.
+class Loop(Protocol):
+    """A formula as a compiled loop over arrays."""
 
-    Attributes
-    ----------
-    name : str
-    arity : int
-        The number of tensor inputs, -1 where it varies.
-    names : tuple of str
-        The names of inputs and parameters.
-    rules : tuple of Rule or None
-        One per input; None where no gradient flows.
-    joint : Rule or None
-        Instead of `rules`: one that returns the gradients of all inputs.
-    sample : callable
-        ``sample(rng)`` yields arguments to try the operation on.
-    """
+    root: Expr
+    operands: tuple[str, ...]
+    params: tuple[str, ...]
+    #: Below how many elements numpy is as quick.
+    numpy_below: int
 
-    results = 1
-    view = False
-    broadcasts = False
-    plain = False
-    differentiable = True
+    def __call__(
+        self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]
+    ) -> Array:
+        """Compute into a new array; operands are of `dtype` (or boolean) and broadcast."""
+
+
+class _Numpy:
+    """In the place of a loop where there is no compiler: the expression, left to numpy."""
+
+    numpy_below = ALWAYS
 
     def __init__(
-        self,
-        name: str,
-        names: Sequence[str],
-        arity: int,
-        vjp: Any,
-        sample: Sampler,
-        doc: str,
-    ) -> None:
-        self.name = name
-        self.names = tuple(names)
-        self.arity = arity
-        self.sample = sample
-        self.doc = doc
-        self.joint: Rule | None = None
-        self.rules: tuple[Rule | None, ...] = ()
-        if callable(vjp) and arity != 1:
-            self.joint = Rule(vjp, names)
-        elif vjp is not None:
-            rules = (vjp,) if callable(vjp) else vjp
-            if len(rules) != arity:
-                raise TypeError(f"{name} has {arity} inputs, but {len(rules)} derivatives")
-            self.rules = tuple(None if r is None else Rule(r, names) for r in rules)
-        self.differentiable = vjp is not None
-        self.kept: dict[int, bool] = {}
-        self._kept: dict[int, tuple[bool, ...]] = {}
-        self.reads_output = any(1 in r.picks for r in self._readers())
-        self.plain = self.differentiable and not (self.view or self.reads_output)
+        self, name: str, root: Expr, operands: Sequence[str], params: Sequence[str] = (),
+        boolean: bool = False,
+    ) -> None:  # fmt: skip
+        self.root, self.operands, self.params = root, tuple(operands), tuple(params)
 
-    def _readers(self) -> list[Rule]:
-        return [r for r in (*self.rules, self.joint) if r is not None]
-
-    def keep(self, inputs: tuple[Tensor, ...], need: int) -> tuple[Tensor | None, ...]:
-        """The inputs that the rules for the inputs in the bit set `need` read."""
-        if self.arity < 0:
-            return inputs if any(2 in r.picks for r in self._readers()) else ()
-        kept = self._kept.get(need)
-        if kept is None:
-            kept = self._kept[need] = self._find_kept(need)
-            if all(kept) or not any(kept):
-                self.kept[need] = kept[0]
-        if not any(kept):
-            return ()
-        if kept == (False, True):
-            return (None, inputs[1])
-        return tuple([t if k else None for t, k in zip(inputs, kept, strict=True)])
-
-    def _find_kept(self, need: int) -> tuple[bool, ...]:
-        needed = [bool(need >> i & 1) for i in reversed(range(self.arity))]
-        rules = [r for r, n in zip(self.rules, needed) if r is not None and n]
-        rules += self._extra_readers()
-        return tuple(any(i + 2 in r.picks for r in rules) for i in range(self.arity))
-
-    def _extra_readers(self) -> list[Rule]:
-        return [] if self.joint is None else [self.joint]
-
-    def vjp(self, node: Node, g: Tensor) -> Sequence[Tensor | None]:
-        """The gradients of the inputs by the rules, on tensors: they have a graph of their own."""
-        values = self._values(node, g)
-        try:
-            if self.joint is not None:
-                return self.joint(values)  # type: ignore[no-any-return]
-            return [
-                None if target is None or rule is None else rule(values)
-                for rule, target in zip(self.rules, node.edges, strict=True)
-            ]
-        except IndexError as error:
-            raise self._changed(error) from None
-
-    def _changed(self, error: IndexError) -> RuntimeError:
-        """What a derivative says that finds an index out of range: the forward pass found none."""
-        return RuntimeError(
-            f"{self.name}: the indices were changed since the forward pass ({error}). Something "
-            "wrote to the index tensor, perhaps through numpy: pass a clone() of it, or write only "
-            "after backward"
-        )
-
-    def _values(self, node: Node, g: Any) -> list[Any]:
-        """``[g, y, *inputs, *params, x_shape]`` as tensors that continue the graph."""
-        y = None
-        if node.out is not None:
-            y = Tensor(node.out)
-            y.node, y._requires_grad = node, True
-        if self.arity < 0:
-            return [g, y, node.saved, *node.params, None]
-        return [g, y, *(node.saved or (None,) * self.arity), *node.params, _input_shape(node)]
-
-    def backward(self, node: Node, g: Array) -> Sequence[Array | None]:
-        """The gradients of the inputs on arrays; by default the rules, run without a graph."""
-        with no_grad():
-            parts = self.vjp(node, _wrap(g))
-        return [None if p is None else p.array for p in parts]
-
-    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
-        """The result, on arrays."""
-        raise TypeError(f"{self.name} has no forward")
+    def __call__(self, arrays: Any, params: Any, dtype: Any) -> Array:
+        raise TypeError("without compiled loops numpy computes arrays of all sizes")
 
 
-def _register(op: Op) -> None:
-    if op.sample is None:
-        raise TypeError(f"the declaration of {op.name} needs sample inputs")
-    if op.name in REGISTRY:
-        raise TypeError(f"an operation called {op.name} is declared already")
-    REGISTRY[op.name] = op
+_make_loop: Callable[..., Loop] = _Numpy
 
 
-def _input_shape(node: Node) -> tuple[int, ...] | None:
-    edge = node.edges[0]
-    return None if edge is None else tuple(edge.shape)
+def use_loops(make: Callable[..., Loop]) -> None:
+    """Compile formulas: ``make(name, expression, operands, params, boolean)`` gives their loops.
 
-
-def _wrap(g: Any) -> Any:
-    if g.__class__ is list:  # of an operation with several results, some of them unused
-        return [None if p is None else _wrap(p) for p in g]
-    return Tensor(g if g.__class__ is np.ndarray else np.asarray(g))
+    Raises
+    ------
+    RuntimeError
+        If operations were declared already, which would stay without.
+    """
+    global _make_loop
+    if REGISTRY:
+        raise RuntimeError("use_loops() comes before the first declaration")
+    _make_loop = make
 
 
 class Elementwise(Op):
@@ -228,8 +96,8 @@ class Elementwise(Op):
 
     Attributes
     ----------
-    fused : Fused
-        The formula as kernels.
+    fused : Loop
+        The formula as a loop.
     small : int
         Below how many elements numpy computes it.
     counts : bool
@@ -266,13 +134,13 @@ class Elementwise(Op):
         self.boolean = kind in ("compare", "test")
         self.broadcasts = arity > 1
         root = formula(*map(symbol, names))
-        self.fused = Fused(name, root, names[:arity], names[arity:], self.boolean)
-        self.small = 1 << 62 if exact else self.fused.numpy_below
-        self._plans: list[Fused | None] | None = None
+        self.fused = _make_loop(name, root, names[:arity], names[arity:], self.boolean)
+        self.small = ALWAYS if exact else self.fused.numpy_below
+        self._plans: list[Loop | None] | None = None
         self._small_backward: Callable[[Node, Array], Sequence[Array | None]]  # made by _plan
         self._small_below = 0
 
-    def fused_rule(self, i: int) -> Fused | None:
+    def fused_rule(self, i: int) -> Loop | None:
         """The derivative of input `i` as kernels; None where it is just `g`."""
         rule = self.rules[i]
         assert rule is not None
@@ -282,7 +150,7 @@ class Elementwise(Op):
         params = self.names[self.arity :]
         operands = [n for n in rule.names if n not in params]
         used = [n for n in rule.names if n in params]
-        return Fused(f"{self.name}_d{self.names[i]}", root, operands, used)
+        return _make_loop(f"{self.name}_d{self.names[i]}", root, operands, used)
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
         """Small arrays, and types without kernels, by numpy; others by the fused kernel."""
@@ -293,15 +161,16 @@ class Elementwise(Op):
             size = arrays[0].size if len(arrays) == 1 else max([a.size for a in arrays])
             if size >= self.small:
                 return self.fused(arrays, params, dtype)
-        token = quiet()
+        before = events()
         try:
+            ignore_events()
             return self.numpy(*arrays, *params)
         except TypeError as error:  # numpy has no such operation on booleans
             raise RuntimeError(
                 f"{self.name}: not supported for {dtype} tensors ({error})"
             ) from None
         finally:
-            restore(token)
+            handle_events(before)
 
     def _check_numbers(self, params: tuple[Any, ...]) -> None:
         for name, value in zip(self.names[self.arity :], params, strict=False):
@@ -345,7 +214,7 @@ class Elementwise(Op):
         ]  # fmt: skip
         names = {f"d{i}": r.function for i, r in enumerate(self.rules) if r is not None}
         self._small_backward = eval(f"lambda node, g: ({', '.join(calls)},)", names)
-        self._small_below = min([f.numpy_below for f in traced if f is not None], default=1 << 62)
+        self._small_below = min([f.numpy_below for f in traced if f is not None], default=ALWAYS)
         self._plans = traced
 
     def _large(self, fused: Any, node: Node, g: Array) -> Array:
@@ -384,22 +253,30 @@ class Primitive(Op):
         view: bool,
         broadcasts: bool = False,
         fused: Callable[..., Any] | None,
-        batch: BatchRule | None = None,
         doc: str,
     ) -> None:
         names = list(inspect.signature(forward).parameters)
         self.fused: Rule | None = None
+        self.run: Callable[..., Any]
         super().__init__(name, names, inputs, vjp, sample, doc)
-        self.run = forward
         self.moves = view or name in _MOVES
-        self.batch = batch
         self.results = results
         self.view = view
         self.broadcasts = broadcasts
+        self.implement(forward, fused)
+
+    def implement(
+        self, forward: Callable[..., Any] | None, fused: Callable[..., Any] | None
+    ) -> None:
+        """Compute by another function of the same arguments; or all gradients at once."""
+        if forward is not None:
+            self.run = forward
         if fused is not None:
-            self.fused = Rule(fused, [*names, "residuals", "needs"])
+            self.fused = Rule(fused, [*self.names, "residuals", "needs"])
             self.reads_output = self.reads_output or 1 in self.fused.picks
-        self.plain = self.differentiable and not (view or self.reads_output or fused)
+        self.kept.clear()
+        self._kept.clear()
+        self.plain = self.differentiable and not (self.view or self.reads_output or self.fused)
 
     def _extra_readers(self) -> list[Rule]:
         """A fused backward reads no more than the needed rules do: the rest it gets as None."""
@@ -411,8 +288,6 @@ class Primitive(Op):
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
         """The kernel."""
         if not self.moves and arrays and arrays[0].dtype.kind == "V":
-            from minigrad.ops.functions import refuse_bfloat16
-
             refuse_bfloat16(self.name)
         if self.arity < 0:
             return self.run(arrays, *params)
@@ -426,14 +301,11 @@ class Primitive(Op):
         inputs = [None if t is None else t.array for t in saved]
         needs = tuple([e is not None for e in node.edges])
         head: list[Any] = inputs if self.arity >= 0 else [inputs]
-        token = quiet()
+        extra = (node.residuals, needs, input_shape(node))
         try:
-            extra = (node.residuals, needs, _input_shape(node))
             parts = self.fused([g, node.out, *head, *node.params, *extra])
         except IndexError as error:
-            raise self._changed(error) from None
-        finally:
-            restore(token)
+            raise self.changed(error) from None
         if parts.__class__ is tuple or parts.__class__ is list:
             return parts
         return (np.asarray(parts),)  # numpy turns 0-dim results into scalars
@@ -479,12 +351,10 @@ def elementwise(
     doc : str
         What to know about it besides its formula.
     """
-    from minigrad.ops.functions import elementwise_function
-
     op = Elementwise(
         name, formula, vjp, sample, kind=kind, ufunc=ufunc, flags=flags, exact=exact, doc=doc
     )
-    _register(op)
+    register(op)
     return elementwise_function(op, method=method, public=public)
 
 
@@ -499,8 +369,8 @@ def primitive(
     view: bool = False,
     broadcasts: bool = False,
     fused: Callable[..., Any] | None = None,
-    batch: BatchRule | None = None,
     doc: str = "",
+    **facts: Any,
 ) -> OpFunction:
     """Declare an operation with a kernel of its own; returns ``f(inputs, params)`` to call it by.
 
@@ -525,15 +395,17 @@ def primitive(
     fused : callable, optional
         All gradients at once, on arrays; may read ``residuals`` and ``needs`` besides what rules
         may read.
-    batch : callable, optional
-        How to compute many examples at once; see `minigrad.ops.batching`.
+    **facts
+        What else there is to know, for whoever asks the operation, such as ``batch=``, how to
+        compute many examples at once (see `minigrad.ops.batching`).
     """
     op = Primitive(
         name, forward, vjp, sample,
         inputs=inputs, results=results, view=view, broadcasts=broadcasts, fused=fused,
-        batch=batch, doc=doc,
+        doc=doc,
     )  # fmt: skip
-    _register(op)
+    vars(op).update(facts)
+    register(op)
 
     def call(inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> Any:
         return apply(op, inputs, params)
@@ -541,3 +413,15 @@ def primitive(
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
     return call  # type: ignore[return-value]
+
+
+def implement(
+    name: str,
+    forward: Callable[..., Any] | None = None,
+    *,
+    fused: Callable[..., Any] | None = None,
+) -> None:
+    """Give a declared primitive a faster function for what it computes, or for its gradients."""
+    op = REGISTRY[name]
+    assert isinstance(op, Primitive), f"{name} is a formula, not a primitive"
+    op.implement(forward, fused)

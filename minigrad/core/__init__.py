@@ -1,0 +1,1 @@
+"""The core: a whole autograd library on numpy alone; everything else plugs into it."""
