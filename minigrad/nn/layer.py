@@ -17,7 +17,6 @@ import re
 import sys
 from collections.abc import Callable
 from inspect import Parameter
-from operator import attrgetter
 from typing import Any, ClassVar, dataclass_transform
 
 from minigrad.core.tensor import Tensor
@@ -55,7 +54,6 @@ class Layer(Module):
     _shown: ClassVar[str | None] = None
     _fields: ClassVar[dict[str, Parameter]] = {}
     _only_given: ClassVar[tuple[str, ...]] = ()
-    _arguments: ClassVar[Any] = None
 
     def __init_subclass__(cls, **settings: Any) -> None:
         ours = cls.__module__.startswith("minigrad.")
@@ -68,7 +66,8 @@ class Layer(Module):
         if "shown" in settings:
             settings["shown"] = re.sub(r"(\w+)=(?=,|$)", r"\1={\1}", settings["shown"])
         if "function" in settings:
-            settings |= {"function": staticmethod(settings["function"]), "arguments": None}
+            settings["function"] = staticmethod(settings["function"])
+            settings["computed"] = Layer._computed  # not what a base wrote out for its own
         for name, value in settings.items():
             setattr(cls, f"_{name}", value)
         super().__init_subclass__()
@@ -98,18 +97,13 @@ class Layer(Module):
         """What remains to do or to check when all fields are set."""
 
     def _computed(self, *inputs: Any) -> Any:
-        """The function of the inputs, and of what the module has of its other arguments."""
+        """The function of the inputs, and of what the module has of its other arguments.
+
+        The first call of a class writes the call out, which the next ones find in its place.
+        """
         cls = type(self)
-        if cls._arguments is None:
-            cls._arguments = _arguments(
-                cls._function, {*cls._fields, "training"} - {*cls._only_given}, len(inputs)
-            )
-        positional, names = cls._arguments
-        if names:
-            return cls._function(
-                *inputs, *positional(self), **{name: getattr(self, name) for name in names}
-            )
-        return cls._function(*inputs, *positional(self))
+        cls._computed = _call(cls, len(inputs))  # type: ignore[method-assign]
+        return cls._computed(self, *inputs)
 
     def extra_repr(self) -> str:
         """The values of the fields."""
@@ -180,15 +174,14 @@ def _constructor(cls: type[Layer]) -> Callable[..., None]:
     return init  # type: ignore[no-any-return]
 
 
-def _arguments(
-    function: Callable[..., Any], known: set[str], inputs: int
-) -> tuple[Callable[[Any], tuple[Any, ...]], list[str]]:
-    """How the module's part of the arguments is read: those in a row, and those by name."""
-    rest = list(inspect.signature(function).parameters.values())[inputs:]
-    row: list[str] = []
-    while rest and rest[0].name in known and rest[0].kind is rest[0].POSITIONAL_OR_KEYWORD:
-        row.append(rest.pop(0).name)
-    names = [p.name for p in rest if p.name in known]
-    if len(row) > 1:
-        return attrgetter(*row), names
-    return (lambda module: tuple([getattr(module, name) for name in row])), names
+def _call(cls: type[Layer], count: int) -> Callable[..., Any]:
+    """``lambda self, input: function(input, self.p, self.training)``, after `count` inputs."""
+    names = [f"input{i}" for i in range(count)]
+    given = list(names)
+    known, row = {*cls._fields, "training"} - {*cls._only_given}, True
+    for p in list(inspect.signature(cls._function).parameters.values())[count:]:
+        row = row and p.name in known and p.kind is p.POSITIONAL_OR_KEYWORD
+        if p.name in known:
+            given.append(f"self.{p.name}" if row else f"{p.name}=self.{p.name}")
+    text = f"lambda self, {', '.join(names)}: function({', '.join(given)})"
+    return eval(text, {"function": cls._function})  # type: ignore[no-any-return]

@@ -75,8 +75,7 @@ def reducing(function: F) -> F:
     The function may leave `reduction`, `size_average` and `reduce` alone.
     """
     names = list(inspect.signature(function).parameters)
-    places = {name: names.index(name) for name in ("reduction", *_OLD) if name in names}
-    first = min(places.values())
+    first = min(names.index(name) for name in ("reduction", *_OLD) if name in names)
 
     def chosen(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         given = dict(zip(names, args)) | kwargs
@@ -85,8 +84,9 @@ def reducing(function: F) -> F:
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Tensor:
-        plain = len(args) <= first and not kwargs
-        reduction = "mean" if plain else chosen(args, kwargs)
+        reduction = kwargs.get("reduction", "mean") if kwargs else "mean"
+        if len(args) > first or reduction not in _REDUCTIONS or not kwargs.keys().isdisjoint(_OLD):
+            reduction = chosen(args, kwargs)
         return reduced(function(*args, **kwargs), reduction)
 
     return guarded(called, function.__name__)  # type: ignore[return-value]
