@@ -86,11 +86,14 @@ if TYPE_CHECKING:
         viz,
         xp,
     )
+    from minigrad.core import expr as fx
+    from minigrad.autograd.elementwise import elementwise
     from minigrad.autograd.kernel import kernel
     from minigrad.compat import accelerator, amp, backends, cuda, jit
     from minigrad.compat.amp import autocast
     from minigrad.func import vmap
     from minigrad.interop.dlpack import from_dlpack
+    from minigrad.core.samples import pair, span, spans
     from minigrad.serialize import load, save
 
 __version__ = "0.1.0"
@@ -98,85 +101,17 @@ __version__ = "0.1.0"
 from math import e, inf, nan, pi  # noqa: E402
 
 __all__ = [
-    "Size",
-    "Tensor",
-    "accelerator",
-    "amp",
-    "autocast",
-    "autograd",
-    "backends",
-    "bool",
-    "can_cast",
-    "channels_last",
-    "channels_last_3d",
-    "contiguous_format",
-    "cuda",
-    "data",
-    "device",
-    "distributions",
-    "double",
-    "dtype",
-    "e",
-    "empty_cache",
-    "enable_grad",
-    "fft",
-    "finfo",
-    "float",
-    "float16",
-    "float32",
-    "float64",
-    "from_dlpack",
-    "func",
-    "get_default_dtype",
-    "get_num_threads",
-    "half",
-    "iinfo",
-    "inf",
-    "inference_mode",
-    "int",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "interop",
-    "is_grad_enabled",
-    "is_inference_mode_enabled",
-    "jit",
-    "kernel",
-    "layout",
-    "linalg",
-    "load",
-    "long",
-    "memory_format",
-    "models",
-    "nan",
-    "nn",
-    "no_grad",
-    "ops",
-    "optim",
-    "pi",
-    "preserve_format",
-    "promote_types",
-    "result_type",
-    "save",
-    "serialize",
-    "set_default_dtype",
-    "set_grad_enabled",
-    "set_num_threads",
-    "set_printoptions",
-    "short",
-    "signal",
-    "special",
-    "strided",
-    "train",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "utils",
-    "viz",
-    "vmap",
-    "xp",
+    "Size", "Tensor", "accelerator", "amp", "autocast", "autograd", "backends", "bool", "can_cast",
+    "channels_last", "channels_last_3d", "contiguous_format", "cuda", "data", "device",
+    "distributions", "double", "dtype", "e", "elementwise", "empty_cache", "enable_grad", "fft",
+    "finfo", "float", "float16", "float32", "float64", "from_dlpack", "func", "fx",
+    "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int",
+    "int16", "int32", "int64", "int8", "interop", "is_grad_enabled", "is_inference_mode_enabled",
+    "jit", "kernel", "layout", "linalg", "load", "long", "memory_format", "models", "nan", "nn",
+    "no_grad", "ops", "optim", "pair", "pi", "preserve_format", "promote_types", "result_type",
+    "save", "serialize", "set_default_dtype", "set_grad_enabled", "set_num_threads",
+    "set_printoptions", "short", "signal", "span", "spans", "special", "strided", "train", "uint16",
+    "uint32", "uint64", "uint8", "utils", "viz", "vmap", "xp",
 ]  # fmt: skip
 __all__ += names.__all__
 
@@ -188,10 +123,12 @@ _LAZY = {
         "linalg", "models", "nn", "optim", "serialize", "signal", "special", "train", "utils",
         "viz", "xp",
     )
-}  # fmt: skip
+} | {"fx": "core.expr"}  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp", "bfloat16": "core.dtypes", "from_dlpack": "interop.dlpack",
-    "kernel": "autograd.kernel", "load": "serialize", "save": "serialize", "vmap": "func",
+    "elementwise": "autograd.elementwise", "kernel": "autograd.kernel", "load": "serialize",
+    "pair": "core.samples", "save": "serialize", "span": "core.samples", "spans": "core.samples",
+    "vmap": "func",
 }  # fmt: skip
 _LAZY_NAMES |= dict.fromkeys(
     (

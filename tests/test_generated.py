@@ -37,3 +37,56 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for command in re.findall(r"(?:^|`)make ([\w-]+)", text, re.M):
         assert re.search(rf"^{command}:", makefile, re.M), f"make {command} does not exist"
+
+
+def run(text: str) -> None:
+    """Run a program in a process of its own: what it declares stays there."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", text],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readme_declares_an_operation() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (block,) = [b for b in blocks if "elementwise(" in b]
+    run(
+        f"{block}\nimport minigrad as mg\n"
+        "assert repr(nn.Squareplus(2.0)) == 'Squareplus(b=2.0)'\n"
+        "assert mg.tensor([0.0]).squareplus().item() == mg.squareplus(mg.zeros(1)).item() == 1\n"
+    )
+
+
+def test_contributing_declares_an_activation_with_its_module() -> None:
+    """The text itself, in the place it is for: operation, function, module and row follow."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
+    (block,) = [b for b in blocks if "@activation(" in b]
+    run(
+        "import sys; sys.path.insert(0, 'tools')\n"
+        "import numpy as np, minigrad as mg\n"
+        "from minigrad import nn\n"
+        "from minigrad.autograd.opcheck import check_operation\n"
+        "from minigrad.ops import activations\n"
+        f"exec({block!r}, vars(activations))\n"
+        "assert repr(nn.Squareplus(1.0, inplace=True)) == 'Squareplus(b=1.0, inplace=True)'\n"
+        "x = mg.zeros(3)\n"
+        "assert nn.Squareplus(inplace=True)(x) is x and (x == 1).all()\n"
+        "assert nn.functional.squareplus(mg.zeros(1), b=16.0).item() == 2\n"
+        "assert 'Barron' in nn.Squareplus.__doc__ and 'b : float' in nn.Squareplus.__doc__\n"
+        "assert not check_operation(activations.squareplus.op).problems\n"
+        "import docs\n"
+        "assert '| `squareplus(x, b)` |' in docs.page()\n"
+    )
+
+
+def test_docs_plot_operations() -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    import docs  # type: ignore[import-not-found]
+    from minigrad.ops.declare import REGISTRY
+
+    bars = docs.plot(REGISTRY["relu"], width=8).split()[0]
+    assert bars[:4] == "▁▁▁▁"
+    assert list(bars) == sorted(bars)
+    assert bars[-1] == "█"
+    assert docs.plot(REGISTRY["mul"]) == ""

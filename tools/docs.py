@@ -20,7 +20,8 @@ Written by `tools/docs.py` from the declarations in `minigrad/ops`; do not edit.
 Every row is one declaration. In a derivative, `g` is the gradient that arrives, `y` the result;
 what a derivative reads is all that is kept for the backward pass. A derivative of `-` means that
 no gradient flows to that input. All of them are checked against finite differences, in first and
-second order, by `python -m minigrad gradcheck` and by the tests.
+second order, by `python -m minigrad gradcheck` and by the tests. Plots are of operations of one
+input, over the range of their samples, from the smallest value to the largest.
 """
 
 
@@ -67,6 +68,24 @@ def _samples(op: Op) -> str:
     return "; ".join(shapes)
 
 
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def plot(op: Op, width: int = 24) -> str:
+    """The values of an operation of one input in bars, from the least of its samples to the most.
+
+    The lowest bar is the smallest value, the highest the largest.
+    """
+    if not isinstance(op, Elementwise) or op.arity != 1 or op.boolean:
+        return ""
+    inputs, params = next(iter(op.sample(np.random.default_rng(0))))
+    x = np.linspace(inputs[0].min(), inputs[0].max(), width)
+    y = np.broadcast_to(op.numpy(x, *params), x.shape)
+    steps = np.ptp(y) or 1.0
+    bars = "".join(BARS[round(v)] for v in (y - y.min()) / steps * (len(BARS) - 1))
+    return f"{bars} {x[0]:.1f} to {x[-1]:.1f}"
+
+
 def page() -> str:
     """The whole page."""
     families: dict[str, list[Op]] = {}
@@ -77,13 +96,13 @@ def page() -> str:
         lines += [
             f"## {family}",
             "",
-            "| operation | value | derivative | tried on |",
-            "| - | - | - | - |",
+            "| operation | value | plot | derivative | tried on |",
+            "| - | - | - | - | - |",
         ]
         for op in sorted(families[family], key=lambda o: o.name):
             value = f"`{text(op.fused.root)}`" if isinstance(op, Elementwise) else ""
             value = " ".join(filter(None, [value, op.doc])).replace("\n", " ")
-            row = [f"`{_call(op)}`", value, _derivatives(op), _samples(op)]
+            row = [f"`{_call(op)}`", value, plot(op), _derivatives(op), _samples(op)]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
         lines.append("")
     return "\n".join(lines)

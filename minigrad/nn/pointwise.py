@@ -25,10 +25,9 @@ def _add(activation: Activation) -> None:
     settings: dict[str, Any] = {"function": getattr(F, activation.op.__name__)}
     if activation.shown is not None:
         settings["shown"] = activation.shown
-    bases = (ActivationLayer,)
-    made = type(name, bases, fields | about | {"__annotations__": annotations}, **settings)
-    globals()[name] = made
-    __all__.append(name)
+    namespace = fields | about | {"__annotations__": annotations}
+    made = type(name, (ActivationLayer,), namespace, **settings)
+    F.announce({name: made}, globals(), "minigrad.nn")
 
 
 follow(_add)

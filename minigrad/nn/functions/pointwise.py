@@ -5,6 +5,7 @@ Type checkers read `pointwise.pyi`, which ``tools/stubs.py`` writes from the sam
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from inspect import cleandoc
 from typing import Any
@@ -50,17 +51,22 @@ def _made(activation: Activation, name: str, inplace: str) -> Callable[..., Tens
 
 
 def _add(activation: Activation) -> None:
-    """Put ``name``, and ``name_`` where there is one, into this module."""
+    """Put ``name``, and ``name_`` where there is one, into this module and `nn.functional`."""
     name = activation.op.__name__
-    made = _made(activation, name, "inplace" if activation.inplace else "")
-    made.__doc__ = documented(activation, "input : Tensor", examples=False)
-    globals()[name] = made
-    __all__.append(name)
+    made = {name: _made(activation, name, "inplace" if activation.inplace else "")}
+    made[name].__doc__ = documented(activation, "input : Tensor", examples=False)
     if activation.underscore:
-        made = _made(activation, f"{name}_", "True")
-        made.__doc__ = f"In-place form of :func:`{name}`."
-        globals()[f"{name}_"] = made
-        __all__.append(f"{name}_")
+        made[f"{name}_"] = _made(activation, f"{name}_", "True")
+        made[f"{name}_"].__doc__ = f"In-place form of :func:`{name}`."
+    announce(made, globals(), "minigrad.nn.functional")
+
+
+def announce(made: dict[str, Any], here: dict[str, Any], place: str) -> None:
+    """Put names where they belong; `place` may have been imported before they were declared."""
+    here.update(made)
+    here["__all__"] = sorted({*here["__all__"], *made})
+    if place in sys.modules:
+        vars(sys.modules[place]).update(made)
 
 
 follow(_add)
