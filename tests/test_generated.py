@@ -83,7 +83,7 @@ def test_contributing_declares_an_activation_with_its_module() -> None:
 def test_docs_plot_operations() -> None:
     sys.path.insert(0, str(ROOT / "tools"))
     import docs  # type: ignore[import-not-found]
-    from minigrad.ops.declare import REGISTRY
+    from minigrad.core.declare import REGISTRY
 
     bars = docs.plot(REGISTRY["relu"], width=8).split()[0]
     assert bars[:4] == "▁▁▁▁"

@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+from minigrad.core.declare import REGISTRY
+from minigrad.core.declare import elementwise as declare
+from minigrad.core.public import OpFunction, elementwise_function
+from minigrad.core.samples import Sample, Sampler, span
+from minigrad.core.tensor import Tensor
 from minigrad.ops.activations import Activation, offer
-from minigrad.ops.declare import REGISTRY
-from minigrad.ops.declare import elementwise as declare
-from minigrad.ops.functions import OpFunction, elementwise_function
-from minigrad.ops.samples import Sample, Sampler, span
-from minigrad.tensor import Tensor
 
 __all__ = ["elementwise"]
 

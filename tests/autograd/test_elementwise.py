@@ -12,8 +12,8 @@ import pytest
 import minigrad as mg
 from minigrad import elementwise, fx, nn, span
 from minigrad.autograd.elementwise import _own
-from minigrad.ops.declare import REGISTRY
-from minigrad.ops.functions import PUBLIC
+from minigrad.core.declare import REGISTRY
+from minigrad.core.public import PUBLIC
 
 
 @pytest.fixture(autouse=True)
