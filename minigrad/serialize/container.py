@@ -48,7 +48,7 @@ def save(obj: Any, f: FileLike) -> None:
     TypeError
         For objects of other classes: nothing is pickled.
     ImportError
-        Without safetensors: ``pip install "minigrad[io]"``.
+        Without safetensors: ``pip install safetensors``.
 
     Examples
     --------

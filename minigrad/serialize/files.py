@@ -48,8 +48,8 @@ def _library() -> Any:
         import safetensors.numpy
     except ImportError as error:
         raise ImportError(
-            "saving and loading needs safetensors, which comes with the extra 'io': "
-            'pip install "minigrad[io]"'
+            "saving and loading needs safetensors, which is installed with minigrad but is "
+            "missing here: pip install safetensors"
         ) from error
     return safetensors
 

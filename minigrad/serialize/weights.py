@@ -33,7 +33,7 @@ def save_file(
     TypeError
         If something in it is no tensor.
     ImportError
-        Without safetensors: ``pip install "minigrad[io]"``.
+        Without safetensors: ``pip install safetensors``.
     """
     if not isinstance(tensors, Mapping):
         raise TypeError(
