@@ -46,7 +46,14 @@ class Package:
         (self.kernels / "run").mkdir(parents=True)
         for package in (self.kernels / "run", self.kernels, self.kernels.parent):
             (package / "__init__.py").touch()
-        for name in ("jit.py", "startup.py", "folder.py", "making.py", "whole_file.py"):
+        for name in (
+            "jit.py",
+            "startup.py",
+            "folder.py",
+            "making.py",
+            "progress.py",
+            "whole_file.py",
+        ):
             shutil.copy(RUN / name, self.kernels / "run" / name)
         self.write("helper.py", HELPER.format(step=1))
         self.write("middle.py", MIDDLE)

@@ -2,6 +2,9 @@
 
 - An interrupt (Ctrl-C) waits until the kernel is made. Raised somewhere inside numba or LLVM it
   would leave them with half a kernel, and every later call of that kernel would fail.
+- Python's garbage collector pauses: numba makes many objects and little garbage, so that it takes a
+  tenth of the time and finds next to nothing.
+- A line says what is going on (`progress`).
 - Some memory must be there. LLVM ends the process if it gets none, so we look first, and raise
   ``MemoryError`` instead.
 """
@@ -9,11 +12,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import mmap
 import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
+
+from minigrad.kernels.run.progress import line
 
 __all__ = ["interrupts_wait", "made_safely", "require_memory"]
 
@@ -64,12 +70,24 @@ def require_memory(name: str) -> None:
         ) from None
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    if not gc.isenabled():  # a function that a kernel needs, or the user's wish
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def made_safely(dispatcher: Any) -> None:
     """Change a function made by ``numba.njit`` so that its making goes as this module says."""
     plain, name = dispatcher.compile, dispatcher.py_func.__name__
 
     def compile(signature: Any) -> Any:
-        with interrupts_wait():
+        with interrupts_wait(), _no_collection(), line.kernel(dispatcher):
             require_memory(name)
             return plain(signature)
 
