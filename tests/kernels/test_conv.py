@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minigrad.kernels.conv import direct, gather, gather_plan, scatter, winograd, winograd_weight
-from minigrad.kernels.conv.tiles import gather_tile, line_tile, scatter_tile
+from minigrad.kernels.conv import convolution, direct_way, general, ways, winograd_way
+from minigrad.kernels.conv.case import Case as Sizes
+from minigrad.kernels.conv.geometry import Geometry
+from minigrad.kernels.conv.tiles import lines_tile, pixels_tile, taps_tile
+from minigrad.kernels.run.plan import execute
 from minigrad.kernels.run.threads import get_num_threads, set_num_threads
 from minigrad.kernels.vector.registers import HOST, Registers
 
@@ -87,8 +90,8 @@ def arrays(case: Case, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes)  # type: ignore[return-value]
 
 
-def steps(case: Case) -> tuple[Any, ...]:
-    return case.stride, case.padding, case.dilation, case.groups
+def steps(case: Case) -> Geometry:
+    return Geometry(case.w[1:], case.stride, case.padding, case.dilation, case.groups)
 
 
 def windows(x: np.ndarray, case: Case) -> np.ndarray:
@@ -132,49 +135,53 @@ def close(got: np.ndarray | None, want: np.ndarray, dtype: str) -> None:
     np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * max(1e-3, np.abs(want).max()))
 
 
-def check_direct(case: Case, dtype: str, registers: Registers) -> None:
-    """All passes by the kernels that make every product."""
+def run(way: Any, case: Sizes, kind: str, *arrays: np.ndarray, make: Any = np.empty) -> np.ndarray:
+    """A pass in one way; a third array is the bias."""
+    source, other, *bias = arrays
+    found = getattr(way, kind)(case)
+    result = make(case.of(kind), source.dtype)
+    start = found.start
+    if bias:
+        start = convolution._filled(bias[0], case.how.groups, found.channels or bias[0].size)
+        if not found.channels:
+            start = bias[0]
+    execute(found.plan, source, other, start, result, bool(bias))
+    return result
+
+
+def check(way: Any, case: Case, dtype: str, registers: Registers) -> None:
+    """All passes in one way."""
     x, w, bias = arrays(case, dtype)
     y = exact(x, w, case)
     g = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
     dx, dw = exact_gradients(x, w, g, case)
-    how = steps(case)
-    forward = gather_plan.forward_plan(registers, x.itemsize, x.shape, w.shape, *how)
-    close(gather.run(forward, x, w, bias), y + bias[:, None, None], dtype)
-    backward = gather_plan.backward_plan(registers, x.itemsize, g.shape, w.shape, x.shape, *how)
-    close(gather.run(backward, g, w), dx, dtype)
-    weight = scatter.plan(registers, x.itemsize, g.shape, x.shape, w.shape, *how)
-    close(scatter.run(weight, g, x, w.shape), dw, dtype)
-
-
-def check_winograd(case: Case, dtype: str, registers: Registers) -> None:
-    x, w, bias = arrays(case, dtype)
-    y = exact(x, w, case)
-    g = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
-    dx, dw = exact_gradients(x, w, g, case)
-    size, padding, groups = x.itemsize, case.padding, case.groups
-    forward = winograd.plan(registers, size, x.shape, y.shape, padding, groups, False)
-    close(winograd.run(forward, x, w, bias), y + bias[:, None, None], dtype)
-    around = 2 - padding[0], 2 - padding[1]
-    backward = winograd.plan(registers, size, y.shape, x.shape, around, groups, True)
-    close(winograd.run(backward, g, w), dx, dtype)
-    weight = winograd_weight.plan(registers, size, g.shape, x.shape, padding, groups)
-    close(winograd_weight.run(weight, g, x, w.shape), dw, dtype)
+    sizes = Sizes(registers, x.itemsize, x.shape, w.shape, y.shape, steps(case))
+    close(run(way, sizes, "forward", x, w, bias), y + bias[:, None, None], dtype)
+    shifts = bias[:1] + np.zeros(x.shape[1], dtype)
+    close(run(way, sizes, "data", g, w), dx, dtype)
+    close(run(way, sizes, "data", g, w, shifts), dx + shifts[:, None, None], dtype)
+    close(run(way, sizes, "weight", x, g), dw, dtype)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_direct(case: Case) -> None:
-    check_direct(case, "f4", HOST)
+    check(direct_way, case, "f4", HOST)
 
 
 @pytest.mark.parametrize("case", WINOGRAD, ids=str)
 def test_winograd(case: Case) -> None:
-    check_winograd(case, "f4", HOST)
+    check(winograd_way, case, "f4", HOST)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("case", CASES[::3], ids=str)
+def test_columns(case: Case, dtype: str) -> None:
+    check(general, case, dtype, HOST)
 
 
 @pytest.mark.parametrize("case", QUICK[1:4], ids=str)
 def test_direct_in_float64(case: Case) -> None:
-    check_direct(case, "f8", HOST)
+    check(direct_way, case, "f8", HOST)
 
 
 @pytest.mark.slow
@@ -182,21 +189,18 @@ def test_direct_in_float64(case: Case) -> None:
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_narrower_registers(registers: Registers, dtype: str) -> None:
     for case in QUICK:
-        check_direct(case, dtype, registers)
+        check(direct_way, case, dtype, registers)
     for case in WINOGRAD[:4]:
-        check_winograd(case, dtype, registers)
+        check(winograd_way, case, dtype, registers)
 
 
 def all_passes(case: Case) -> list[np.ndarray]:
-    """What the choice of kernels in `direct` gives, as the operations call it."""
+    """What the choice of ways gives, as the operations call it."""
     x, w, bias = arrays(case, "f4")
-    y = direct.forward(x, w, *steps(case), bias)
-    assert y is not None
-    dx = direct.backward_data(y, w, x.shape, *steps(case))
-    dw = direct.backward_weight(y, x, w.shape, *steps(case))
-    assert dx is not None
-    assert dw is not None
-    return [y, dx, dw]
+    how = steps(case)
+    y = convolution.conv(x, w, bias, how)
+    dx = convolution.conv_data(y, w, None, x.shape[2:], how)
+    return [y, dx, convolution.conv_weight(y, x, how)]
 
 
 SHARED = [
@@ -230,28 +234,57 @@ def test_choice(case: Case) -> None:
         close(got, expected, "f4")
 
 
-def test_few_channels_with_a_stride_are_left_to_columns() -> None:
-    dy, w = np.ones((1, 64, 4, 4), "f4"), np.ones((64, 1, 3, 3), "f4")
-    assert direct.backward_data(dy, w, (1, 1, 8, 8), (2, 2), (1, 1), (1, 1), 1) is None
+def test_the_way_follows_from_the_sizes() -> None:
+    def way(case: Case, kind: str) -> Any:
+        x, w, _ = arrays(case, "f4")
+        sizes = Sizes(HOST, 4, x.shape, w.shape, exact(x, w, case).shape, steps(case))
+        return ways.choose(kind, sizes)
+
+    few = square((8, 1, 32, 32), 64, 3, 2, 1)
+    for case, kind, wanted in (
+        (square((6, 32, 16, 16), 32, 3, 1, 1), "forward", "winograd_way"),
+        (square((6, 32, 16, 16), 32, 3, 2, 1), "forward", "direct_way"),
+        (square((6, 32, 16, 16), 32, 3, 1, 1, groups=32), "data", "depthwise"),
+        (square((1, 2, 4, 4), 2, 3), "weight", "general"),
+        (few, "forward", "direct_way"),
+        (few, "data", "general"),  # lanes of absent channels cost more than columns do
+    ):
+        assert way(case, kind).__name__.endswith(wanted), case
+
+
+def test_results_are_written_where_they_are_wanted() -> None:
+    for case, dtype in ((SHARED[0], "f4"), (QUICK[6], "f8"), (QUICK[0], "f2"), (QUICK[1], "i8")):
+        x, w, bias = arrays(case, dtype)
+        how = steps(case)
+        y = convolution.conv(x, w, bias, how)
+        passes = (
+            (convolution.conv, (x, w, bias, how)),
+            (convolution.conv_data, (y, w, None, x.shape[2:], how)),
+            (convolution.conv_weight, (y, x, how)),
+        )
+        for function, arguments in passes:
+            result = function(*arguments)
+            out = np.empty_like(result)
+            assert function(*arguments, out=out) is out
+            np.testing.assert_array_equal(out, result)
 
 
 def test_nan_and_inf_stay_where_they_are() -> None:
     case = square((1, 32, 16, 16), 32, 3, 1, 1)
     x, w, _ = arrays(case, "f4")
     x[0, 3, 7, 8] = np.nan
-    y = direct.forward(np.concatenate([x, x]), w, *steps(case))
-    assert y is not None
+    y = convolution.conv(np.concatenate([x, x]), w, None, steps(case))
     touched = np.zeros((16, 16), bool)
     touched[6:9, 7:10] = True
     np.testing.assert_array_equal(np.isnan(y[0, 5]), touched)
 
 
-def test_nothing_is_written_beyond_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_beyond_the_result() -> None:
     """Results lie between guards; kernels that write on would change them."""
-    guard, empty = 64, np.empty
+    guard = 64
     held: list[tuple[np.ndarray, int]] = []
 
-    def guarded(shape: Any, dtype: Any = float) -> np.ndarray:
+    def guarded(shape: Any, dtype: Any) -> np.ndarray:
         count = int(np.prod(shape))
         memory = np.full(count + 2 * guard, 7, dtype)
         held.append((memory, count))
@@ -260,14 +293,14 @@ def test_nothing_is_written_beyond_the_result(monkeypatch: pytest.MonkeyPatch) -
     for case in (square((2, 16, 7, 7), 17, 3, 1, 1), square((2, 6, 10, 10), 5, 5, 1, 4)):
         x, w, _ = arrays(case, "f4")
         y = exact(x, w, case)
-        forward = gather_plan.forward_plan(HOST, 4, x.shape, w.shape, *steps(case))
-        weight = scatter.plan(HOST, 4, y.shape, x.shape, w.shape, *steps(case))
+        sizes = Sizes(HOST, 4, x.shape, w.shape, y.shape, steps(case))
         g = y.astype("f4")
-        monkeypatch.setattr(np, "empty", guarded)
-        close(gather.run(forward, x, w), y, "f4")
-        scatter.run(weight, g, x, w.shape)
-        monkeypatch.setattr(np, "empty", empty)
-    assert held
+        for way in (direct_way, winograd_way, general):
+            if way is winograd_way and case.w[1:] != (3, 3):
+                continue
+            close(run(way, sizes, "forward", x, w, make=guarded), y, "f4")
+            run(way, sizes, "data", g, w, make=guarded)
+            run(way, sizes, "weight", x, g, make=guarded)
     for memory, count in held:
         assert (memory[:guard] == 7).all()
         assert (memory[guard + count :] == 7).all()
@@ -299,11 +332,11 @@ def test_nothing_is_read_beyond_the_arrays(behind: bool) -> None:
     fences = Fenced(behind)
     for case in (*QUICK, square((5, 32, 9, 9), 32, 3, 1, 1)):
         x, w, bias = (fences.copy(array) for array in arrays(case, "f4"))
-        y = direct.forward(x, w, *steps(case), bias)
-        assert y is not None
-        flow = fences.copy(y)
-        direct.backward_data(flow, w, x.shape, *steps(case))
-        direct.backward_weight(flow, x, w.shape, *steps(case))
+        sizes = Sizes(HOST, 4, x.shape, w.shape, exact(x, w, case).shape, steps(case))
+        for way in (direct_way, general):
+            flow = fences.copy(run(way, sizes, "forward", x, w, bias))
+            run(way, sizes, "data", flow, w)
+            run(way, sizes, "weight", x, flow)
 
 
 @pytest.mark.parametrize("registers", [HOST, AVX2, NEON], ids=str)
@@ -311,11 +344,11 @@ def test_tiles_fit_the_registers(registers: Registers) -> None:
     lanes = registers.vector(4).lanes
     for width in (1, 4, 7, 26, 224):
         for channels in (1, 6, 16, 48, 64):
-            tile = gather_tile(registers, lanes, width, channels, 3, 1)
+            tile = taps_tile(registers, lanes, width, channels, 3, 1)
             sums = tile.height * tile.vectors
             assert sums + tile.vectors * tile.taps < registers.number
-            line = line_tile(registers, lanes, width, width, channels, 3)
+            line = lines_tile(registers, lanes, width, width, channels, 3)
             assert line.rows * line.vectors * (line.channels + 1) < registers.number
             assert channels % line.channels == 0
-            tile = scatter_tile(registers, lanes, width, channels, 3)
+            tile = pixels_tile(registers, lanes, width, channels, 3)
             assert tile.height * tile.taps * tile.vectors + tile.vectors < registers.number

@@ -11,7 +11,8 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor
 from minigrad.core.declare import REGISTRY
-from minigrad.kernels.conv import depthwise, general, plain, run
+from minigrad.kernels.conv import convolution as run
+from minigrad.kernels.conv import depthwise, direct_way, general, plain, ways
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.nn import functional as F
 from minigrad.ops.batching import each
@@ -83,9 +84,24 @@ def test_conv_is_the_sum_of_products(case: Any) -> None:
                                + (1,) * (x.ndim - 2)) + 0 * dx, atol=1e-12)  # fmt: skip
 
 
+def _passes(x: Any, w: Any, dy: Any, how: Geometry) -> tuple[Any, Any, Any]:
+    dx = run.conv_data(dy, w, None, x.shape[2:], how)
+    return run.conv(x, w, None, how), dx, run.conv_weight(dy, x, how)
+
+
+def _ways(x: tuple[int, ...], how: Geometry) -> list[Any]:
+    """The ways that can compute it; Winograd's is tested beside its kernels."""
+    found: list[Any] = [general]
+    if x[1] == how.groups:
+        found.append(depthwise)
+    if len(x) < 5:
+        found.append(direct_way)
+    return found
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", [*CASES, *LARGE])
-def test_all_ways_agree(case: Any, dtype: str) -> None:
+def test_all_ways_agree(case: Any, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     how = _geometry(case[1], *case[2:])
     x, w, dy = _arrays(*case[:2], how, dtype)
     wide = [a.astype(np.float64) for a in (x, w, dy)]
@@ -94,22 +110,16 @@ def test_all_ways_agree(case: Any, dtype: str) -> None:
         plain.backward_data(wide[2], wide[1], x.shape, how),
         plain.backward_weight(wide[2], wide[0], how),
     )
-    found = {
-        "run": (
-            run.conv(x, w, None, how), run.conv_data(dy, w, None, x.shape[2:], how),
-            run.conv_weight(dy, x, how),
-        ),
-        "general": (
-            general.forward(x, w, None, how), general.backward_data(dy, w, x.shape, how),
-            general.backward_weight(dy, x, how),
-        ),
-    }  # fmt: skip
-    if x.shape[1] == how.groups:
-        found["depthwise"] = (
-            depthwise.forward(x, w, None, how), depthwise.backward_data(dy, w, x.shape, how),
-            depthwise.backward_weight(dy, x, how),
-        )  # fmt: skip
     tolerance = 1e-4 if dtype == "float32" else 1e-11
+    found = {"chosen": _passes(x, w, dy, how)}
+    for way in _ways(x.shape, how):
+        with monkeypatch.context() as patch:
+            patch.setattr(ways, "choose", lambda kind, case, way=way: way)
+            for prepare in (ways.forward, ways.data, ways.weight):
+                prepare.cache_clear()
+            found[way.__name__] = _passes(x, w, dy, how)
+    for prepare in (ways.forward, ways.data, ways.weight):
+        prepare.cache_clear()
     for name, results in found.items():
         for a, b in zip(results, expected, strict=True):
             assert a.dtype == dtype, name

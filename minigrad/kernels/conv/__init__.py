@@ -1,1 +1,1 @@
-"""Convolution on arrays; `run` is the entrance, the other files are its ways of computing."""
+"""Convolution on arrays: `convolution` is the entrance, `ways` lists how it is computed."""

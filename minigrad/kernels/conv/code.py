@@ -7,9 +7,9 @@ from minigrad.kernels.vector.registers import variant
 
 __all__ = ["address"]
 
-_HOMES = dict.fromkeys(("gather", "line", "scatter"), "micro")
+_HOMES = dict.fromkeys(("over_taps", "lines", "over_pixels"), "direct_code")
 _HOMES |= dict.fromkeys(("add", "clear", "pad", "transpose"), "layout")
-_HOMES |= dict.fromkeys(("flow", "gradient", "input", "output", "weight"), "transforms")
+_HOMES |= dict.fromkeys(("flow", "gradient", "input", "output", "weight"), "winograd_code")
 
 
 def address(name: str, vector: Vector, *numbers: int) -> int:

@@ -9,33 +9,58 @@ with sizes of 1 in front.
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
 
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.kernels.matmul.gemm import address, row_at
-from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.jit import PARALLEL_CHEAP
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, execute, sections
 from minigrad.kernels.scalar import larger, smaller
 
-__all__ = ["fold", "grid_of", "ready", "stretch", "unfold", "walk"]
+__all__ = ["Grid", "fold", "grid_of", "stretch", "unfold", "walk"]
 
 Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 
-def grid_of(sizes: Ints, out: Ints, how: Geometry) -> Ints:
-    """What :func:`walk` needs to know: sizes in, kernel, sizes out, stride, padding, dilation."""
-    one, zero = (1,) * (3 - len(sizes)), (0,) * (3 - len(sizes))
-    return (
-        *one, *sizes, *one, *how.kernel, *one, *out, *one, *how.stride, *zero, *how.padding,
+class Grid(NamedTuple):
+    """What :func:`walk` needs to know, for three dimensions."""
+
+    d: int  # sizes in
+    h: int
+    w: int
+    kd: int  # the kernel
+    kh: int
+    kw: int
+    od: int  # sizes out
+    oh: int
+    ow: int
+    sd: int  # stride, padding, dilation
+    sh: int
+    sw: int
+    pd: int
+    ph: int
+    pw: int
+    dd: int
+    dh: int
+    dw: int
+
+
+def grid_of(x: Ints, y: Ints, how: Geometry) -> Grid:
+    """The grid of a convolution of such shapes; missing dimensions have size 1."""
+    one, zero = (1,) * (5 - len(x)), (0,) * (5 - len(x))
+    return Grid(
+        *one, *x[2:], *one, *how.kernel, *one, *y[2:], *one, *how.stride, *zero, *how.padding,
         *one, *how.dilation,
     )  # fmt: skip
 
 
-@jit
+@inner
 def _inside(size, first, step, count):
     """The range of outputs ``o < count`` that read inside: ``0 <= first + o * step < size``."""
     low = 0 if first >= 0 else (step - 1 - first) // step
@@ -58,7 +83,7 @@ def _stretch(x, first, size):
     return lambda x, first, size: row_at(address(x, first), size, x)
 
 
-@jit
+@inner
 def _copy_line(line, x, at, step, low, high):
     """Outputs `low` to `high` read ``x[at + o * step]``, the others the padding."""
     head, inner = stretch(line, 0, low), stretch(line, low, high - low)
@@ -77,7 +102,7 @@ def _copy_line(line, x, at, step, low, high):
         tail[i] = 0
 
 
-@jit
+@inner
 def _add_line(line, x, at, step, low, high):
     """The opposite of :func:`_copy_line`."""
     inner = stretch(line, low, high - low)
@@ -90,7 +115,7 @@ def _add_line(line, x, at, step, low, high):
             image[i * step] += inner[i]
 
 
-@jit
+@inner
 def walk(x, start, channels, grid, p0, p1, columns, row, distance, back):
     """Columns of the outputs `p0` to `p1` of one image; `back` adds them to the image instead.
 
@@ -130,31 +155,52 @@ def walk(x, start, channels, grid, p0, p1, columns, row, distance, back):
                 z += 1
 
 
-@jit
-def _each_channel(x, columns, grid, back, b0, b1):
-    volume, positions = grid[0] * grid[1] * grid[2], grid[6] * grid[7] * grid[8]
-    taps = grid[3] * grid[4] * grid[5]
+class Channels(NamedTuple):
+    """How many channels of images there are, and whether columns are added to them."""
+
+    channels: int
+    back: int
+
+
+CHANNELS_AT = HEAD_BYTES
+GRID_AT = CHANNELS_AT + 8 * len(Channels._fields)
+#: What has the type that bodies compute in.
+_F4, _F8 = np.empty(0, np.float32), np.empty(0, np.float64)
+
+
+@inner
+def _each_channel(like, numbers, b0, b1):
+    head, grid = numbers_at(Head, numbers), numbers_at(Grid, numbers + GRID_AT)
+    p = numbers_at(Channels, numbers + CHANNELS_AT)
+    volume, positions = grid.d * grid.h * grid.w, grid.od * grid.oh * grid.ow
+    rows = grid.kd * grid.kh * grid.kw * positions
+    images, columns = (head.result, head.source) if p.back else (head.source, head.result)
+    x, to = row_at(images, p.channels * volume, like), row_at(columns, p.channels * rows, like)
     for b in range(b0, b1):
-        walk(x, b * volume, 1, grid, 0, positions, columns, b * taps * positions, positions, back)
+        walk(x, b * volume, 1, grid, 0, positions, to, b * rows, positions, p.back != 0)
 
 
-@jit
-def _walk_all(pool, x, columns, grid, back, channels):
-    parallel_for(pool, _each_channel, (x, columns, grid, back), channels)
+@Body
+def _channels_f4(numbers, b0, b1):
+    """Tasks: the columns of one channel."""
+    _each_channel(_F4, numbers, b0, b1)
 
 
-def ready(x: Array) -> Array:
-    """As kernels want it; numba takes an array that cannot be written for another type."""
-    return x if x.flags.c_contiguous and x.flags.writeable else x.copy()
+@Body
+def _channels_f8(numbers, b0, b1):
+    """Tasks: the columns of one channel."""
+    _each_channel(_F8, numbers, b0, b1)
 
 
-def _run(x: Array, columns: Array, how: Geometry, back: bool) -> None:
-    if columns.size == 0:
-        return
-    sizes = x.shape[2:]
-    grid = grid_of(sizes, how.output_sizes(sizes), how)
-    pool = pool_address() if columns.size >= PARALLEL_CHEAP else 0
-    _walk_all(pool, x.reshape(-1), columns.reshape(-1), grid, back, x.shape[0] * x.shape[1])
+@lru_cache(maxsize=256)
+def _plan(size: int, x: Ints, how: Geometry, back: bool) -> Plan:
+    y = (*x[:2], *how.output_sizes(x[2:]))
+    body, channels = _channels_f4 if size == 4 else _channels_f8, x[0] * x[1]
+    numbers = channels * math.prod(how.kernel) * math.prod(y[2:])
+    return Plan(
+        numbers=sections(0, Channels(channels, int(back)), grid_of(x, y, how)), kept=(), body=body,
+        tasks=channels, second=body, more=0, shared=0, parallel=numbers >= PARALLEL_CHEAP,
+    )  # fmt: skip
 
 
 def unfold(x: Array, how: Geometry) -> Array:
@@ -170,7 +216,9 @@ def unfold(x: Array, how: Geometry) -> Array:
     n, c = x.shape[:2]
     out = how.output_sizes(x.shape[2:])
     columns = np.empty((n, c * math.prod(how.kernel), math.prod(out)), x.dtype)
-    _run(ready(x), columns, how, False)
+    if columns.size:
+        x = x if x.flags.carray else x.copy()
+        execute(_plan(x.itemsize, x.shape, how, False), x, x, x, columns)
     return columns
 
 
@@ -186,5 +234,7 @@ def fold(columns: Array, sizes: Ints, how: Geometry) -> Array:
     """
     n, rows = columns.shape[:2]
     x = np.zeros((n, rows // math.prod(how.kernel), *sizes), columns.dtype)
-    _run(x, ready(columns), how, True)
+    if columns.size:
+        columns = columns if columns.flags.carray else columns.copy()
+        execute(_plan(x.itemsize, x.shape, how, True), columns, columns, columns, x)
     return x

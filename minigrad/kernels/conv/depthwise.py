@@ -16,52 +16,91 @@ element of the kernel reads lies together again; so for other strides. The posit
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.conv.columns import grid_of, stretch
-from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.matmul.gemm import address, row_at
-from minigrad.kernels.run.jit import jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels import costs
+from minigrad.kernels.conv.case import Case, Prepared
+from minigrad.kernels.conv.columns import Grid, grid_of, stretch
+from minigrad.kernels.matmul.gemm import row_at
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.jit import jit_sum
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, release, sections
 from minigrad.kernels.scalar import smaller
 
-__all__ = ["backward_data", "backward_weight", "forward", "serves"]
+__all__ = ["data", "forward", "serves", "weight"]
 
 Array = np.ndarray[Any, Any]
-Ints = tuple[int, ...]
 
-#: From how many multiplications the pool takes part.
-PARALLEL_FROM = 200_000
-#: A plane larger than this leaves the cache between two elements of the kernel.
-LARGEST = 65_536
+#: What has the type that bodies compute in.
+_F4, _F8 = np.empty(0, np.float32), np.empty(0, np.float64)
 
 
-def serves(channels: int, outputs: int, sizes: Ints, how: Geometry) -> bool:
-    """Whether these are the kernels for a convolution."""
-    if not (channels == how.groups > 3 and outputs <= 4 * channels):
+class Layout(NamedTuple):
+    """How frames and planes lie in memory, in numbers."""
+
+    frame: int  # of a channel
+    slot: int  # lines and columns of one residue, and how wide they are
+    width: int
+    length: int  # of a plane as wide as the frame
+    outputs: int  # channels made from each, and channels
+    channels: int
+    images: int
+
+
+LAYOUT_AT = HEAD_BYTES
+GRID_AT = LAYOUT_AT + 8 * len(Layout._fields)
+
+
+def serves(kind: str, case: Case) -> bool:
+    """Groups of one channel, of which a few are made, with planes and frames that stay small."""
+    how, channels = case.how, case.x[1]
+    if not (channels == how.groups > 3 and case.w[0] <= 4 * channels):
         return False
-    padded = [n + 2 * p for n, p in zip(sizes, how.padding)]
-    frame = [-(-n // s) * s for n, s in zip(padded, how.stride)]
-    return math.prod(sizes) <= LARGEST and math.prod(frame) <= 4 * LARGEST
+    frame = [-(-(n + 2 * p) // s) * s for n, p, s in zip(case.x[2:], how.padding, how.stride)]
+    return math.prod(case.x[2:]) <= costs.PLANE and math.prod(frame) <= 4 * costs.PLANE
 
 
-@functools.lru_cache(maxsize=256)
-def _plan(x_shape: Ints, outputs: int, how: Geometry) -> tuple[Ints, Ints, Ints, bool]:
-    """Shape of the result; the grid; layout of the frame; whether the pool takes part."""
-    out = how.output_sizes(x_shape[2:])
-    grid = grid_of(x_shape[2:], out, how)
+def _prepared(case: Case, body: Body, tasks: int, sums: int = 0) -> Prepared:
+    grid = grid_of(case.x, case.y, case.how)
     d, h, w = (n + 2 * p for n, p in zip(grid[:3], grid[12:15]))
-    oh, ow, sh, sw = grid[7], grid[8], grid[10], grid[11]
-    width = -(-w // sw)
-    slot = -(-h // sh) * width
-    length = (oh - 1) * width + ow
-    layout = (d * sh * sw * slot, slot, width, length, outputs // how.groups, how.groups)
-    work = x_shape[0] * outputs * math.prod(out) * math.prod(how.kernel)
-    return out, grid, layout, work >= PARALLEL_FROM
+    width = -(-w // grid.sw)
+    slot = -(-h // grid.sh) * width
+    outputs = case.w[0] // case.how.groups
+    layout = Layout(
+        d * grid.sh * grid.sw * slot, slot, width, (grid.oh - 1) * width + grid.ow, outputs,
+        case.how.groups, case.x[0],
+    )  # fmt: skip
+    plan = Plan(
+        numbers=sections((layout.frame + layout.length) * case.size, layout, grid),
+        kept=(),
+        body=body,
+        tasks=tasks,
+        second=body,
+        more=0,
+        shared=8 * sums,
+        parallel=case.products >= costs.DEPTHWISE_TASK,
+    )
+    return Prepared(plan, np.zeros(1, f"f{case.size}"))
+
+
+def forward(case: Case) -> Prepared:
+    """See :class:`minigrad.kernels.conv.case.Way`."""
+    body = _forward_f4 if case.size == 4 else _forward_f8
+    return _prepared(case, body, case.x[0] * case.x[1])
+
+
+def data(case: Case) -> Prepared:
+    """See :class:`minigrad.kernels.conv.case.Way`."""
+    return _prepared(case, _data_f4 if case.size == 4 else _data_f8, case.x[0] * case.x[1])
+
+
+def weight(case: Case) -> Prepared:
+    """See :class:`minigrad.kernels.conv.case.Way`."""
+    body = _weight_f4 if case.size == 4 else _weight_f8
+    return _prepared(case, body, case.x[1], math.prod(case.w))
 
 
 # -- planes and frames ---------------------------------------------------------------------------
@@ -87,13 +126,13 @@ def _dot(plane, source):
     return total
 
 
-@jit
+@inner
 def _clear(x):
     for i in range(x.size):
         x[i] = 0
 
 
-@jit
+@inner
 def _copy_line(inside, line, step, back):
     """Every `step`-th number of a line into the frame, or `back`."""
     if step == 1 and back:
@@ -110,7 +149,7 @@ def _copy_line(inside, line, step, back):
             inside[i] = line[i * step]
 
 
-@jit
+@inner
 def _copy_plane(plane, width, x, start, count, length, back):
     """`count` lines of `length`: `width` apart in the plane, without gaps in `x`."""
     for r in range(count):
@@ -118,10 +157,10 @@ def _copy_plane(plane, width, x, start, count, length, back):
         _copy_line(inside, stretch(x, start + r * length, length), 1, back)
 
 
-@jit
+@inner
 def _copy_channel(frame, layout, grid, x, start, back):
     """The channel at ``x[start]`` into the middle of the frame, or `back`."""
-    _, slot, width, _, _, _ = layout
+    slot, width = layout.slot, layout.width
     d, h, w, sh, sw = grid[0], grid[1], grid[2], grid[10], grid[11]
     pd, ph, pw = grid[12], grid[13], grid[14]
     for r in range(d * h):
@@ -136,10 +175,10 @@ def _copy_channel(frame, layout, grid, x, start, back):
             _copy_line(inside, line, sw, back)
 
 
-@jit
+@inner
 def _seen(frame, layout, grid, z, tap):
     """What an element of the kernel reads for depth `z` of the result: a shifted frame."""
-    _, slot, width, length, _, _ = layout
+    slot, width, length = layout.slot, layout.width, layout.length
     _, _, _, _, kh, kw, _, _, _, sd, sh, sw, _, _, _, dd, dh, dw = grid
     x, y = tap % kw * dw, tap // kw % kh * dh
     depth = z * sd + tap // (kw * kh) * dd
@@ -150,7 +189,7 @@ def _seen(frame, layout, grid, z, tap):
 # -- forward -------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def _sum_taps(plane, frame, w, at, z, layout, grid):
     """``plane = sum of w[tap] * shifted frame`` for depth `z` of the result."""
     _clear(plane)
@@ -167,170 +206,154 @@ def _sum_taps(plane, frame, w, at, z, layout, grid):
         tap += 1
 
 
-@jit
-def _forward_range(x, w, bias, y, grid, layout, frame, plane, owner, b0, b1):
-    _, _, width, _, outputs, channels = layout
-    volume, taps = grid[0] * grid[1] * grid[2], grid[3] * grid[4] * grid[5]
-    od, oh, ow = grid[6], grid[7], grid[8]
+@inner
+def _memory(like, numbers, slot):
+    """The frame and the plane of a slot."""
+    head, layout = numbers_at(Head, numbers), numbers_at(Layout, numbers + LAYOUT_AT)
+    begin = head.work + slot * head.work_bytes
+    work = row_at(begin, layout.frame + layout.length, like)
+    return work[: layout.frame], work[layout.frame :]
+
+
+@inner
+def _arrays(like, numbers, images, pixels, weights):
+    """Arrays at addresses: images, pixels of the result, weights; bias by outputs and inputs."""
+    layout, grid = numbers_at(Layout, numbers + LAYOUT_AT), numbers_at(Grid, numbers + GRID_AT)
+    planes = layout.images * layout.channels
+    positions = grid.od * grid.oh * grid.ow * layout.outputs
+    taps = layout.channels * layout.outputs * grid.kd * grid.kh * grid.kw
+    return (
+        row_at(images, planes * grid.d * grid.h * grid.w, like),
+        row_at(pixels, planes * positions, like),
+        row_at(weights, taps, like),
+    )
+
+
+@inner
+def _forward_planes(like, numbers, b0, b1):
+    head, layout = numbers_at(Head, numbers), numbers_at(Layout, numbers + LAYOUT_AT)
+    grid, outputs, channels = numbers_at(Grid, numbers + GRID_AT), layout.outputs, layout.channels
+    x, y, w = _arrays(like, numbers, head.source, head.result, head.other)
+    bias = row_at(head.start, head.starts * outputs * channels, like)
+    volume, taps = grid.d * grid.h * grid.w, grid.kd * grid.kh * grid.kw
+    slot = claim(numbers)
+    frame, plane = _memory(like, numbers, slot)
     _clear(frame)
     for b in range(b0, b1):
         _copy_channel(frame, layout, grid, x, b * volume, False)
         for r in range(outputs):
             o = b % channels * outputs + r
-            for z in range(od):
+            for z in range(grid.od):
                 _sum_taps(plane, frame, w, o * taps, z, layout, grid)
                 if bias.size:
                     shift = bias[o]
                     for i in range(plane.size):
                         plane[i] += shift
-                start = ((b * outputs + r) * od + z) * oh * ow
-                _copy_plane(plane, width, y, start, oh, ow, True)
+                start = ((b * outputs + r) * grid.od + z) * grid.oh * grid.ow
+                _copy_plane(plane, layout.width, y, start, grid.oh, grid.ow, True)
+    release(numbers, slot)
 
 
-@jit
-def _forward_planes(x, w, bias, y, grid, layout, b0, b1):
-    size, more = layout[0], layout[3]
-    memory = np.empty(size + more, x.dtype)
-    frame = row_at(address(memory, 0), size, memory)
-    plane = row_at(address(memory, size), more, memory)
-    _forward_range(x, w, bias, y, grid, layout, frame, plane, memory, b0, b1)
+@Body
+def _forward_f4(numbers, b0, b1):
+    """Tasks: a channel of an image."""
+    _forward_planes(_F4, numbers, b0, b1)
 
 
-@jit
-def _forward(pool, x, w, bias, y, grid, layout, planes):
-    parallel_for(pool, _forward_planes, (x, w, bias, y, grid, layout), planes)
-
-
-def forward(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
-    """The convolution of (N, groups, ...) with (O, 1, ...), plus a bias for each channel.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x, w = np.array([[[1.0, 2.0, 4.0]]]), np.array([[[1.0, -1.0]]])
-    >>> forward(x, w, None, Geometry((2,), (1,), (0,), (1,), 1))
-    array([[[-1., -2.]]])
-    """
-    out, grid, layout, shared = _plan(x.shape, w.shape[0], how)
-    y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
-    shifts = np.empty(0, x.dtype) if bias is None else bias
-    planes = x.shape[0] * x.shape[1]
-    arrays = (x.reshape(-1), w.reshape(-1), shifts, y.reshape(-1))
-    _forward(pool_address() if shared else 0, *arrays, grid, layout, planes)
-    return y
+@Body
+def _forward_f8(numbers, b0, b1):
+    """Tasks: a channel of an image."""
+    _forward_planes(_F8, numbers, b0, b1)
 
 
 # -- backward ------------------------------------------------------------------------------------
 
 
-@jit
-def _scatter_taps(plane, frame, w, at, z, layout, grid):
+@inner
+def _spread_taps(plane, frame, w, at, z, layout, grid):
     """``shifted frame += w[tap] * plane`` for depth `z` of the result: :func:`_sum_taps` back."""
     for tap in range(grid[3] * grid[4] * grid[5]):
         _add_one(_seen(frame, layout, grid, z, tap), plane, w[at + tap])
 
 
-@jit
-def _data_range(dy, w, dx, grid, layout, frame, plane, owner, b0, b1):
-    _, _, width, _, outputs, channels = layout
-    volume, taps = grid[0] * grid[1] * grid[2], grid[3] * grid[4] * grid[5]
-    od, oh, ow = grid[6], grid[7], grid[8]
+@inner
+def _data_planes(like, numbers, b0, b1):
+    head, layout = numbers_at(Head, numbers), numbers_at(Layout, numbers + LAYOUT_AT)
+    grid, outputs, channels = numbers_at(Grid, numbers + GRID_AT), layout.outputs, layout.channels
+    dx, dy, w = _arrays(like, numbers, head.result, head.source, head.other)
+    bias = row_at(head.start, head.starts * channels, like)
+    volume, taps = grid.d * grid.h * grid.w, grid.kd * grid.kh * grid.kw
+    slot = claim(numbers)
+    frame, plane = _memory(like, numbers, slot)
     _clear(plane)
     for b in range(b0, b1):
         _clear(frame)
+        if bias.size:
+            for i in range(frame.size):
+                frame[i] = bias[b % channels]
         for r in range(outputs):
             o = b % channels * outputs + r
-            for z in range(od):
-                start = ((b * outputs + r) * od + z) * oh * ow
-                _copy_plane(plane, width, dy, start, oh, ow, False)
-                _scatter_taps(plane, frame, w, o * taps, z, layout, grid)
+            for z in range(grid.od):
+                start = ((b * outputs + r) * grid.od + z) * grid.oh * grid.ow
+                _copy_plane(plane, layout.width, dy, start, grid.oh, grid.ow, False)
+                _spread_taps(plane, frame, w, o * taps, z, layout, grid)
         _copy_channel(frame, layout, grid, dx, b * volume, True)
+    release(numbers, slot)
 
 
-@jit
-def _data_planes(dy, w, dx, grid, layout, b0, b1):
-    size, more = layout[0], layout[3]
-    memory = np.empty(size + more, dy.dtype)
-    frame = row_at(address(memory, 0), size, memory)
-    plane = row_at(address(memory, size), more, memory)
-    _data_range(dy, w, dx, grid, layout, frame, plane, memory, b0, b1)
+@Body
+def _data_f4(numbers, b0, b1):
+    """Tasks: a channel of an image."""
+    _data_planes(_F4, numbers, b0, b1)
 
 
-@jit
-def _data(pool, dy, w, dx, grid, layout, planes):
-    parallel_for(pool, _data_planes, (dy, w, dx, grid, layout), planes)
+@Body
+def _data_f8(numbers, b0, b1):
+    """Tasks: a channel of an image."""
+    _data_planes(_F8, numbers, b0, b1)
 
 
-def backward_data(dy: Array, w: Array, x_shape: Ints, how: Geometry) -> Array:
-    """The gradient of the input of :func:`forward`, from that of its result.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> dy, w = np.array([[[1.0, 10.0]]]), np.array([[[1.0, -1.0]]])
-    >>> backward_data(dy, w, (1, 1, 3), Geometry((2,), (1,), (0,), (1,), 1))
-    array([[[  1.,   9., -10.]]])
-    """
-    _, grid, layout, shared = _plan(x_shape, w.shape[0], how)
-    dx = np.empty(x_shape, dy.dtype)
-    arrays = (dy.reshape(-1), w.reshape(-1), dx.reshape(-1))
-    _data(pool_address() if shared else 0, *arrays, grid, layout, x_shape[0] * x_shape[1])
-    return dx
-
-
-@jit
+@inner
 def _dot_taps(plane, frame, sums, at, z, layout, grid):
     """``sums[tap] += plane . shifted frame`` for depth `z` of the result."""
     for tap in range(grid[3] * grid[4] * grid[5]):
         sums[at + tap] += np.float64(_dot(plane, _seen(frame, layout, grid, z, tap)))
 
 
-@jit
-def _weight_range(dy, x, sums, images, grid, layout, frame, plane, owner, b0, b1):
-    _, _, width, _, outputs, channels = layout
-    volume, taps = grid[0] * grid[1] * grid[2], grid[3] * grid[4] * grid[5]
-    od, oh, ow = grid[6], grid[7], grid[8]
+@inner
+def _weight_groups(like, numbers, b0, b1):
+    head, layout = numbers_at(Head, numbers), numbers_at(Layout, numbers + LAYOUT_AT)
+    grid, outputs, channels = numbers_at(Grid, numbers + GRID_AT), layout.outputs, layout.channels
+    x, dy, dw = _arrays(like, numbers, head.source, head.other, head.result)
+    sums = row_at(head.memory, dw.size, _F8)
+    volume, taps = grid.d * grid.h * grid.w, grid.kd * grid.kh * grid.kw
+    slot = claim(numbers)
+    frame, plane = _memory(like, numbers, slot)
     _clear(plane)
     _clear(frame)
     for g in range(b0, b1):
-        _clear(stretch(sums, g * outputs * taps, outputs * taps))
-        for n in range(images):
+        first = g * outputs * taps
+        _clear(stretch(sums, first, outputs * taps))
+        for n in range(layout.images):
             b = n * channels + g
             _copy_channel(frame, layout, grid, x, b * volume, False)
             for r in range(outputs):
-                at = (g * outputs + r) * taps
-                for z in range(od):
-                    start = ((b * outputs + r) * od + z) * oh * ow
-                    _copy_plane(plane, width, dy, start, oh, ow, False)
-                    _dot_taps(plane, frame, sums, at, z, layout, grid)
+                for z in range(grid.od):
+                    start = ((b * outputs + r) * grid.od + z) * grid.oh * grid.ow
+                    _copy_plane(plane, layout.width, dy, start, grid.oh, grid.ow, False)
+                    _dot_taps(plane, frame, sums, first + r * taps, z, layout, grid)
+        for i in range(first, first + outputs * taps):
+            dw[i] = sums[i]
+    release(numbers, slot)
 
 
-@jit
-def _weight_groups(dy, x, sums, images, grid, layout, b0, b1):
-    size, more = layout[0], layout[3]
-    memory = np.empty(size + more, dy.dtype)
-    frame = row_at(address(memory, 0), size, memory)
-    plane = row_at(address(memory, size), more, memory)
-    _weight_range(dy, x, sums, images, grid, layout, frame, plane, memory, b0, b1)
+@Body
+def _weight_f4(numbers, b0, b1):
+    """Tasks: a channel of all images."""
+    _weight_groups(_F4, numbers, b0, b1)
 
 
-@jit
-def _weight(pool, dy, x, sums, images, grid, layout, groups):
-    parallel_for(pool, _weight_groups, (dy, x, sums, images, grid, layout), groups)
-
-
-def backward_weight(dy: Array, x: Array, how: Geometry) -> Array:
-    """The gradient of the weight of :func:`forward`, from that of its result.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> dy, x = np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 4.0]]])
-    >>> backward_weight(dy, x, Geometry((2,), (1,), (0,), (1,), 1))
-    array([[[21., 42.]]])
-    """
-    _, grid, layout, shared = _plan(x.shape, dy.shape[1], how)
-    sums = np.empty((dy.shape[1], 1, *how.kernel), np.float64)
-    arrays = (dy.reshape(-1), x.reshape(-1), sums.reshape(-1))
-    _weight(pool_address() if shared else 0, *arrays, x.shape[0], grid, layout, x.shape[1])
-    return sums.astype(dy.dtype, copy=False)
+@Body
+def _weight_f8(numbers, b0, b1):
+    """Tasks: a channel of all images."""
+    _weight_groups(_F8, numbers, b0, b1)

@@ -12,105 +12,134 @@ from the sizes alone, so the bits do not depend on the number of threads.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.conv.columns import grid_of, walk
-from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.matmul.gemm import (
-    AVAILABLE,
-    address,
-    gemm,
-    one_thread,
-    restore_threads,
-    row_at,
-)
-from minigrad.kernels.run.jit import jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels import costs
+from minigrad.kernels.conv.case import Case, Prepared
+from minigrad.kernels.conv.columns import Grid, grid_of, walk
+from minigrad.kernels.matmul.gemm import address, gemm, one_thread, restore_threads, row_at
+from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, release, sections
 from minigrad.kernels.scalar import smaller
 
-__all__ = ["AVAILABLE", "backward_data", "backward_weight", "forward"]
+__all__ = ["data", "forward", "serves", "weight"]
 
 Array = np.ndarray[Any, Any]
-Ints = tuple[int, ...]
 
-#: Elements of columns that a unit of work has at a time: some 256 KB of float32.
-SCRATCH = 65_536
-#: From how many multiplications the pool takes part; some 10 us of work.
-PARALLEL_FROM = 500_000
-#: Units of work to make at least, where the pool takes part.
-UNITS = 16
-#: A product with fewer columns than this takes several images together.
-NARROW = 64
+#: What has the type that bodies compute in.
+_F4, _F8 = np.empty(0, np.float32), np.empty(0, np.float64)
+#: Numbers of the gradient of weights that are added at a time.
+_ADDED = 8192
 
 
-class _Plan(NamedTuple):
-    """What the kernels read of the sizes, and how the work is cut."""
+class Sizes(NamedTuple):
+    """What the bodies need to know of the sizes, and how the work is cut."""
 
-    sizes: Ints  # images, groups, channels in and out of a group, rows, inputs, outputs, straight
-    grid: Ints
-    cut: Ints  # images of a unit, positions of a piece, pieces of an image, channels of a block
-    units: Ints  # of the forward pass, of backward data, of backward weight
-    parts: int  # sums that backward weight makes before they are added
-    shared: bool
-    out: Ints
+    n: int  # images
+    groups: int
+    c: int  # channels of a group, in and out
+    o: int
+    rows: int  # of the columns of a group
+    volume: int  # inputs of a channel, and outputs
+    positions: int
+    straight: int  # 1 if the image is its own columns
+    images: int  # of a unit
+    columns: int  # positions of a piece, and pieces of an image
+    pieces: int
+    block: int  # channels of a block, for the gradient of the data, and of the weight
+    wide: int
+    parts: int  # sums for the gradient of the weight
 
 
-@functools.lru_cache(maxsize=1024)
-def _plan(x_shape: Ints, outputs: int, how: Geometry) -> _Plan:
-    n, groups = x_shape[0], how.groups
-    c, o = x_shape[1] // groups, outputs // groups
-    out = how.output_sizes(x_shape[2:])
-    positions, taps = math.prod(out), math.prod(how.kernel)
-    rows = c * taps
-    shared = n * groups * o * rows * positions >= PARALLEL_FROM
-    wanted = UNITS if shared else 1
-    pointwise = taps == 1 and how.stride == (1,) * len(out) and not any(how.padding)
-    straight = pointwise and positions >= NARROW
+SIZES_AT = HEAD_BYTES
+GRID_AT = SIZES_AT + 8 * len(Sizes._fields)
+
+
+def serves(kind: str, case: Case) -> bool:
+    """Everything."""
+    return True
+
+
+def _sizes(case: Case) -> Sizes:
+    """How the work is cut: units that fit the cache, and enough of them for the pool."""
+    n, groups, taps = case.x[0], case.how.groups, math.prod(case.w[2:])
+    c, o = case.w[1], case.w[0] // groups
+    positions, rows = math.prod(case.y[2:]), case.w[1] * taps
+    wanted = costs.TASKS if case.products >= costs.TASK else 1
+    pointwise = taps == 1 and max(case.how.stride) == 1 and not any(case.how.padding)
+    straight = pointwise and positions >= costs.NARROW
     images, pieces = 1, 1
-    width = positions if straight else max(NARROW, SCRATCH // rows)
+    width = positions if straight else max(costs.NARROW, costs.COLUMNS // rows)
     if 2 * positions <= width:
-        least = max(n * groups // wanted, 2 * NARROW // positions)
+        least = max(n * groups // wanted, 2 * costs.NARROW // positions)
         images = max(1, min(n, width // positions, least))
     else:
-        most = -(-positions // NARROW)
+        most = -(-positions // costs.NARROW)
         pieces = max(-(-positions // width), min(-(-wanted // (n * groups)), most))
     columns = -(-positions // pieces)
     columns = min(positions, -(-columns // 16) * 16)
     pieces = -(-positions // columns)
-    batches = -(-n // images)
-    block = max(-(-c * batches * groups // wanted), -(-NARROW // taps))
-    block = min(c, block)
-    blocks = -(-c // block)
+    batches, filled = -(-n // images), -(-costs.NARROW // taps)
     # the weight's gradient is cut by channels first, which costs no sums afterwards
-    wide = min(c, max(-(-c * groups // wanted), -(-NARROW // taps)))
-    wides = -(-c // wide)
-    parts = max(1, min(batches * pieces, -(-wanted // (groups * wides))))
-    return _Plan(
-        (n, groups, c, o, rows, math.prod(x_shape[2:]), positions, int(straight)),
-        grid_of(x_shape[2:], out, how),
-        (images, columns, pieces, block, wide),
-        (batches * groups * pieces, batches * groups * blocks, parts * groups * wides),
-        parts,
-        shared,
-        out,
+    wide = min(c, max(-(-c * groups // wanted), filled))
+    parts = max(1, min(batches * pieces, -(-wanted // (groups * -(-c // wide)))))
+    return Sizes(
+        n=n, groups=groups, c=c, o=o, rows=rows, volume=math.prod(case.x[2:]),
+        positions=positions, straight=int(straight), images=images, columns=columns,
+        pieces=pieces, block=min(c, max(-(-c * batches * groups // wanted), filled)), wide=wide,
+        parts=parts,
+    )  # fmt: skip
+
+
+def _prepared(
+    case: Case, s: Sizes, body: Body, tasks: int, channels: int, packed: int, sums: int = 0
+) -> Prepared:
+    """`channels` whose columns, and `packed` ones of pixels, a task has at a time."""
+    scratch = 0 if s.straight else channels * (s.rows // s.c) * s.images * s.columns
+    together = packed * s.images * s.columns if s.images > 1 else 0
+    plan = Plan(
+        numbers=sections((scratch + together) * case.size, s, grid_of(case.x, case.y, case.how)),
+        kept=(),
+        body=body,
+        tasks=tasks,
+        second=_add_f4 if case.size == 4 else _add_f8,
+        more=-(-sums // _ADDED),
+        shared=sums * s.parts * case.size,
+        parallel=case.products >= costs.TASK,
     )
+    return Prepared(plan, np.zeros(1, f"f{case.size}"))
 
 
-@jit
-def _without_owner(memory, first, size):
-    """A part of an array that does not count references to it.
-
-    Counting makes each slice of a short row cost more than the row. Who uses the part hands the
-    array itself on as well, which keeps it alive.
-    """
-    return row_at(address(memory, first), size, memory)
+def forward(case: Case) -> Prepared:
+    """See :class:`minigrad.kernels.conv.case.Way`."""
+    s = _sizes(case)
+    tasks = -(-s.n // s.images) * s.groups * s.pieces
+    return _prepared(case, s, _forward_f4 if case.size == 4 else _forward_f8, tasks, s.c, s.o)
 
 
-@jit
+def data(case: Case) -> Prepared:
+    """See :class:`minigrad.kernels.conv.case.Way`."""
+    s = _sizes(case)
+    tasks = -(-s.n // s.images) * s.groups * -(-s.c // s.block)
+    return _prepared(case, s, _data_f4 if case.size == 4 else _data_f8, tasks, s.block, s.o)
+
+
+def weight(case: Case) -> Prepared:
+    """See :class:`minigrad.kernels.conv.case.Way`."""
+    s = _sizes(case)
+    tasks = s.parts * s.groups * -(-s.c // s.wide)
+    sums = math.prod(case.w) if s.parts > 1 else 0
+    body = _weight_f4 if case.size == 4 else _weight_f8
+    return _prepared(case, s, body, tasks, s.wide, s.o, sums)
+
+
+# -- compiled: what all have in common -----------------------------------------------------------
+
+
+@inner
 def _exchange(rows, distance, images, at, far, count, length, height, bias, back):
     """Row `r` of `rows` has a stretch for each of `count` images, which lies apart in memory there.
 
@@ -135,244 +164,230 @@ def _exchange(rows, distance, images, at, far, count, length, height, bias, back
                     apart[t] = together[t]
 
 
-# -- forward -------------------------------------------------------------------------------------
+@inner
+def _fill(x, start, length, bias, first, count):
+    """`count` stretches of one length from ``x[start]`` on, filled with a bias each, or zeros."""
+    for r in range(count):
+        line = x[start + r * length : start + (r + 1) * length]
+        shift = x.dtype.type(0)
+        if bias.size:
+            shift = bias[first + r]
+        for t in range(line.size):
+            line[t] = shift
 
 
-@jit
-def _forward_range(x, w, bias, y, sizes, grid, cut, scratch, result, owner, b0, b1):
-    n, groups, c, o, rows, volume, positions, straight = sizes
-    images, columns, pieces, _, _ = cut
-    one, zero = x.dtype.type(1), x.dtype.type(0)
-    for b in range(b0, b1):
-        g, first = b // pieces % groups, b // (pieces * groups) * images
-        count = smaller(images, n - first)
-        p0 = b % pieces * columns
-        span = smaller(columns, positions - p0)
-        wide = count * span
-        for i in range(0 if straight else count):
-            at = ((first + i) * groups + g) * c * volume
-            walk(x, at, c, grid, p0, p0 + span, scratch, i * span, wide, False)
-        source = address(scratch, 0)
-        if straight:
-            wide = volume
-            source = address(x, (first * groups + g) * c * volume + p0)
-        kernel, shifts = address(w, g * o * rows), bias[g * o : (g + 1) * o]
-        at = (first * groups + g) * o * positions + p0
-        if images > 1:
-            target = address(result, 0)
-            gemm(
-                x, False, False, o, wide, rows, one, kernel, rows, source, wide, zero, target, wide
-            )
-            far = groups * o * positions
-            _exchange(result, wide, y, at, far, count, positions, o, shifts, True)
-            continue
-        for r in range(shifts.size):
-            line = y[at + r * positions : at + r * positions + span]
-            for t in range(line.size):
-                line[t] = shifts[r]
-        target, beta = address(y, at), one if shifts.size else zero
-        gemm(
-            x, False, False, o, span, rows, one, kernel, rows, source, wide, beta, target, positions
-        )
-
-
-@jit
-def _forward_units(x, w, bias, y, sizes, grid, cut, b0, b1):
-    images, columns, _, _, _ = cut
-    size = 0 if sizes[7] else sizes[4] * images * columns
-    more = sizes[3] * images * columns if images > 1 else 0
-    memory = np.empty(size + more + 1, x.dtype)
-    scratch, result = _without_owner(memory, 0, size), _without_owner(memory, size, more)
-    _forward_range(x, w, bias, y, sizes, grid, cut, scratch, result, memory, b0, b1)
-
-
-@jit
-def _forward(pool, x, w, bias, y, sizes, grid, cut, units):
-    one_thread()
-    parallel_for(pool, _forward_units, (x, w, bias, y, sizes, grid, cut), units)
-    restore_threads()
-
-
-def forward(x: Array, w: Array, bias: Array | None, how: Geometry) -> Array:
-    """The convolution of (N, C, ...) with (O, C / groups, ...), plus a bias for each channel.
-
-    Parameters
-    ----------
-    x, w : ndarray
-        C-contiguous, float32 or float64, of one type; not empty.
-    bias : ndarray, shape (O,), optional
-    how : Geometry
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x, w = np.array([[[1.0, 2.0, 4.0]]]), np.array([[[1.0, -1.0]]])
-    >>> forward(x, w, None, Geometry((2,), (1,), (0,), (1,), 1))
-    array([[[-1., -2.]]])
-    """
-    plan = _plan(x.shape, w.shape[0], how)
-    y = np.empty((x.shape[0], w.shape[0], *plan.out), x.dtype)
-    shifts = _NOTHING[x.dtype.char] if bias is None else bias
-    pool = pool_address() if plan.shared else 0
-    _forward(
-        pool, x.reshape(-1), w.reshape(-1), shifts, y.reshape(-1), plan.sizes, plan.grid, plan.cut,
-        plan.units[0],
-    )  # fmt: skip
-    return y
-
-
-_NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
-
-
-# -- backward: the input -------------------------------------------------------------------------
-
-
-@jit
-def _flows(dy, packed, nothing, groups, g, first, count, o, positions, p0):
+@inner
+def _flows(dy, packed, nothing, s, g, first, count, p0):
     """Address of the gradients of a unit as a matrix, and the distance of its rows."""
-    at = (first * groups + g) * o * positions + p0
+    at = (first * s.groups + g) * s.o * s.positions + p0
     if count == 1:
-        return address(dy, at), positions
-    wide = count * positions
-    _exchange(packed, wide, dy, at, groups * o * positions, count, positions, o, nothing, False)
+        return address(dy, at), s.positions
+    wide, far = count * s.positions, s.groups * s.o * s.positions
+    _exchange(packed, wide, dy, at, far, count, s.positions, s.o, nothing, False)
     return address(packed, 0), wide
 
 
-@jit
-def _data_range(dy, w, dx, nothing, sizes, grid, cut, scratch, packed, owner, b0, b1):
-    n, groups, c, o, rows, volume, positions, straight = sizes
-    images, columns, pieces, block, _ = cut
-    taps, blocks = rows // c, (c + block - 1) // block
-    one, zero = dy.dtype.type(1), dy.dtype.type(0)
+@inner
+def _counts(s):
+    """How many numbers there are of images, pixels of the result, and weights."""
+    return (
+        s.n * s.groups * s.c * s.volume,
+        s.n * s.groups * s.o * s.positions,
+        s.groups * s.o * s.rows,
+    )
+
+
+# -- compiled: forward ---------------------------------------------------------------------------
+
+
+@inner
+def _forward_units(like, numbers, b0, b1):
+    head, s = numbers_at(Head, numbers), numbers_at(Sizes, numbers + SIZES_AT)
+    grid = numbers_at(Grid, numbers + GRID_AT)
+    inputs, outputs, weights = _counts(s)
+    x, w = row_at(head.source, inputs, like), row_at(head.other, weights, like)
+    y = row_at(head.result, outputs, like)
+    bias = row_at(head.start, head.starts * s.groups * s.o, like)
+    one, zero = x.dtype.type(1), x.dtype.type(0)
+    slot = claim(numbers)
+    work = row_at(head.work + slot * head.work_bytes, head.work_bytes // x.itemsize, like)
+    scratch = s.rows * s.images * s.columns * (1 - s.straight)
+    result = work[scratch:]
+    one_thread()
     for b in range(b0, b1):
-        c0, g = b % blocks * block, b // blocks % groups
-        first = b // (blocks * groups) * images
-        count, channels = smaller(images, n - first), smaller(block, c - c0)
-        height, kernel = channels * taps, address(w, g * o * rows + c0 * taps)
-        start = ((first * groups + g) * c + c0) * volume
-        for i in range(0 if straight else count):
-            plane = dx[start + i * groups * c * volume :][: channels * volume]
-            for t in range(plane.size):
-                plane[t] = 0
-        for piece in range(pieces):
-            p0 = piece * columns
-            span = smaller(columns, positions - p0)
-            source, far = _flows(dy, packed, nothing, groups, g, first, count, o, positions, p0)
-            target, wide = address(scratch, 0), count * span
-            if straight:
-                target, wide = address(dx, start + p0), volume
+        g, first = b // s.pieces % s.groups, b // (s.pieces * s.groups) * s.images
+        count = smaller(s.images, s.n - first)
+        p0 = b % s.pieces * s.columns
+        span = smaller(s.columns, s.positions - p0)
+        wide = count * span
+        for i in range(0 if s.straight else count):
+            at = ((first + i) * s.groups + g) * s.c * s.volume
+            walk(x, at, s.c, grid, p0, p0 + span, work, i * span, wide, False)
+        source = address(work, 0)
+        if s.straight:
+            wide = s.volume
+            source = address(x, (first * s.groups + g) * s.c * s.volume + p0)
+        kernel = address(w, g * s.o * s.rows)
+        at = (first * s.groups + g) * s.o * s.positions + p0
+        if s.images > 1:
+            shifts, target = bias[g * s.o : (g + 1) * s.o], address(result, 0)
             gemm(
-                dy, True, False, height, count * span, o, one, kernel, rows, source, far, zero,
+                x, False, False, s.o, wide, s.rows, one, kernel, s.rows, source, wide, zero,
                 target, wide,
             )  # fmt: skip
-            for i in range(0 if straight else count):
-                at = start + i * groups * c * volume
-                walk(dx, at, channels, grid, p0, p0 + span, scratch, i * span, wide, True)
-
-
-@jit
-def _data_units(dy, w, dx, nothing, sizes, grid, cut, b0, b1):
-    images, columns, _, block, _ = cut
-    size = 0 if sizes[7] else sizes[4] // sizes[2] * block * images * columns
-    more = sizes[3] * images * columns if images > 1 else 0
-    memory = np.empty(size + more + 1, dy.dtype)
-    scratch, packed = _without_owner(memory, 0, size), _without_owner(memory, size, more)
-    _data_range(dy, w, dx, nothing, sizes, grid, cut, scratch, packed, memory, b0, b1)
-
-
-@jit
-def _data(pool, dy, w, dx, nothing, sizes, grid, cut, units):
-    one_thread()
-    parallel_for(pool, _data_units, (dy, w, dx, nothing, sizes, grid, cut), units)
+            far = s.groups * s.o * s.positions
+            _exchange(result, wide, y, at, far, count, s.positions, s.o, shifts, True)
+            continue
+        if bias.size:
+            for r in range(s.o):
+                _fill(y, at + r * s.positions, span, bias, g * s.o + r, 1)
+        gemm(
+            x, False, False, s.o, span, s.rows, one, kernel, s.rows, source, wide,
+            one if bias.size else zero, address(y, at), s.positions,
+        )  # fmt: skip
     restore_threads()
+    release(numbers, slot)
 
 
-def backward_data(dy: Array, w: Array, x_shape: Ints, how: Geometry) -> Array:
-    """The gradient of the input of :func:`forward`, from that of its result.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> dy, w = np.array([[[1.0, 10.0]]]), np.array([[[1.0, -1.0]]])
-    >>> backward_data(dy, w, (1, 1, 3), Geometry((2,), (1,), (0,), (1,), 1))
-    array([[[  1.,   9., -10.]]])
-    """
-    plan = _plan(x_shape, w.shape[0], how)
-    dx = np.empty(x_shape, dy.dtype)
-    pool = pool_address() if plan.shared else 0
-    _data(
-        pool, dy.reshape(-1), w.reshape(-1), dx.reshape(-1), _NOTHING[dy.dtype.char], plan.sizes,
-        plan.grid, plan.cut, plan.units[1],
-    )  # fmt: skip
-    return dx
+@Body
+def _forward_f4(numbers, b0, b1):
+    _forward_units(_F4, numbers, b0, b1)
 
 
-# -- backward: the weight ------------------------------------------------------------------------
+@Body
+def _forward_f8(numbers, b0, b1):
+    _forward_units(_F8, numbers, b0, b1)
 
 
-@jit
-def _weight_range(dy, x, dw, nothing, sizes, grid, cut, parts, scratch, packed, owner, b0, b1):
-    n, groups, c, o, rows, volume, positions, straight = sizes
-    images, columns, pieces, _, block = cut
-    taps, blocks = rows // c, (c + block - 1) // block
-    items = (n + images - 1) // images * pieces
+# -- compiled: the gradient of the data ----------------------------------------------------------
+
+
+@inner
+def _data_units(like, numbers, b0, b1):
+    head, s = numbers_at(Head, numbers), numbers_at(Sizes, numbers + SIZES_AT)
+    grid = numbers_at(Grid, numbers + GRID_AT)
+    inputs, outputs, weights = _counts(s)
+    dy, w = row_at(head.source, outputs, like), row_at(head.other, weights, like)
+    dx = row_at(head.result, inputs, like)
+    bias = row_at(head.start, head.starts * s.groups * s.c, like)
+    nothing = row_at(head.start, 0, like)
+    taps, blocks = s.rows // s.c, (s.c + s.block - 1) // s.block
     one, zero = dy.dtype.type(1), dy.dtype.type(0)
-    for b in range(b0, b1):
-        c0, g, part = b % blocks * block, b // blocks % groups, b // (blocks * groups)
-        channels = smaller(block, c - c0)
-        target = address(dw, (part * groups + g) * o * rows + c0 * taps)
-        begin = part * items // parts
-        for item in range(begin, (part + 1) * items // parts):
-            first, p0 = item // pieces * images, item % pieces * columns
-            count, span = smaller(images, n - first), smaller(columns, positions - p0)
-            wide = count * span
-            for i in range(0 if straight else count):
-                at = (((first + i) * groups + g) * c + c0) * volume
-                walk(x, at, channels, grid, p0, p0 + span, scratch, i * span, wide, False)
-            source, far = _flows(dy, packed, nothing, groups, g, first, count, o, positions, p0)
-            inputs, apart = address(scratch, 0), wide
-            if straight:
-                inputs, apart = address(x, ((first * groups + g) * c + c0) * volume + p0), volume
-            gemm(
-                dy, False, True, o, channels * taps, wide, one, source, far, inputs, apart,
-                zero if item == begin else one, target, rows,
-            )  # fmt: skip
-
-
-@jit
-def _weight_units(dy, x, dw, nothing, sizes, grid, cut, parts, b0, b1):
-    images, columns, _, _, block = cut
-    size = 0 if sizes[7] else sizes[4] // sizes[2] * block * images * columns
-    more = sizes[3] * images * columns if images > 1 else 0
-    memory = np.empty(size + more + 1, dy.dtype)
-    scratch, packed = _without_owner(memory, 0, size), _without_owner(memory, size, more)
-    _weight_range(dy, x, dw, nothing, sizes, grid, cut, parts, scratch, packed, memory, b0, b1)
-
-
-@jit
-def _weight(pool, dy, x, dw, nothing, sizes, grid, cut, parts, units):
+    slot = claim(numbers)
+    work = row_at(head.work + slot * head.work_bytes, head.work_bytes // dy.itemsize, like)
+    packed = work[taps * s.block * s.images * s.columns * (1 - s.straight) :]
     one_thread()
-    arguments = (dy, x, dw, nothing, sizes, grid, cut, parts)
-    parallel_for(pool, _weight_units, arguments, units)
+    for b in range(b0, b1):
+        c0, g = b % blocks * s.block, b // blocks % s.groups
+        first = b // (blocks * s.groups) * s.images
+        count, channels = smaller(s.images, s.n - first), smaller(s.block, s.c - c0)
+        height, kernel = channels * taps, address(w, g * s.o * s.rows + c0 * taps)
+        start = ((first * s.groups + g) * s.c + c0) * s.volume
+        for i in range(count if bias.size or not s.straight else 0):
+            plane = start + i * s.groups * s.c * s.volume
+            _fill(dx, plane, s.volume, bias, g * s.c + c0, channels)
+        for piece in range(s.pieces):
+            p0 = piece * s.columns
+            span = smaller(s.columns, s.positions - p0)
+            source, far = _flows(dy, packed, nothing, s, g, first, count, p0)
+            target, wide, beta = address(work, 0), count * span, zero
+            if s.straight:
+                target, wide = address(dx, start + p0), s.volume
+                beta = one if bias.size else zero
+            gemm(
+                dy, True, False, height, count * span, s.o, one, kernel, s.rows, source, far, beta,
+                target, wide,
+            )  # fmt: skip
+            for i in range(0 if s.straight else count):
+                at = start + i * s.groups * s.c * s.volume
+                walk(dx, at, channels, grid, p0, p0 + span, work, i * span, wide, True)
     restore_threads()
+    release(numbers, slot)
 
 
-def backward_weight(dy: Array, x: Array, how: Geometry) -> Array:
-    """The gradient of the weight of :func:`forward`, from that of its result.
+@Body
+def _data_f4(numbers, b0, b1):
+    _data_units(_F4, numbers, b0, b1)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> dy, x = np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 4.0]]])
-    >>> backward_weight(dy, x, Geometry((2,), (1,), (0,), (1,), 1))
-    array([[[21., 42.]]])
-    """
-    plan = _plan(x.shape, dy.shape[1], how)
-    shape = (dy.shape[1], x.shape[1] // how.groups, *how.kernel)
-    dw = np.empty((plan.parts, *shape), dy.dtype)
-    pool = pool_address() if plan.shared else 0
-    _weight(
-        pool, dy.reshape(-1), x.reshape(-1), dw.reshape(-1), _NOTHING[dy.dtype.char], plan.sizes,
-        plan.grid, plan.cut, plan.parts, plan.units[2],
-    )  # fmt: skip
-    return dw[0] if plan.parts == 1 else np.asarray(dw.sum(0))
+
+@Body
+def _data_f8(numbers, b0, b1):
+    _data_units(_F8, numbers, b0, b1)
+
+
+# -- compiled: the gradient of the weight --------------------------------------------------------
+
+
+@inner
+def _weight_units(like, numbers, b0, b1):
+    head, s = numbers_at(Head, numbers), numbers_at(Sizes, numbers + SIZES_AT)
+    grid = numbers_at(Grid, numbers + GRID_AT)
+    inputs, outputs, weights = _counts(s)
+    x, dy = row_at(head.source, inputs, like), row_at(head.other, outputs, like)
+    sums = head.result if s.parts == 1 else head.memory
+    dw, nothing = row_at(sums, s.parts * weights, like), row_at(head.start, 0, like)
+    taps, blocks = s.rows // s.c, (s.c + s.wide - 1) // s.wide
+    items = (s.n + s.images - 1) // s.images * s.pieces
+    one, zero = x.dtype.type(1), x.dtype.type(0)
+    slot = claim(numbers)
+    work = row_at(head.work + slot * head.work_bytes, head.work_bytes // x.itemsize, like)
+    packed = work[taps * s.wide * s.images * s.columns * (1 - s.straight) :]
+    one_thread()
+    for b in range(b0, b1):
+        c0, g, part = b % blocks * s.wide, b // blocks % s.groups, b // (blocks * s.groups)
+        channels = smaller(s.wide, s.c - c0)
+        target = address(dw, (part * s.groups + g) * s.o * s.rows + c0 * taps)
+        begin = part * items // s.parts
+        for item in range(begin, (part + 1) * items // s.parts):
+            first, p0 = item // s.pieces * s.images, item % s.pieces * s.columns
+            count, span = smaller(s.images, s.n - first), smaller(s.columns, s.positions - p0)
+            wide = count * span
+            for i in range(0 if s.straight else count):
+                at = (((first + i) * s.groups + g) * s.c + c0) * s.volume
+                walk(x, at, channels, grid, p0, p0 + span, work, i * span, wide, False)
+            source, far = _flows(dy, packed, nothing, s, g, first, count, p0)
+            columns, apart = address(work, 0), wide
+            if s.straight:
+                at = ((first * s.groups + g) * s.c + c0) * s.volume + p0
+                columns, apart = address(x, at), s.volume
+            gemm(
+                x, False, True, s.o, channels * taps, wide, one, source, far, columns, apart,
+                zero if item == begin else one, target, s.rows,
+            )  # fmt: skip
+    restore_threads()
+    release(numbers, slot)
+
+
+@Body
+def _weight_f4(numbers, b0, b1):
+    _weight_units(_F4, numbers, b0, b1)
+
+
+@Body
+def _weight_f8(numbers, b0, b1):
+    _weight_units(_F8, numbers, b0, b1)
+
+
+@inner
+def _add_parts(like, numbers, b0, b1):
+    """Tasks: some of the numbers, added over all parts in order."""
+    head, s = numbers_at(Head, numbers), numbers_at(Sizes, numbers + SIZES_AT)
+    count = s.groups * s.o * s.rows
+    sums, dw = row_at(head.memory, s.parts * count, like), row_at(head.result, count, like)
+    for i in range(b0 * _ADDED, smaller(count, b1 * _ADDED)):
+        total = sums[i]
+        for part in range(1, s.parts):
+            total += sums[part * count + i]
+        dw[i] = total
+
+
+@Body
+def _add_f4(numbers, b0, b1):
+    """See :func:`_add_parts`."""
+    _add_parts(_F4, numbers, b0, b1)
+
+
+@Body
+def _add_f8(numbers, b0, b1):
+    """See :func:`_add_parts`."""
+    _add_parts(_F8, numbers, b0, b1)

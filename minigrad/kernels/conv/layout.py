@@ -1,8 +1,9 @@
 """Changes of layout: between images of single channels and pixels of many channels, and frames.
 
-The loops of :mod:`minigrad.kernels.conv.micro` have the channels of a pixel in one vector; images
-have each channel for itself. :func:`transpose_function` goes from one to the other, 16 registers at
-a time (16 ns for 256 numbers). :func:`pad_function` copies an image into a frame of zeros.
+The loops of :mod:`minigrad.kernels.conv.direct_code` have the channels of a pixel in one vector;
+images have each channel for itself. :func:`transpose_function` goes from one to the other, 16
+registers at a time (16 ns for 256 numbers). :func:`pad_function` copies an image into a frame of
+zeros.
 """
 
 from __future__ import annotations

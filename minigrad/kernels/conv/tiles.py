@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from minigrad.kernels.vector.registers import Registers
 
-__all__ = ["Line", "Tile", "gather_tile", "line_tile", "scatter_tile"]
+__all__ = ["Line", "Tile", "lines_tile", "pixels_tile", "taps_tile"]
 
 
 class Tile(NamedTuple):
@@ -40,7 +40,7 @@ def _cost(fmas: int, loads: int, sums: int, taps: int) -> float:
 
 
 @functools.cache
-def gather_tile(
+def taps_tile(
     registers: Registers, lanes: int, width: int, channels: int, taps: int, stride: int
 ) -> Tile:
     """The quickest tile for rows of `width` pixels, with `taps` neighbouring taps.
@@ -50,9 +50,9 @@ def gather_tile(
 
     Examples
     --------
-    >>> from minigrad.kernels.conv.tiles import gather_tile
+    >>> from minigrad.kernels.conv.tiles import taps_tile
     >>> from minigrad.kernels.vector.registers import Registers
-    >>> gather_tile(Registers(64, 32), 16, 32, 64, 3, 1)[:3]
+    >>> taps_tile(Registers(64, 32), 16, 32, 64, 3, 1)[:3]
     (16, 1, 3)
     """
     chosen = Tile(1, 1, 1, float("inf"))
@@ -73,16 +73,16 @@ def gather_tile(
 
 
 @functools.cache
-def line_tile(
+def lines_tile(
     registers: Registers, lanes: int, height: int, width: int, channels: int, taps: int
 ) -> Line:
     """The quickest tile for a plane of pixels if the pixels are in the lanes.
 
     Examples
     --------
-    >>> from minigrad.kernels.conv.tiles import line_tile
+    >>> from minigrad.kernels.conv.tiles import lines_tile
     >>> from minigrad.kernels.vector.registers import Registers
-    >>> line_tile(Registers(64, 32), 16, 14, 14, 6, 5)[:3]
+    >>> lines_tile(Registers(64, 32), 16, 14, 14, 6, 5)[:3]
     (7, 1, 3)
     """
     chosen = Line(1, 1, 1, float("inf"))
@@ -102,14 +102,14 @@ def line_tile(
 
 
 @functools.cache
-def scatter_tile(registers: Registers, lanes: int, rows: int, channels: int, taps: int) -> Tile:
+def pixels_tile(registers: Registers, lanes: int, rows: int, channels: int, taps: int) -> Tile:
     """The quickest tile for a kernel of `rows` rows of `taps` neighbouring taps.
 
     Examples
     --------
-    >>> from minigrad.kernels.conv.tiles import scatter_tile
+    >>> from minigrad.kernels.conv.tiles import pixels_tile
     >>> from minigrad.kernels.vector.registers import Registers
-    >>> scatter_tile(Registers(64, 32), 16, 96, 64, 3)[:3]
+    >>> pixels_tile(Registers(64, 32), 16, 96, 64, 3)[:3]
     (4, 2, 3)
     """
     chosen = Tile(1, 1, 1, float("inf"))

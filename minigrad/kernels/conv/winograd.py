@@ -1,42 +1,34 @@
 """Winograd's convolution for 3x3 kernels of stride 1: 16 multiplications where there were 36.
 
-The maps are those of :mod:`minigrad.kernels.conv.transforms`. Between them, at each of the sixteen
-places, there is a product of the matrices (tiles, channels in) and (channels in, channels out), for
-which the inner loops of direct convolution serve as well. A task does all of it for some tiles, as
-many as fit the second-level cache.
+The maps are those of :mod:`minigrad.kernels.conv.winograd_code`. Between them, at each of the
+sixteen places, there is a product of the matrices (tiles, channels in) and (channels in, channels
+out), for which the inner loops of direct convolution serve as well. A task does all of it for some
+tiles, as many as fit the second-level cache.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels import costs
+from minigrad.kernels.conv.case import Case, Prepared
 from minigrad.kernels.conv.code import address
-from minigrad.kernels.conv.drive import Head, claim, padded, release, sections
-from minigrad.kernels.conv.gather import pack_blocks, run_packed
-from minigrad.kernels.conv.gather_plan import (
-    FETCH,
-    PACKING_AT,
-    TASK,
-    TASKS,
-    Packing,
-    Pair,
-    Plan,
-    packing,
-)
-from minigrad.kernels.conv.tiles import gather_tile
-from minigrad.kernels.conv.transforms import PLACES
+from minigrad.kernels.conv.direct import pack_blocks
+from minigrad.kernels.conv.direct_plan import FETCH, PACKING_AT, Packing, Pair, packing
+from minigrad.kernels.conv.direct_plan import prepared as finished
+from minigrad.kernels.conv.tiles import Tile, taps_tile
+from minigrad.kernels.conv.winograd_code import PLACES
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.plan import Head, Plan, claim, padded, release, sections
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.vector.emitter import LINE, Vector, call
-from minigrad.kernels.vector.registers import Registers
 
-__all__ = ["Input", "Tiles", "cut_input", "plan", "run", "transform_input"]
+__all__ = ["Input", "Tiles", "cut_input", "prepared", "transform_input"]
 
 Array = np.ndarray[Any, Any]
-Shape = tuple[int, int, int, int]
+Shape = tuple[int, ...]
 
 #: Tiles of a task, where the input's transform is no larger than this number of bytes.
 TILES, INPUT = 64, 524_288
@@ -127,7 +119,6 @@ class Products(NamedTuple):
     block_tasks: int
     height: int  # of the result
     width: int
-    starts: int  # 1 if each channel has a bias
     least: int  # tiles that the inner loop needs at least
     factors: int  # bytes from the packed weights to those at the places; from block to block
     block_bytes: int
@@ -137,87 +128,76 @@ class Products(NamedTuple):
     table: int  # addresses of pairs of offsets, and zeros
     zeros: int
     transpose: int  # addresses of code
-    gather: int
+    over_taps: int
     output: int
     weight: int
 
 
 INPUT_AT = PACKING_AT + 8 * len(Packing._fields)
 PRODUCTS_AT = INPUT_AT + 8 * len(Input._fields)
-STARTS = PRODUCTS_AT // 8 + Products._fields.index("starts")
 
 
-@functools.lru_cache(maxsize=1024)
-def plan(
-    registers: Registers,
-    size: int,
-    source: Shape,
-    target: Shape,
-    padding: Pair,
-    groups: int,
-    backward: bool,
-) -> Plan:
-    """The plan of a convolution from images of shape `source` to images of shape `target`.
-
-    `backward` turns the kernel round and exchanges its channels.
+def prepared(case: Case, backward: bool) -> Prepared:
+    """The plan of the forward pass, or of the gradient of the data: that turns the kernel round and
+    exchanges its channels.
     """
-    n, c = source[0], source[1] // groups
-    o, height, width = target[1] // groups, target[2], target[3]
-    vector = registers.vector(size)
-    work = n * groups * c * o * 4 * -(-height // 2) * -(-width // 2)
-    wanted = min(TASKS, work // TASK)
+    source, target = (case.y, case.x) if backward else (case.x, case.y)
+    padding, groups, size = case.how.padding, case.how.groups, case.size
+    if backward:
+        padding = 2 - padding[0], 2 - padding[1]
+    (n, c, _, _), (_, o, height, width) = source, target
+    c, o = c // groups, o // groups
+    vector = case.registers.vector(size)
+    products = n * groups * c * o * 4 * -(-height // 2) * -(-width // 2)
+    wanted = min(costs.TASKS, products // costs.TASK)
     tiles, inputs = cut_input(vector, source, (height, width), padding, groups, wanted)
-    tile = gather_tile(registers, vector.lanes, tiles.most, o, 1, 1)
+    tile = taps_tile(case.registers, vector.lanes, tiles.most, o, 1, 1)
     lanes = tile.vectors * vector.lanes
     weights = packing(vector, o, c, 9, lanes, backward)
-    units = tiles.units * groups
-    block_tasks = min(weights.blocks, max(1, -(-wanted // units)))
-    task_blocks = -(-weights.blocks // block_tasks)
-    block_tasks = -(-weights.blocks // task_blocks)
+    blocks, units = weights.blocks, tiles.units * groups
+    task_blocks = -(-blocks // min(blocks, max(1, -(-wanted // units))))
     pixel = lanes * size
     table = np.array([(i * inputs.pitch, i * pixel) for i in range(c)], np.int64)
-    zeros = np.zeros(lanes, np.float32 if size == 4 else np.float64)
-    packed = padded(groups * weights.blocks * weights.block_bytes)
-    products = Products(
-        images=n,
-        together=tiles.together,
-        rows=tiles.rows,
-        columns=tiles.columns,
-        row_tasks=tiles.row_tasks,
-        task_blocks=task_blocks,
-        block_tasks=block_tasks,
-        height=height,
-        width=width,
-        starts=0,
-        least=min(tile.height, tiles.most),
-        factors=packed,
-        block_bytes=PLACES * (c + 1) * pixel,
-        products_bytes=padded(PLACES * (tiles.most + 1) * pixel),
-        first_tap=8 * pixel if backward else 0,
-        tap=-pixel if backward else pixel,
-        table=table.ctypes.data,
-        zeros=zeros.ctypes.data,
-        transpose=address("transpose", vector, 1),
-        gather=address("gather", vector, min(tile.height, tiles.most), tile.vectors, 1, 1),
-        output=address("output", vector, tile.vectors),
-        weight=address("weight", vector, tile.vectors),
-    )
+    zeros = np.zeros(lanes, np.float32)
+    sums = Products(
+        images=n, height=height, width=width, task_blocks=task_blocks,
+        block_tasks=-(-blocks // task_blocks),
+        factors=padded(groups * blocks * weights.block_bytes),
+        table=table.ctypes.data, zeros=zeros.ctypes.data,
+        **_tile_products(vector, tiles, tile, c, backward),
+    )  # fmt: skip
     scratch = (2 * tiles.rows * width + 2) * pixel
-    work_bytes = inputs.bytes + inputs.buffer_bytes + products.products_bytes + scratch
-    return Plan(
-        numbers=sections(work_bytes, weights, inputs, products),
-        kept=(table,),
-        zeros=zeros,
-        packed_tasks=groups * weights.blocks,
-        tasks=units * block_tasks,
-        packed_bytes=packed + groups * weights.blocks * products.block_bytes,
-        parallel=work >= TASK,
-        groups=groups,
-        channels=o,
-        padded_channels=weights.blocks * lanes,
-        out_shape=(n, groups * o, height, width),
-        starts=STARTS,
+    work_bytes = inputs.bytes + inputs.buffer_bytes + sums.products_bytes + scratch
+    plan = Plan(
+        numbers=sections(work_bytes, weights, inputs, sums),
+        kept=(table, zeros),
+        body=_transform_weights,
+        tasks=groups * blocks,
+        second=_tiles,
+        more=units * sums.block_tasks,
+        shared=padded(sums.factors + groups * blocks * sums.block_bytes),
+        parallel=products >= costs.TASK,
     )
+    return finished(plan, size, o, lanes, blocks)
+
+
+def _tile_products(
+    vector: Vector, tiles: Tiles, tile: Tile, channels: int, backward: bool
+) -> dict[str, int]:
+    """What follows from the tile of sums."""
+    pixel = tile.vectors * vector.bytes
+    pixels = min(tile.height, tiles.most)
+    return {
+        "together": tiles.together, "rows": tiles.rows, "columns": tiles.columns,
+        "row_tasks": tiles.row_tasks, "least": pixels,
+        "block_bytes": PLACES * (channels + 1) * pixel,
+        "products_bytes": padded(PLACES * (tiles.most + 1) * pixel),
+        "first_tap": 8 * pixel if backward else 0, "tap": -pixel if backward else pixel,
+        "transpose": address("transpose", vector, 1),
+        "over_taps": address("over_taps", vector, pixels, tile.vectors, 1, 1),
+        "output": address("output", vector, tile.vectors),
+        "weight": address("weight", vector, tile.vectors),
+    }  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------- compiled
@@ -276,7 +256,7 @@ def _multiply(inputs, factors, products, count, address):
     pixel = numbers_at(Packing, address + PACKING_AT).lanes * lines.size
     for place in range(PLACES):
         call(
-            p.gather,
+            p.over_taps,
             (
                 inputs + place * lines.place,
                 0,
@@ -328,7 +308,7 @@ def _sum_blocks(image, images, group, begin, end, first, rows, inputs, address):
         number = group * packed.blocks + block
         factors = head.memory + p.factors + number * p.block_bytes
         _multiply(inputs, factors, products, count, address)
-        start = head.start + p.starts * number * packed.lanes * packed.size
+        start = head.start + head.starts * number * packed.lanes * packed.size
         channel = group * packed.channels + block * packed.lanes
         _write_output(image, images, channel, first, rows, start, products, count, scratch, address)
 
@@ -357,8 +337,3 @@ def _tiles(address, b0, b1):
         end = smaller(blocks, begin + p.task_blocks)
         _sum_blocks(image, images, group, begin, end, first, rows, inputs, address)
     release(address, slot)
-
-
-def run(plan: Plan, x: Array, w: Array, bias: Array | None = None) -> Array:
-    """The result of a plan for images `x` and weights `w`, C-contiguous, of the plan's shapes."""
-    return run_packed(plan, _transform_weights, _tiles, x, w, bias)

@@ -4,30 +4,30 @@ The gradient of a 3x3 kernel is ``Gt [sum over tiles of (Bt x B) * (A dy At)] G`
 forward pass, transposed. The sums over tiles are, at each of sixteen places, the product of the
 matrices (channels in, tiles) and (tiles, channels out).
 
-As in :mod:`minigrad.kernels.conv.scatter` the images are dealt out to a fixed number of parts with
-sums of their own, which are added in order: the bits do not depend on the number of threads.
+As in :mod:`minigrad.kernels.conv.direct_weight` the images are dealt out to a fixed number of
+parts with sums of their own, which are added in order: the bits do not depend on the number of
+threads.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels import costs
+from minigrad.kernels.conv.case import Case, Prepared
 from minigrad.kernels.conv.code import address
-from minigrad.kernels.conv.drive import HEAD_BYTES, Head, claim, padded, release, sections
-from minigrad.kernels.conv.gather_plan import TASK, TASKS, Pair
-from minigrad.kernels.conv.scatter import SUMS, Plan, run_parts
-from minigrad.kernels.conv.tiles import scatter_tile
-from minigrad.kernels.conv.transforms import PLACES
-from minigrad.kernels.conv.winograd import Input, Shape, cut_input, transform_input
+from minigrad.kernels.conv.direct_weight import code_of_sums, cut_parts
+from minigrad.kernels.conv.tiles import pixels_tile
+from minigrad.kernels.conv.winograd import Input, cut_input, transform_input
+from minigrad.kernels.conv.winograd_code import PLACES
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, padded, release, sections
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.vector.emitter import call
-from minigrad.kernels.vector.registers import Registers
 
-__all__ = ["plan", "run"]
+__all__ = ["prepared"]
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +64,7 @@ class Terms(NamedTuple):
     packed_bytes: int  # rows of `dy`, and their transform
     chunks: int  # of input channels, when sums are added
     offsets: int  # addresses of the rows of tiles, and of code
-    scatter: int
+    over_pixels: int
     flow: int
     gradient: int
     clear: int
@@ -77,84 +77,49 @@ INPUT_AT = HEAD_BYTES
 TERMS_AT = INPUT_AT + 8 * len(Input._fields)
 
 
-@functools.lru_cache(maxsize=1024)
-def plan(
-    registers: Registers,
-    size: int,
-    dy_shape: Shape,
-    x_shape: Shape,
-    padding: Pair,
-    groups: int,
-) -> Plan:
+def prepared(case: Case) -> Prepared:
     """Choose the tile, cut the work, and write the table of rows."""
-    n, o, height, width = dy_shape
-    c, o = x_shape[1] // groups, o // groups
-    vector = registers.vector(size)
+    (n, _, height, width), groups, size = case.y, case.how.groups, case.size
+    c, o = case.w[1], case.w[0] // groups
+    vector = case.registers.vector(size)
     rows, columns = -(-height // 2), -(-width // 2)
-    work = n * groups * c * o * 4 * rows * columns
-    wanted = max(1, min(TASKS, work // TASK))
-    tiles, inputs = cut_input(vector, x_shape, (height, width), padding, groups, 1)
-    tile = scatter_tile(registers, vector.lanes, c, o, 1)
-    lanes = tile.vectors * vector.lanes
-    pixel = lanes * size
-    blocks = -(-o // lanes)
-    sum_tiles = -(-c // tile.height)
-    place_bytes = (sum_tiles * tile.height + 1) * pixel
-    block_bytes = PLACES * place_bytes
-    parts = min(
-        tiles.units,
-        -(-wanted // groups),
-        max(1, n * rows * columns // PART),
-        max(1, SUMS // (groups * blocks * block_bytes)),
-    )
-    block_tasks = min(blocks, -(-wanted // (parts * groups)))
-    task_blocks = -(-blocks // block_tasks)
-    block_tasks = -(-blocks // task_blocks)
+    products = n * groups * c * o * 4 * rows * columns
+    tiles, inputs = cut_input(vector, case.x, (height, width), case.how.padding, groups, 1)
+    tile = pixels_tile(case.registers, vector.lanes, c, o, 1)
+    pixel = tile.vectors * vector.bytes
+    blocks, sum_tiles = -(-o * size // pixel), -(-c // tile.height)
+    block_bytes = PLACES * (sum_tiles * tile.height + 1) * pixel
+    parts, task_blocks, block_tasks = cut_parts(
+        case, tiles.units, n * rows * columns // PART, groups * blocks * block_bytes, blocks,
+        products,
+    )  # fmt: skip
     table = [i * inputs.pitch for i in range(c)]
     offsets = np.array(table + table[-1:] * (sum_tiles * tile.height - c), np.int64)
     terms = Terms(
-        images=n,
-        groups=groups,
-        size=size,
-        in_channels=c,
-        channels=o,
-        height=height,
-        width=width,
-        together=tiles.together,
-        rows=tiles.rows,
-        columns=columns,
-        row_tasks=tiles.row_tasks,
-        units=tiles.units,
-        parts=parts,
-        lanes=lanes,
-        blocks=blocks,
-        task_blocks=task_blocks,
-        block_tasks=block_tasks,
-        tile_rows=tile.height,
-        tiles=sum_tiles,
-        place_bytes=place_bytes,
-        block_bytes=block_bytes,
-        packed_bytes=padded(4 * tiles.rows * columns * pixel),
-        chunks=-(-c // CHANNELS),
+        images=n, groups=groups, size=size, in_channels=c, channels=o, height=height, width=width,
+        together=tiles.together, rows=tiles.rows, columns=columns, row_tasks=tiles.row_tasks,
+        units=tiles.units, parts=parts, lanes=pixel // size, blocks=blocks,
+        task_blocks=task_blocks, block_tasks=block_tasks, tile_rows=tile.height, tiles=sum_tiles,
+        place_bytes=block_bytes // PLACES, block_bytes=block_bytes,
+        packed_bytes=padded(4 * tiles.rows * columns * pixel), chunks=-(-c // CHANNELS),
         offsets=offsets.ctypes.data,
-        scatter=address("scatter", vector, tile.height, tile.vectors, 1, 1),
+        over_pixels=address("over_pixels", vector, tile.height, tile.vectors, 1, 1),
         flow=address("flow", vector, tile.vectors),
-        gradient=address("gradient", vector, tile.vectors),
-        clear=address("clear", vector),
-        add=address("add", vector),
-        pack=address("transpose", vector, 0),
-        transpose=address("transpose", vector, 1),
-    )
+        gradient=address("gradient", vector, tile.vectors), **code_of_sums(vector),
+    )  # fmt: skip
     flows = PLACES * (tiles.most + 1) * pixel
     work_bytes = inputs.bytes + inputs.buffer_bytes + terms.packed_bytes + flows
-    return Plan(
+    plan = Plan(
         numbers=sections(max(work_bytes, 9 * CHANNELS * pixel), inputs, terms),
-        offsets=offsets,
+        kept=(offsets,),
+        body=_parts,
         tasks=parts * groups * block_tasks,
-        adding=groups * blocks * terms.chunks,
-        sums_bytes=parts * groups * blocks * block_bytes,
-        parallel=work >= TASK,
+        second=_add_parts,
+        more=groups * blocks * terms.chunks,
+        shared=padded(parts * groups * blocks * block_bytes),
+        parallel=products >= costs.TASK,
     )
+    return Prepared(plan, np.zeros(1, np.float32))
 
 
 # -------------------------------------------------------------------------------------- compiled
@@ -205,7 +170,7 @@ def _add_products(inputs, flows, sums, count, address):
     for place in range(PLACES):
         for tile in range(p.tiles):
             call(
-                p.scatter,
+                p.over_pixels,
                 (
                     inputs + place * between,
                     0,
@@ -289,8 +254,3 @@ def _add_parts(address, b0, b1):
             ),
         )
     release(address, slot)
-
-
-def run(plan: Plan, dy: Array, x: Array, w_shape: tuple[int, ...]) -> Array:
-    """The gradient of the weight; arrays C-contiguous and of the plan's shapes."""
-    return run_parts(plan, _parts, _add_parts, dy, x, w_shape)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
+from minigrad.kernels import costs
+from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import parallel_for, pool_address
 
 __all__ = ["find"]
@@ -48,5 +49,5 @@ def find(
     index: Array,
 ) -> None:  # fmt: skip
     """Write to `index`; all arrays flat, three axes."""
-    pool = pool_address() if x.size >= PARALLEL_CHEAP // 4 else 0
+    pool = pool_address() if x.size >= costs.POOLED else 0
     _find(pool, x, size, starts, stops, index)

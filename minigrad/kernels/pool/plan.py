@@ -8,10 +8,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from minigrad.kernels import costs
 from minigrad.kernels.pool.code import Walk, sources
 from minigrad.kernels.pool.windows import Windows, clamped, counts, flat_places, row_meetings
 from minigrad.kernels.run.bodies import Body, numbers_at
-from minigrad.kernels.run.jit import PARALLEL_CHEAP
 from minigrad.kernels.run.plan import HEAD_BYTES, Plan, sections
 from minigrad.kernels.vector.emitter import Vector, call
 from minigrad.kernels.vector.registers import HOST, Registers, variant
@@ -26,13 +26,6 @@ Mean = tuple[bool, int | None]
 AVAILABLE = not numba.config.DISABLE_JIT
 #: The registers to make loops for.
 REGISTERS: Registers = HOST
-#: From how many numbers on, of what is pooled, the pool of threads takes part.
-PARALLEL_FROM = PARALLEL_CHEAP // 4
-#: Up to how many offsets along the width are written out, one after the other.
-WRITTEN_OUT = 3
-#: From how many windows in a row on inputs ask for their maximum; below, maxima are dealt out one
-#: by one (measured: 48 us against 29 for 64x16x10x10, 302 against 320 for 32x32x32x32).
-WIDE = 16
 
 
 @Body
@@ -71,7 +64,7 @@ def _shares(windows: Windows, mean: Mean | None, dtype: Any, turned: bool) -> tu
 def _plan(walk: Walk, kept: tuple[Array, ...], planes: int, numbers: int) -> Plan:
     return Plan(
         numbers=sections(0, walk), kept=kept, body=_rows, tasks=planes * walk.rows, second=_rows,
-        more=0, shared=0, parallel=numbers >= PARALLEL_FROM,
+        more=0, shared=0, parallel=numbers >= costs.POOLED,
     )  # fmt: skip
 
 
@@ -87,7 +80,7 @@ def forward_plan(
     index, met = _row_table(outputs, inputs, offsets, out[0] * out[1])
     shares, along = _shares(given, mean, f"f{size}", False)
     taps, step = windows.kernel[2], windows.stride[2]
-    known = (step if step <= 2 else 0, taps if taps <= WRITTEN_OUT else 0)
+    known = (step if step <= 2 else 0, taps if taps <= costs.WRITTEN_OUT else 0)
     dense = int(windows.dilation[2] == 1)
     vector = _vector(registers, size, out[2])
     walk = Walk(
@@ -119,7 +112,7 @@ def backward_plan(
     by_residue = sources(taps, step, padding, dilation)
     pairs = np.array([pair for some in by_residue for pair in some], np.int64).reshape(-1, 2)
     phases = _index(pairs, np.array([len(some) for some in by_residue]))
-    written_out = step <= 2 and dilation == 1 and taps <= WRITTEN_OUT
+    written_out = step <= 2 and dilation == 1 and taps <= costs.WRITTEN_OUT
     known = (step if step <= 2 else 0, *((taps, padding) if written_out else (0, 0)))
     vector = _vector(registers, size, -(-written[2] // step))
     walk = Walk(
@@ -137,7 +130,7 @@ def _apart(windows: Windows) -> bool:
     """Whether windows do not overlap, and their rows fill registers."""
     return (
         windows.stride[2] <= 2
-        and windows.out[2] >= WIDE
+        and windows.out[2] >= costs.WIDE
         and all(
             k <= s and d == 1 for k, s, d in zip(windows.kernel, windows.stride, windows.dilation)
         )

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.kernels.run import settings
+from minigrad.kernels.run import settings, threads
 from minigrad.kernels.run.atomics import compare_and_swap, store
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import jit
-from minigrad.kernels.run.threads import launch, pool_address
+from minigrad.kernels.run.threads import launch
 
 __all__ = ["HEAD_BYTES", "Head", "Plan", "claim", "execute", "padded", "release", "sections"]
 
@@ -130,7 +130,7 @@ def execute(
     starts : bool
         Whether `start` is the caller's.
     """
-    pool = pool_address() if plan.parallel else 0
+    pool = threads.pool_address() if plan.parallel else 0
     slots = settings.num_threads if pool else 1
     numbers = plan.numbers
     count, shared = numbers.size, plan.shared

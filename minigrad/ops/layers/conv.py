@@ -19,15 +19,14 @@ from minigrad.core.engine import apply
 from minigrad.core.public import OpFunction
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
+from minigrad.kernels.conv import convolution as kernels
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.shape import movedim, reshape
 
 __all__ = ["col2im", "conv", "conv_bias", "data", "data_bias", "im2col", "weight"]
 
 Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
-kernels = lazy("conv.run")
 
 
 # -- samples: each kind of geometry, small -------------------------------------------------------

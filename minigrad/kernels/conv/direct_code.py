@@ -23,10 +23,10 @@ from typing import Any
 
 from minigrad.kernels.vector.emitter import Emitter, Value, Vector, address_of
 
-__all__ = ["gather_function", "line_function", "scatter_function"]
+__all__ = ["lines_function", "over_pixels_function", "over_taps_function"]
 
 
-def gather_function(vector: Vector, pixels: int, vectors: int, taps: int, stride: int) -> Any:
+def over_taps_function(vector: Vector, pixels: int, vectors: int, taps: int, stride: int) -> Any:
     """Sums over taps for tiles of pixels.
 
     One tile is `pixels` neighbours in a row times `vectors` registers of channels, all in
@@ -101,17 +101,17 @@ def gather_function(vector: Vector, pixels: int, vectors: int, taps: int, stride
 
         e.loop(rows, [x, out], [x_pitch, out_pitch], [], row)
 
-    return address_of(vector, "gather", 12, write)
+    return address_of(vector, "over_taps", 12, write)
 
 
-def line_function(vector: Vector, rows: int, vectors: int, channels: int) -> Any:
+def lines_function(vector: Vector, rows: int, vectors: int, channels: int) -> Any:
     """Sums over taps for pieces of lines, where there are few output channels.
 
     Here a vector holds neighbouring pixels and the weight is the single number. A tile is `rows`
     rows of `vectors` registers in each of the output channels, the stride is 1.
 
     The function has the arguments ``(x, x_pitch, height, width, table, count, w, start, out,
-    out_channel, out_pitch)``, sizes in bytes; the table is that of :func:`gather_function`, the
+    out_channel, out_pitch)``, sizes in bytes; the table is that of :func:`over_taps_function`, the
     weights of all output channels follow each other, as do the starts. `height` must be at least
     `rows`. Beyond the end of its lines `x` is read, but not used, up to the end of the last vector.
     """
@@ -163,10 +163,10 @@ def line_function(vector: Vector, rows: int, vectors: int, channels: int) -> Any
 
         e.loop(b.sdiv(e.at(height, rows - 1), e.integer_constant(rows)), [], [], [], group)
 
-    return address_of(vector, "line", 11, write)
+    return address_of(vector, "lines", 11, write)
 
 
-def scatter_function(vector: Vector, rows: int, vectors: int, taps: int, stride: int) -> Any:
+def over_pixels_function(vector: Vector, rows: int, vectors: int, taps: int, stride: int) -> Any:
     """Sums over pixels for tiles of taps.
 
     One tile is `rows` rows of the kernel (of any channel) times `taps` neighbours in each, times
@@ -209,4 +209,4 @@ def scatter_function(vector: Vector, rows: int, vectors: int, taps: int, stride:
         for i in places:
             e.store(sums[i], target, width * i)
 
-    return address_of(vector, "scatter", 9, write)
+    return address_of(vector, "over_pixels", 9, write)

@@ -10,23 +10,23 @@ order at the end: the bits depend on the sizes, not on the number of threads.
 
 from __future__ import annotations
 
-import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels import costs
+from minigrad.kernels.conv.case import Case, Prepared
 from minigrad.kernels.conv.code import address
-from minigrad.kernels.conv.drive import HEAD_BYTES, Head, claim, padded, release, sections
-from minigrad.kernels.conv.drive import run as drive
-from minigrad.kernels.conv.gather import fill_frame
-from minigrad.kernels.conv.gather_plan import FRAME, SCRATCH, SLACK, TASK, TASKS, Frame, Pair
-from minigrad.kernels.conv.tiles import scatter_tile
+from minigrad.kernels.conv.direct import fill_frame
+from minigrad.kernels.conv.direct_plan import SLACK, Frame, frame_of
+from minigrad.kernels.conv.tiles import Tile, pixels_tile
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, padded, release, sections
 from minigrad.kernels.scalar import smaller
-from minigrad.kernels.vector.emitter import call
-from minigrad.kernels.vector.registers import Registers
+from minigrad.kernels.vector.emitter import Vector, call
 
-__all__ = ["SUMS", "plan", "run"]
+__all__ = ["SUMS", "code_of_sums", "cut_parts", "prepared"]
 
 Array = np.ndarray[Any, Any]
 
@@ -69,7 +69,7 @@ class Terms(NamedTuple):
     tile_rows: int
     taps: int  # in the kernel of one output channel
     offsets: int  # addresses of the rows of tiles, and of code
-    scatter: int
+    over_pixels: int
     clear: int
     add: int
     pack: int
@@ -80,140 +80,135 @@ FRAME_AT = HEAD_BYTES
 TERMS_AT = FRAME_AT + 8 * len(Frame._fields)
 
 
-class Plan(NamedTuple):
-    """A convolution of certain sizes, prepared."""
+class _Cut(NamedTuple):
+    """How images are read, and how the work is cut."""
 
-    numbers: Array
-    offsets: Array  # what the numbers have the address of
-    tasks: int
-    adding: int
-    sums_bytes: int
-    parallel: bool
+    copied: bool
+    frame_height: int  # of what is read: a frame, or the image as it is
+    frame_width: int
+    together: int  # see `Terms`, as the others here
+    unit_rows: int
+    row_units: int
+    units: int
+    block_rows: int
 
 
-@functools.lru_cache(maxsize=1024)
-def plan(
-    registers: Registers,
-    size: int,
-    dy_shape: tuple[int, ...],
-    x_shape: tuple[int, ...],
-    w_shape: tuple[int, ...],
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-) -> Plan:
-    """Choose the tile, cut the work, and write the table of rows."""
-    n, in_height, in_width = x_shape[0], *x_shape[2:]
-    o, c, kh, kw = w_shape
-    o //= groups
-    oh, ow = dy_shape[2:]
-    vector = registers.vector(size)
-    wide = kw if dilation[1] == 1 else 1
-    tile = scatter_tile(registers, vector.lanes, c * kh * (kw // wide), o, wide)
-    lanes = tile.vectors * vector.lanes
-    blocks = -(-o // lanes)
-    copied = any(padding)
-    reach = dilation[0] * (kh - 1) + 1
-    frame_width = in_width
-    if copied:
-        frame_width = (ow - 1) * stride[1] + dilation[1] * (kw - 1) + 1
-
-    # rows of an image, or several images, that are read from one frame
+def _cut(case: Case, lanes: int) -> _Cut:
+    """Rows of an image, or several images, that are read from one frame."""
+    (n, _, in_height, in_width), (_, c, _, _), size = case.x, case.w, case.size
+    oh, ow = case.y[2:]
+    stride, copied = case.how.stride, any(case.how.padding)
+    reach = [d * (k - 1) + 1 for k, d in zip(case.how.kernel, case.how.dilation)]
+    frame_width = (ow - 1) * stride[1] + reach[1] if copied else in_width
     row_bytes = c * frame_width * size
-    unit_rows = max(1, min(oh, (FRAME // row_bytes - reach) // stride[0] + 1))
+    unit_rows = max(1, min(oh, (costs.FRAME // row_bytes - reach[0]) // stride[0] + 1))
     row_units = -(-oh // unit_rows)
     unit_rows = -(-oh // row_units)
-    frame_height = (unit_rows - 1) * stride[0] + reach if copied else in_height
+    frame_height = (unit_rows - 1) * stride[0] + reach[0] if copied else in_height
     together = 1
     if row_units == 1:
-        together = SCRATCH // (oh * ow * lanes * size)
+        together = costs.SCRATCH // (oh * ow * lanes * size)
         if copied:
-            together = min(together, FRAME // (row_bytes * frame_height))
-        together = max(1, min(together, n, n * groups // TASKS))
+            together = min(together, costs.FRAME // (row_bytes * frame_height))
+        together = max(1, min(together, n, n * case.how.groups // costs.TASKS))
+    block_rows = max(1, min(unit_rows, costs.SCRATCH // (ow * lanes * size)))
     units = -(-n // together) * row_units
-    block_rows = max(1, min(unit_rows, SCRATCH // (ow * lanes * size)))
-
-    rows = c * kh * (kw // tile.taps)
-    tiles = -(-rows // tile.height)
-    tile_taps = tile.height * tile.taps
-    sums = groups * blocks * tiles * tile_taps * lanes * size
-    work = n * groups * o * c * kh * kw * oh * ow
-    wanted = max(1, min(TASKS, work // TASK))
-    parts = min(
-        units,
-        -(-wanted // groups),
-        max(1, n * oh * ow // PART),
-        max(1, SUMS // sums),
+    return _Cut(
+        copied, frame_height, frame_width, together, unit_rows, row_units, units, block_rows
     )
+
+
+def _offsets(case: Case, cut: _Cut, tile: Tile) -> Array:
+    """Where each row of taps begins in a frame; the last tile is filled up with its last row."""
+    (_, c, kh, kw), dilation = case.w, case.how.dilation
+    planes = np.arange(c)[:, None, None] * cut.frame_height
+    rows = (planes + np.arange(kh)[:, None] * dilation[0]) * cut.frame_width
+    offsets = ((rows + np.arange(0, kw, tile.taps) * dilation[1]) * case.size).reshape(-1)
+    return np.pad(offsets, (0, -offsets.size % tile.height), "edge").astype(np.int64)
+
+
+def cut_parts(
+    case: Case, units: int, pixels: int, sums: int, blocks: int, products: int
+) -> tuple[int, int, int]:
+    """Into how many parts to deal the images, and the blocks of a task and such tasks of a part.
+
+    A part has at least `pixels` of them; the sums of one part take so many bytes.
+    """
+    groups = case.how.groups
+    wanted = max(1, min(costs.TASKS, products // costs.TASK))
+    parts = min(units, -(-wanted // groups), max(1, pixels), max(1, SUMS // sums))
     block_tasks = min(blocks, -(-wanted // (parts * groups)))
     task_blocks = -(-blocks // block_tasks)
-    block_tasks = -(-blocks // task_blocks)
-    table = [
-        ((channel * frame_height + i * dilation[0]) * frame_width + j * dilation[1]) * size
-        for channel in range(c)
-        for i in range(kh)
-        for j in range(0, kw, tile.taps)
-    ]
-    offsets = np.array(table + table[-1:] * (tiles * tile.height - rows), np.int64)
-    frame = Frame(
-        size=size,
-        channels=c,
-        in_height=in_height,
-        in_width=in_width,
-        height=frame_height,
-        width=frame_width,
-        left=padding[1],
-        pad=address("pad", vector),
-        clear=address("clear", vector),
+    return parts, task_blocks, -(-blocks // task_blocks)
+
+
+def prepared(case: Case) -> Prepared:
+    """Choose the tile, cut the work, and write the table of rows."""
+    (o, c, kh, kw), groups, size = case.w, case.how.groups, case.size
+    o //= groups
+    vector = case.registers.vector(size)
+    wide = kw if case.how.dilation[1] == 1 else 1
+    tile = pixels_tile(case.registers, vector.lanes, c * kh * (kw // wide), o, wide)
+    lanes = tile.vectors * vector.lanes
+    cut = _cut(case, lanes)
+    offsets = _offsets(case, cut, tile)
+    blocks, tiles = -(-o // lanes), offsets.size // tile.height
+    sums = groups * blocks * offsets.size * tile.taps * lanes * size
+    pixels = case.y[0] * math.prod(case.y[2:]) // PART
+    parts, task_blocks, block_tasks = cut_parts(
+        case, cut.units, pixels, sums, blocks, case.products
     )
-    frame_image = c * frame_height * frame_width * size
-    frame_bytes = padded(copied * (together * frame_image + SLACK * size))
+    frame = frame_of(
+        vector, (c, *case.x[2:]), (cut.frame_height, cut.frame_width), case.how.padding[1]
+    )
+    frame_image = c * cut.frame_height * cut.frame_width * size
+    frame_bytes = padded(cut.copied * (cut.together * frame_image + SLACK * size))
     terms = Terms(
-        images=n,
-        groups=groups,
-        size=size,
-        copied=int(copied),
-        frame_image=frame_image,
-        frame_bytes=frame_bytes,
-        image_bytes=groups * c * in_height * in_width * size,
-        row_bytes=frame_width * size,
-        group_bytes=c * in_height * in_width * size,
-        top=-padding[0],
-        stride=stride[0],
-        channels=o,
-        height=oh,
-        width=ow,
-        together=together,
-        unit_rows=unit_rows,
-        row_units=row_units,
-        units=units,
-        block_rows=block_rows,
-        parts=parts,
-        lanes=lanes,
-        blocks=blocks,
-        task_blocks=task_blocks,
-        block_tasks=block_tasks,
-        tiles=tiles,
-        tile_taps=tile_taps,
-        tile_bytes=tile_taps * lanes * size,
-        tile_rows=tile.height,
-        taps=c * kh * kw,
-        offsets=offsets.ctypes.data,
-        scatter=address("scatter", vector, tile.height, tile.vectors, tile.taps, stride[1]),
-        clear=address("clear", vector),
-        add=address("add", vector),
-        pack=address("transpose", vector, 0),
-        transpose=address("transpose", vector, 1),
-    )
-    return Plan(
-        numbers=sections(frame_bytes + together * block_rows * ow * lanes * size, frame, terms),
-        offsets=offsets,
+        frame_image=frame_image, frame_bytes=frame_bytes, parts=parts, lanes=lanes, blocks=blocks,
+        task_blocks=task_blocks, block_tasks=block_tasks, tiles=tiles,
+        tile_taps=tile.height * tile.taps, tile_bytes=tile.height * tile.taps * lanes * size,
+        tile_rows=tile.height, offsets=offsets.ctypes.data,
+        over_pixels=address(
+            "over_pixels", vector, tile.height, tile.vectors, tile.taps, case.how.stride[1]
+        ),
+        **_shape_terms(case, cut), **code_of_sums(vector),
+    )  # fmt: skip
+    scratch = cut.together * cut.block_rows * case.y[3] * lanes * size
+    plan = Plan(
+        numbers=sections(frame_bytes + scratch, frame, terms),
+        kept=(offsets,),
+        body=_parts,
         tasks=parts * groups * block_tasks,
-        adding=groups * blocks * tiles,
-        sums_bytes=parts * sums,
-        parallel=work >= TASK,
+        second=_add_parts,
+        more=groups * blocks * tiles,
+        shared=padded(parts * sums),
+        parallel=case.products >= costs.TASK,
     )
+    return Prepared(plan, np.zeros(1, f"f{size}"))
+
+
+def code_of_sums(vector: Vector) -> dict[str, int]:
+    """The addresses of code that all sums over pixels need."""
+    return {
+        "clear": address("clear", vector),
+        "add": address("add", vector),
+        "pack": address("transpose", vector, 0),
+        "transpose": address("transpose", vector, 1),
+    }
+
+
+def _shape_terms(case: Case, cut: _Cut) -> dict[str, int]:
+    (n, _, in_height, in_width), (o, c, kh, kw), size = case.x, case.w, case.size
+    groups = case.how.groups
+    group_bytes = c * in_height * in_width * size
+    return {
+        "images": n, "groups": groups, "size": size, "copied": int(cut.copied),
+        "image_bytes": groups * group_bytes, "row_bytes": cut.frame_width * size,
+        "group_bytes": group_bytes, "top": -case.how.padding[0], "stride": case.how.stride[0],
+        "channels": o // groups, "height": case.y[2], "width": case.y[3],
+        "together": cut.together, "unit_rows": cut.unit_rows, "row_units": cut.row_units,
+        "units": cut.units, "block_rows": cut.block_rows, "taps": c * kh * kw,
+    }  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------- compiled
@@ -244,7 +239,7 @@ def _add_rows(source, image, images, channel, first, rows, flow, sums, address):
     between = p.frame_image if p.copied != 0 else p.image_bytes
     for tile in range(p.tiles):
         call(
-            p.scatter,
+            p.over_pixels,
             (
                 source,
                 between,
@@ -329,25 +324,3 @@ def _add_parts(address, b0, b1):
                 taps,
             ),
         )
-
-
-def run_parts(
-    plan: Plan, parts: Body, add: Body, dy: Array, x: Array, w_shape: tuple[int, ...]
-) -> Array:
-    """Sum the parts in the plan's `tasks`, then add them in its `adding`."""
-    dw = np.empty(w_shape, x.dtype)
-    flat = x.reshape(-1)
-    drive(
-        plan.numbers,
-        plan.sums_bytes,
-        (flat, dy.reshape(-1), flat, dw.reshape(-1)),  # there is no bias
-        (parts, plan.tasks),
-        (add, plan.adding),
-        plan.parallel,
-    )
-    return dw
-
-
-def run(plan: Plan, dy: Array, x: Array, w_shape: tuple[int, ...]) -> Array:
-    """The gradient of the weight; arrays C-contiguous and of the plan's shapes."""
-    return run_parts(plan, _parts, _add_parts, dy, x, w_shape)
