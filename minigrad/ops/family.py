@@ -16,11 +16,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: What the words in braces mean in a text about one, two and three dimensions.
 _WORDS = (
     {"n": "1", "shape": "(N, C, L) or (C, L)", "last": "last dimension", "sizes": "int",
-     "ordinal": "one"},
+     "ordinal": "one", "kernel": "K"},
     {"n": "2", "shape": "(N, C, H, W) or (C, H, W)", "last": "last two dimensions",
-     "sizes": "int or pair of int", "ordinal": "two"},
+     "sizes": "int or pair of int", "ordinal": "two", "kernel": "KH, KW"},
     {"n": "3", "shape": "(N, C, D, H, W) or (C, D, H, W)", "last": "last three dimensions",
-     "sizes": "int or three of them", "ordinal": "three"},
+     "sizes": "int or three of them", "ordinal": "three", "kernel": "KD, KH, KW"},
 )  # fmt: skip
 
 

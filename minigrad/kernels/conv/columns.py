@@ -19,7 +19,7 @@ from minigrad.kernels.conv.geometry import Geometry
 from minigrad.kernels.matmul.gemm import address, row_at
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import PARALLEL_CHEAP
-from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, execute, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, execute, planned
 from minigrad.kernels.scalar import larger, smaller
 
 __all__ = ["Grid", "fold", "grid_of", "stretch", "unfold", "walk"]
@@ -197,10 +197,8 @@ def _plan(size: int, x: Ints, how: Geometry, back: bool) -> Plan:
     y = (*x[:2], *how.output_sizes(x[2:]))
     body, channels = _channels_f4 if size == 4 else _channels_f8, x[0] * x[1]
     numbers = channels * math.prod(how.kernel) * math.prod(y[2:])
-    return Plan(
-        numbers=sections(0, Channels(channels, int(back)), grid_of(x, y, how)), kept=(), body=body,
-        tasks=channels, second=body, more=0, shared=0, parallel=numbers >= PARALLEL_CHEAP,
-    )  # fmt: skip
+    parts = Channels(channels, int(back)), grid_of(x, y, how)
+    return planned(0, parts, body, channels, parallel=numbers >= PARALLEL_CHEAP)
 
 
 def unfold(x: Array, how: Geometry) -> Array:

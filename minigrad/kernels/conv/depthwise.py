@@ -27,7 +27,7 @@ from minigrad.kernels.conv.columns import Grid, grid_of, stretch
 from minigrad.kernels.matmul.gemm import row_at
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import jit_sum
-from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, release, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, claim, planned, release
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["data", "forward", "serves", "weight"]
@@ -73,16 +73,10 @@ def _prepared(case: Case, body: Body, tasks: int, sums: int = 0) -> Prepared:
         d * grid.sh * grid.sw * slot, slot, width, (grid.oh - 1) * width + grid.ow, outputs,
         case.how.groups, case.x[0],
     )  # fmt: skip
-    plan = Plan(
-        numbers=sections((layout.frame + layout.length) * case.size, layout, grid),
-        kept=(),
-        body=body,
-        tasks=tasks,
-        second=body,
-        more=0,
-        shared=8 * sums,
+    plan = planned(
+        (layout.frame + layout.length) * case.size, (layout, grid), body, tasks, shared=8 * sums,
         parallel=case.products >= costs.DEPTHWISE_TASK,
-    )
+    )  # fmt: skip
     return Prepared(plan, np.zeros(1, f"f{case.size}"))
 
 

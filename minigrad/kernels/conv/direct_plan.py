@@ -20,7 +20,7 @@ from minigrad.kernels.conv.case import Case, Prepared
 from minigrad.kernels.conv.code import address
 from minigrad.kernels.conv.tiles import lines_tile, taps_tile
 from minigrad.kernels.run.bodies import Body
-from minigrad.kernels.run.plan import HEAD_BYTES, Plan, padded, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Plan, padded, planned
 from minigrad.kernels.vector.emitter import Vector
 from minigrad.kernels.vector.registers import Registers
 
@@ -303,18 +303,12 @@ def prepare(work: Work, pack: Body, compute: Body) -> Prepared:
     sums = _sums(work, choice, cut, padded(frame_bytes), table, phases)
     scratch = cut.block_rows * sums.row_phases * sums.width * choice.lanes * size
     blocks = work.groups * cut.blocks
-    plan = Plan(
-        numbers=sections(
-            padded(frame_bytes) + (0 if choice.line else scratch), weights, frame, sums
-        ),
-        kept=(table, phases),
-        body=pack,
-        tasks=blocks,
-        second=compute,
+    plan = planned(
+        padded(frame_bytes) + (0 if choice.line else scratch), (weights, frame, sums), pack, blocks,
+        kept=(table, phases), second=compute,
         more=work.images * work.groups * cut.row_tasks * cut.block_tasks,
-        shared=padded(blocks * weights.block_bytes),
-        parallel=cut.products >= costs.TASK,
-    )
+        shared=blocks * weights.block_bytes, parallel=cut.products >= costs.TASK,
+    )  # fmt: skip
     return prepared(plan, size, made, choice.lanes, cut.blocks)
 
 

@@ -22,7 +22,7 @@ from minigrad.kernels.conv.direct import fill_frame
 from minigrad.kernels.conv.direct_plan import SLACK, Frame, frame_of
 from minigrad.kernels.conv.tiles import Tile, pixels_tile
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
-from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, padded, release, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, claim, padded, planned, release
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.vector.emitter import Vector, call
 
@@ -174,16 +174,11 @@ def prepared(case: Case) -> Prepared:
         **_shape_terms(case, cut), **code_of_sums(vector),
     )  # fmt: skip
     scratch = cut.together * cut.block_rows * case.y[3] * lanes * size
-    plan = Plan(
-        numbers=sections(frame_bytes + scratch, frame, terms),
-        kept=(offsets,),
-        body=_parts,
-        tasks=parts * groups * block_tasks,
-        second=_add_parts,
-        more=groups * blocks * tiles,
-        shared=padded(parts * sums),
+    plan = planned(
+        frame_bytes + scratch, (frame, terms), _parts, parts * groups * block_tasks,
+        kept=(offsets,), second=_add_parts, more=groups * blocks * tiles, shared=parts * sums,
         parallel=case.products >= costs.TASK,
-    )
+    )  # fmt: skip
     return Prepared(plan, np.zeros(1, f"f{size}"))
 
 

@@ -22,7 +22,7 @@ from minigrad.kernels.conv.case import Case, Prepared
 from minigrad.kernels.conv.columns import Grid, grid_of, walk
 from minigrad.kernels.matmul.gemm import address, gemm, one_thread, restore_threads, row_at
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
-from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, release, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, claim, planned, release
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["data", "forward", "serves", "weight"]
@@ -100,16 +100,11 @@ def _prepared(
     """`channels` whose columns, and `packed` ones of pixels, a task has at a time."""
     scratch = 0 if s.straight else channels * (s.rows // s.c) * s.images * s.columns
     together = packed * s.images * s.columns if s.images > 1 else 0
-    plan = Plan(
-        numbers=sections((scratch + together) * case.size, s, grid_of(case.x, case.y, case.how)),
-        kept=(),
-        body=body,
-        tasks=tasks,
-        second=_add_f4 if case.size == 4 else _add_f8,
-        more=-(-sums // _ADDED),
-        shared=sums * s.parts * case.size,
-        parallel=case.products >= costs.TASK,
-    )
+    plan = planned(
+        (scratch + together) * case.size, (s, grid_of(case.x, case.y, case.how)), body, tasks,
+        second=_add_f4 if case.size == 4 else _add_f8, more=-(-sums // _ADDED),
+        shared=sums * s.parts * case.size, parallel=case.products >= costs.TASK,
+    )  # fmt: skip
     return Prepared(plan, np.zeros(1, f"f{case.size}"))
 
 

@@ -21,7 +21,7 @@ from minigrad.kernels.conv.direct_plan import prepared as finished
 from minigrad.kernels.conv.tiles import Tile, taps_tile
 from minigrad.kernels.conv.winograd_code import PLACES
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
-from minigrad.kernels.run.plan import Head, Plan, claim, padded, release, sections
+from minigrad.kernels.run.plan import Head, claim, padded, planned, release
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.vector.emitter import LINE, Vector, call
 
@@ -168,16 +168,12 @@ def prepared(case: Case, backward: bool) -> Prepared:
     )  # fmt: skip
     scratch = (2 * tiles.rows * width + 2) * pixel
     work_bytes = inputs.bytes + inputs.buffer_bytes + sums.products_bytes + scratch
-    plan = Plan(
-        numbers=sections(work_bytes, weights, inputs, sums),
-        kept=(table, zeros),
-        body=_transform_weights,
-        tasks=groups * blocks,
-        second=_tiles,
-        more=units * sums.block_tasks,
-        shared=padded(sums.factors + groups * blocks * sums.block_bytes),
+    plan = planned(
+        work_bytes, (weights, inputs, sums), _transform_weights, groups * blocks,
+        kept=(table, zeros), second=_tiles, more=units * sums.block_tasks,
+        shared=sums.factors + groups * blocks * sums.block_bytes,
         parallel=products >= costs.TASK,
-    )
+    )  # fmt: skip
     return finished(plan, size, o, lanes, blocks)
 
 

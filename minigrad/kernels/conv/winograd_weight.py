@@ -23,7 +23,7 @@ from minigrad.kernels.conv.tiles import pixels_tile
 from minigrad.kernels.conv.winograd import Input, cut_input, transform_input
 from minigrad.kernels.conv.winograd_code import PLACES
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
-from minigrad.kernels.run.plan import HEAD_BYTES, Head, Plan, claim, padded, release, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Head, claim, padded, planned, release
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.vector.emitter import call
 
@@ -109,16 +109,12 @@ def prepared(case: Case) -> Prepared:
     )  # fmt: skip
     flows = PLACES * (tiles.most + 1) * pixel
     work_bytes = inputs.bytes + inputs.buffer_bytes + terms.packed_bytes + flows
-    plan = Plan(
-        numbers=sections(max(work_bytes, 9 * CHANNELS * pixel), inputs, terms),
-        kept=(offsets,),
-        body=_parts,
-        tasks=parts * groups * block_tasks,
-        second=_add_parts,
-        more=groups * blocks * terms.chunks,
-        shared=padded(parts * groups * blocks * block_bytes),
+    plan = planned(
+        max(work_bytes, 9 * CHANNELS * pixel), (inputs, terms), _parts,
+        parts * groups * block_tasks, kept=(offsets,), second=_add_parts,
+        more=groups * blocks * terms.chunks, shared=parts * groups * blocks * block_bytes,
         parallel=products >= costs.TASK,
-    )
+    )  # fmt: skip
     return Prepared(plan, np.zeros(1, np.float32))
 
 

@@ -12,7 +12,7 @@ from minigrad.kernels import costs
 from minigrad.kernels.pool.code import Walk, sources
 from minigrad.kernels.pool.windows import Windows, clamped, counts, flat_places, row_meetings
 from minigrad.kernels.run.bodies import Body, numbers_at
-from minigrad.kernels.run.plan import HEAD_BYTES, Plan, sections
+from minigrad.kernels.run.plan import HEAD_BYTES, Plan, planned
 from minigrad.kernels.vector.emitter import Vector, call
 from minigrad.kernels.vector.registers import HOST, Registers, variant
 
@@ -61,11 +61,9 @@ def _shares(windows: Windows, mean: Mean | None, dtype: Any, turned: bool) -> tu
     return np.multiply.outer(depth, height).reshape(-1), width
 
 
-def _plan(walk: Walk, kept: tuple[Array, ...], planes: int, numbers: int) -> Plan:
-    return Plan(
-        numbers=sections(0, walk), kept=kept, body=_rows, tasks=planes * walk.rows, second=_rows,
-        more=0, shared=0, parallel=numbers >= costs.POOLED,
-    )  # fmt: skip
+def _plan(walk: Walk, kept: tuple[Array, ...], planes: int, numbers: int, tasks: int = 0) -> Plan:
+    tasks = tasks or planes * walk.rows
+    return planned(0, (walk,), _rows, tasks, kept=kept, parallel=numbers >= costs.POOLED)
 
 
 @lru_cache(maxsize=256)
@@ -151,5 +149,4 @@ def _routed_plan(
         shares=0, along=0, phases=offsets.ctypes.data, low=0, high=0,
         code=variant("pool.code", "routed", registers.vector(size), place_bytes),
     )  # fmt: skip
-    plan = _plan(walk, (rows, offsets), planes, planes * walk.rows * walk.columns)
-    return plan._replace(tasks=planes)
+    return _plan(walk, (rows, offsets), planes, planes * walk.rows * walk.columns, planes)

@@ -169,7 +169,7 @@ def mean_forward(
     if dtype.kind in "iu":
         means = mean_forward(x.astype(np.float64), dims, windows, include_pad, divisor)
         return np.trunc(means).astype(dtype)
-    values, out = _wide(x), windows.out
+    values, out = x if x.flags.carray and dtype.char != "e" else _wide(x), windows.out
     y = np.empty((*x.shape[: x.ndim - dims], *out[3 - dims :]), values.dtype)
     if not y.size:
         return y.astype(dtype, copy=False)

@@ -6,7 +6,7 @@ pool calls in the end, whatever a job is, so nothing is compiled around a body: 
 none for each type of array. One body serves all sizes, and all arrays of the type it is for.
 
 How its numbers are laid out is up to the kernel: named tuples of integers, read by
-:func:`numbers_at`. See :mod:`minigrad.kernels.conv.drive` for the convolutions, and
+:func:`numbers_at`. See :mod:`minigrad.kernels.run.plan` for convolution and pooling, and
 :mod:`minigrad.kernels.optim_pieces` for the optimizers.
 """
 

@@ -19,7 +19,7 @@ from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import launch
 
-__all__ = ["HEAD_BYTES", "Head", "Plan", "claim", "execute", "padded", "release", "sections"]
+__all__ = ["HEAD_BYTES", "Head", "Plan", "claim", "execute", "padded", "planned", "release"]
 
 Array = np.ndarray[Any, Any]
 
@@ -52,7 +52,9 @@ class Plan(NamedTuple):
     Attributes
     ----------
     numbers : array of int64
-        What `sections` returned.
+        The head, what follows it, and a word for one slot.
+    work : int
+        How many bytes a task has for itself.
     kept : tuple of array
         What the numbers have the addresses of.
     body, tasks : Body, int
@@ -65,6 +67,7 @@ class Plan(NamedTuple):
     """
 
     numbers: Array
+    work: int
     kept: tuple[Array, ...]
     body: Body
     tasks: int
@@ -74,15 +77,20 @@ class Plan(NamedTuple):
     parallel: bool
 
 
+def planned(
+    work: int, parts: tuple[tuple[int, ...], ...], body: Body, tasks: int, *, parallel: bool,
+    kept: tuple[Array, ...] = (), second: Body | None = None, more: int = 0, shared: int = 0,
+) -> Plan:  # fmt: skip
+    """A plan whose numbers are these parts behind the head; `work` and `shared` are in bytes."""
+    work = padded(work)
+    head = Head(0, 0, 0, 0, 0, 0, 0, work, 0, 0)
+    numbers = np.array([*head, *(number for part in parts for number in part), 0], np.int64)
+    return Plan(numbers, work, kept, body, tasks, second or body, more, padded(shared), parallel)
+
+
 def padded(size: int) -> int:
     """A number of bytes rounded up to whole lines."""
     return -(-size // LINE) * LINE
-
-
-def sections(work_bytes: int, *parts: tuple[int, ...]) -> Array:
-    """The numbers of a plan: a head that says how much memory a task needs, then the parts."""
-    head = Head(0, 0, 0, 0, 0, 0, 0, padded(work_bytes), 0, 0)
-    return np.array([*head, *(number for part in parts for number in part)], np.int64)
 
 
 @inner
@@ -132,11 +140,13 @@ def execute(
     """
     pool = threads.pool_address() if plan.parallel else 0
     slots = settings.num_threads if pool else 1
-    numbers = plan.numbers
-    count, shared = numbers.size, plan.shared
-    filled = np.zeros(count + slots, np.int64)
-    filled[:count] = numbers
-    memory = np.empty(shared + slots * int(numbers[7]) + LINE, np.uint8)
+    numbers, shared = plan.numbers, plan.shared
+    if slots == 1:
+        filled = numbers.copy()
+    else:
+        filled = np.zeros(numbers.size - 1 + slots, np.int64)
+        filled[: numbers.size] = numbers
+    memory = np.empty(shared + slots * plan.work + LINE, np.uint8)
     arrays = (source.reshape(-1), other.reshape(-1), start.reshape(-1), result.reshape(-1))
     _run(
         pool, filled, arrays, starts, memory, shared, slots,

@@ -198,6 +198,9 @@ conv_bias = primitive(
 )  # fmt: skip
 
 
+CONV, CONV_BIAS = conv.op, conv_bias.op
+
+
 def _data_input_rule(g: Tensor, w: Tensor, how: Geometry) -> Tensor:
     return conv((g, w), (how,))
 

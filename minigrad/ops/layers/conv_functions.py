@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.engine import apply
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
-from minigrad.ops.guard import guarded
+from minigrad.ops.family import for_dimensions
 from minigrad.ops.join import cat
 from minigrad.ops.layers import conv as ops
 from minigrad.ops.layers.sizes import check_range, check_room, tupled
@@ -154,8 +155,8 @@ def _by(sizes: Any) -> str:
 def _plan(
     name: str, x: Ints, w: Ints, b: Ints | None, stride: Any, padding: Any, dilation: Any,
     groups: int,
-) -> tuple[Geometry, Ints]:  # fmt: skip
-    """The checked geometry, and how many outputs to drop at the front of each dimension.
+) -> tuple[Geometry, Ints | None]:  # fmt: skip
+    """The checked geometry, and how many outputs to drop at the front of dimensions, if any.
 
     With ``padding="same"`` and an even number of padded elements missing, PyTorch pads one more
     at the end; here both ends are padded as the end, and the first output is dropped.
@@ -191,13 +192,57 @@ def _plan(
         )
     _check_nonempty(x)
     check_room(name, (x[0], w[0], *out))
-    return how, drop
+    return how, drop if any(drop) else None
 
 
-def _conv(
-    name: str, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any,
-    dilation: Any, groups: int,
+def _convNd(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1, *, n: int = 0,
 ) -> Tensor:  # fmt: skip
+    """Slide kernels over {n} dimensions: each output is a kernel times a window, summed.
+
+    ``y[n, o, i, ...] = bias[o] + sum over c, k, ... of weight[o, c, k, ...] * x[n, c, i*s + k*d -
+    p, ...]``, where `x` is 0 outside of its sizes. The output has ``(size + 2 p - d (K - 1) - 1) //
+    s + 1`` elements in each direction.
+
+    Parameters
+    ----------
+    input : Tensor, shape {shape}
+    weight : Tensor, shape (O, C / groups, {kernel})
+    bias : Tensor, shape (O,), optional
+    stride : int or tuple of int
+        From one window to the next.
+    padding : int, tuple of int, "same" or "valid"
+        Zeros at both ends; ``"same"`` keeps the size, ``"valid"`` is none.
+    dilation : int or tuple of int
+        From one element of the kernel to the next.
+    groups : int
+        The channels are convolved in so many separate groups.
+
+    Returns
+    -------
+    Tensor
+        As `input`, with O channels and the sizes above.
+
+    Raises
+    ------
+    RuntimeError
+        If the shapes do not fit, or the dtypes differ.
+
+    References
+    ----------
+    LeCun et al., "Gradient-based learning applied to document recognition", 1998; Dumoulin and
+    Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.arange(3.0**{n}).reshape(1, *[3] * {n})
+    >>> y = mg.conv{n}d(x, mg.ones(1, 1, *[2] * {n}))
+    >>> y.shape == (1, *[2] * {n}), y.mean() == x.mean() * 2**{n}
+    (True, tensor(True))
+    """
+    name = f"conv{n}d"
     try:
         x, w = input.array, weight.array
         b = None if bias is None else bias.array
@@ -215,118 +260,19 @@ def _conv(
         x = input.array
     if x.dtype.kind == "b":
         _check_tensors(name, input, weight, bias)
-    single = x.ndim == len(drop) + 1
+    single = x.ndim == n + 1
     if single:
         input = reshape(input, (1, *x.shape))
     if bias is None:
-        y = ops.conv((input, weight), (how,))
+        y = apply(ops.CONV, (input, weight), (how,))
     else:
-        y = ops.conv_bias((input, weight, bias), (how,))
-    if any(drop):
+        y = apply(ops.CONV_BIAS, (input, weight, bias), (how,))
+    if drop is not None:
         y = contiguous(y[(..., *[slice(d, None) for d in drop])])
     return reshape(y, y.array.shape[1:]) if single else y
 
 
-@public(method=False)
-@guarded
-def conv1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """Slide kernels over a sequence; see :func:`conv2d`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (N, C, L) or (C, L)
-    weight : Tensor, shape (O, C / groups, K)
-    bias : Tensor, shape (O,), optional
-    stride, padding, dilation : int or tuple of int
-    groups : int
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> x = mg.tensor([[1.0, 2.0, 4.0, 8.0]])
-    >>> mg.conv1d(x, mg.tensor([[[-1.0, 1.0]]]))
-    tensor([[1., 2., 4.]])
-    """
-    return _conv("conv1d", input, weight, bias, stride, padding, dilation, groups)
-
-
-@public(method=False)
-@guarded
-def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """Slide kernels over images: each output is the product of a kernel with a window, summed.
-
-    ``y[n, o, i, j] = bias[o] + sum over c, k, l of weight[o, c, k, l] * x[n, c, i*s + k*d - p,
-    j*s + l*d - p]``, where `x` is 0 outside of the image. The output has
-    ``(size + 2 p - d (K - 1) - 1) // s + 1`` elements in each direction.
-
-    Parameters
-    ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
-    weight : Tensor, shape (O, C / groups, KH, KW)
-    bias : Tensor, shape (O,), optional
-    stride : int or tuple of int
-        From one window to the next.
-    padding : int, tuple of int, "same" or "valid"
-        Zeros at both ends; ``"same"`` keeps the size, ``"valid"`` is none.
-    dilation : int or tuple of int
-        From one element of the kernel to the next.
-    groups : int
-        The channels are convolved in so many separate groups.
-
-    Returns
-    -------
-    Tensor, shape (N, O, H', W') or (O, H', W')
-
-    Raises
-    ------
-    RuntimeError
-        If the shapes do not fit, or the dtypes differ.
-
-    References
-    ----------
-    LeCun et al., "Gradient-based learning applied to document recognition", 1998; Dumoulin and
-    Visin, "A guide to convolution arithmetic for deep learning", 2016.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> x = mg.arange(9.0).reshape(1, 1, 3, 3)
-    >>> mg.conv2d(x, mg.ones(1, 1, 2, 2))
-    tensor([[[[ 8., 12.],
-              [20., 24.]]]])
-    """
-    return _conv("conv2d", input, weight, bias, stride, padding, dilation, groups)
-
-
-@public(method=False)
-@guarded
-def conv3d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """Slide kernels over volumes; see :func:`conv2d`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (N, C, D, H, W) or (C, D, H, W)
-    weight : Tensor, shape (O, C / groups, KD, KH, KW)
-    bias : Tensor, shape (O,), optional
-    stride, padding, dilation : int or tuple of int
-    groups : int
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.conv3d(mg.ones(1, 2, 2, 2), mg.ones(1, 1, 2, 2, 1))
-    tensor([[[[4., 4.]]]])
-    """
-    return _conv("conv3d", input, weight, bias, stride, padding, dilation, groups)
+conv1d, conv2d, conv3d = map(public(method=False), for_dimensions(_convNd))
 
 
 # -- transposed convolution ----------------------------------------------------------------------
@@ -374,26 +320,6 @@ def _transposed_plan(
     return how, sizes, missing
 
 
-def _conv_transpose(
-    name: str, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any,
-    output_padding: Any, groups: int, dilation: Any,
-) -> Tensor:  # fmt: skip
-    _check_tensors(name, input, weight, bias)
-    numbers = map(tupled, (stride, padding, output_padding, groups, dilation))
-    shift = None if bias is None else bias.array.shape
-    shapes = input.array.shape, weight.array.shape, shift
-    how, sizes, missing = _transposed_plan(name, *shapes, *numbers)
-    single = input.array.ndim == len(sizes) + 1
-    if single:
-        input = reshape(input, (1, *input.array.shape))
-    input = _with_zeros(input, missing)
-    if bias is None:
-        y = ops.data((input, weight), (sizes, how))
-    else:
-        y = ops.data_bias((input, weight, bias), (sizes, how))
-    return reshape(y, y.array.shape[1:]) if single else y
-
-
 def _with_zeros(x: Tensor, counts: Ints) -> Tensor:
     """So many zeros more at the end of each spatial dimension."""
     for dim, count in enumerate(counts, 2):
@@ -404,40 +330,11 @@ def _with_zeros(x: Tensor, counts: Ints) -> Tensor:
     return x
 
 
-@public(method=False)
-@guarded
-def conv_transpose1d(
+def _conv_transposeNd(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1, *, n: int = 0,
 ) -> Tensor:  # fmt: skip
-    """The transpose of :func:`conv1d`; see :func:`conv_transpose2d`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (N, C, L) or (C, L)
-    weight : Tensor, shape (C, O / groups, K)
-    bias : Tensor, shape (O,), optional
-    stride, padding, output_padding : int or tuple of int
-    groups : int
-    dilation : int or tuple of int
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.conv_transpose1d(mg.tensor([[1.0, 10.0]]), mg.tensor([[[1.0, 2.0]]]), stride=2)
-    tensor([[ 1.,  2., 10., 20.]])
-    """
-    arguments = (stride, padding, output_padding, groups, dilation)
-    return _conv_transpose("conv_transpose1d", input, weight, bias, *arguments)
-
-
-@public(method=False)
-@guarded
-def conv_transpose2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-) -> Tensor:  # fmt: skip
-    """The transpose of :func:`conv2d`: each input puts a kernel, times its value, on the output.
+    """The transpose of :func:`conv{n}d`: each input puts a kernel, times its value, on the output.
 
     It computes the gradient of a convolution in its input, and so undoes the change of sizes (not
     of values) of one with the same arguments. The output has
@@ -445,8 +342,8 @@ def conv_transpose2d(
 
     Parameters
     ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
-    weight : Tensor, shape (C, O / groups, KH, KW)
+    input : Tensor, shape {shape}
+    weight : Tensor, shape (C, O / groups, {kernel})
     bias : Tensor, shape (O,), optional
     stride, padding : int or tuple of int
         Of the convolution that this is the transpose of.
@@ -457,7 +354,8 @@ def conv_transpose2d(
 
     Returns
     -------
-    Tensor, shape (N, O, H', W') or (O, H', W')
+    Tensor
+        As `input`, with O channels and the sizes above.
 
     Raises
     ------
@@ -467,37 +365,27 @@ def conv_transpose2d(
     Examples
     --------
     >>> import minigrad as mg
-    >>> mg.conv_transpose2d(mg.ones(1, 2, 2), mg.ones(1, 1, 2, 2))
-    tensor([[[1., 2., 1.],
-             [2., 4., 2.],
-             [1., 2., 1.]]])
+    >>> y = mg.conv_transpose{n}d(mg.ones(1, *[2] * {n}), mg.ones(1, 1, *[2] * {n}))
+    >>> y.shape == (1, *[3] * {n}), y.sum() == 4**{n}, y.max() == 2**{n}
+    (True, tensor(True), tensor(True))
     """
-    arguments = (stride, padding, output_padding, groups, dilation)
-    return _conv_transpose("conv_transpose2d", input, weight, bias, *arguments)
+    name = f"conv_transpose{n}d"
+    _check_tensors(name, input, weight, bias)
+    numbers = map(tupled, (stride, padding, output_padding, groups, dilation))
+    shift = None if bias is None else bias.array.shape
+    shapes = input.array.shape, weight.array.shape, shift
+    how, sizes, missing = _transposed_plan(name, *shapes, *numbers)
+    single = input.array.ndim == n + 1
+    if single:
+        input = reshape(input, (1, *input.array.shape))
+    input = _with_zeros(input, missing)
+    if bias is None:
+        y = ops.data((input, weight), (sizes, how))
+    else:
+        y = ops.data_bias((input, weight, bias), (sizes, how))
+    return reshape(y, y.array.shape[1:]) if single else y
 
 
-@public(method=False)
-@guarded
-def conv_transpose3d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-) -> Tensor:  # fmt: skip
-    """The transpose of :func:`conv3d`; see :func:`conv_transpose2d`.
-
-    Parameters
-    ----------
-    input : Tensor, shape (N, C, D, H, W) or (C, D, H, W)
-    weight : Tensor, shape (C, O / groups, KD, KH, KW)
-    bias : Tensor, shape (O,), optional
-    stride, padding, output_padding : int or tuple of int
-    groups : int
-    dilation : int or tuple of int
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.conv_transpose3d(mg.ones(1, 1, 1, 2), mg.ones(1, 1, 1, 1, 2))
-    tensor([[[[1., 2., 1.]]]])
-    """
-    arguments = (stride, padding, output_padding, groups, dilation)
-    return _conv_transpose("conv_transpose3d", input, weight, bias, *arguments)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = map(
+    public(method=False), for_dimensions(_conv_transposeNd)
+)
