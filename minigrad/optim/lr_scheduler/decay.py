@@ -116,7 +116,31 @@ class MultiplicativeLR(_ByFunction):
         return [lr * f(self.last_epoch) for f, lr in pairs]
 
 
-class StepLR(LRScheduler):
+class _ByFactor(LRScheduler):
+    """A schedule by one factor for all groups, as a recursion and in closed form."""
+
+    def _factor(self) -> float | None:
+        """What multiplies the rates of the epoch before; None leaves them as they are."""
+        raise NotImplementedError
+
+    def _whole_factor(self) -> float:
+        """What multiplies the initial rates."""
+        raise NotImplementedError
+
+    def get_lr(self) -> list[Rate]:
+        """The rates of the epoch before, times this epoch's factor."""
+        self._asked_inside_step()
+        factor = self._factor()
+        if factor is None:
+            return values_of(self.optimizer, "lr")
+        return [lr * factor for lr in rates_of(self.optimizer)]
+
+    def _get_closed_form_lr(self) -> list[Rate]:
+        factor = self._whole_factor()
+        return [base * factor for base in self.base_lrs]
+
+
+class StepLR(_ByFactor):
     """Step decay: every `step_size` epochs the rate is multiplied by `gamma`.
 
     ``lr_t = lr_0 gamma^floor(t / step_size)``. "Halve the rate every 5 epochs" of the lectures is
@@ -150,19 +174,15 @@ class StepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr * gamma`` at multiples of `step_size`, ``lr`` else."""
-        self._asked_inside_step()
-        if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
-            return values_of(self.optimizer, "lr")
-        return [lr * self.gamma for lr in rates_of(self.optimizer)]
+    def _factor(self) -> float | None:
+        at_end = self.last_epoch != 0 and self.last_epoch % self.step_size == 0
+        return self.gamma if at_end else None
 
-    def _get_closed_form_lr(self) -> list[Rate]:
-        factor = self.gamma ** (self.last_epoch // self.step_size)
-        return [base * factor for base in self.base_lrs]
+    def _whole_factor(self) -> float:
+        return self.gamma ** (self.last_epoch // self.step_size)
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(_ByFactor):
     """Step decay at chosen epochs: at each milestone the rate is multiplied by `gamma`.
 
     Parameters
@@ -196,25 +216,21 @@ class MultiStepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr * gamma`` at a milestone, ``lr`` else."""
-        self._asked_inside_step()
-        if self.last_epoch not in self.milestones:
-            return values_of(self.optimizer, "lr")
-        factor = self.gamma ** self.milestones[self.last_epoch]
-        return [lr * factor for lr in rates_of(self.optimizer)]
+    def _factor(self) -> float | None:
+        times = self.milestones.get(self.last_epoch)
+        return None if times is None else self.gamma**times
+
+    def _whole_factor(self) -> float:
+        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
+        return self.gamma**passed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue; milestones that went through a file (keys as text) become numbers again."""
         super().load_state_dict(state_dict)
         self.milestones = Counter({int(k): int(n) for k, n in self.milestones.items()})
 
-    def _get_closed_form_lr(self) -> list[Rate]:
-        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
-        return [base * self.gamma**passed for base in self.base_lrs]
 
-
-class ConstantLR(LRScheduler):
+class ConstantLR(_ByFactor):
     """A smaller rate (``factor * lr``) for the first `total_iters` epochs.
 
     Parameters
@@ -239,21 +255,16 @@ class ConstantLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr * factor`` at first, ``lr / factor`` at the end, ``lr`` else."""
-        self._asked_inside_step()
+    def _factor(self) -> float | None:
         if self.last_epoch == 0:
-            return [lr * self.factor for lr in rates_of(self.optimizer)]
-        if self.last_epoch != self.total_iters:
-            return values_of(self.optimizer, "lr")
-        return [lr * (1.0 / self.factor) for lr in rates_of(self.optimizer)]
+            return self.factor
+        return 1.0 / self.factor if self.last_epoch == self.total_iters else None
 
-    def _get_closed_form_lr(self) -> list[Rate]:
-        factor = 1.0 if self.last_epoch >= self.total_iters else self.factor
-        return [base * factor for base in self.base_lrs]
+    def _whole_factor(self) -> float:
+        return 1.0 if self.last_epoch >= self.total_iters else self.factor
 
 
-class LinearLR(LRScheduler):
+class LinearLR(_ByFactor):
     """A factor that goes from `start_factor` to `end_factor` in a straight line: a warm-up.
 
     Parameters
@@ -297,24 +308,21 @@ class LinearLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr`` times the quotient of this epoch's factor and the last one's."""
-        self._asked_inside_step()
+    def _factor(self) -> float | None:
         if self.last_epoch == 0:
-            return [lr * self.start_factor for lr in rates_of(self.optimizer)]
+            return self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
-            return values_of(self.optimizer, "lr")
+            return None
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
-        return [lr * (1.0 + rise / before) for lr in rates_of(self.optimizer)]
+        return 1.0 + rise / before
 
-    def _get_closed_form_lr(self) -> list[Rate]:
+    def _whole_factor(self) -> float:
         done = min(self.total_iters, self.last_epoch) / self.total_iters
-        factor = self.start_factor + (self.end_factor - self.start_factor) * done
-        return [base * factor for base in self.base_lrs]
+        return self.start_factor + (self.end_factor - self.start_factor) * done
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(_ByFactor):
     """Exponential decay: ``lr_t = lr_{t-1} gamma = lr_0 gamma^t``.
 
     ``lr_0 e^{-kt}`` of the lectures is ``gamma = e^{-k}``.
@@ -341,18 +349,14 @@ class ExponentialLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr * gamma``."""
-        self._asked_inside_step()
-        if self._is_initial:
-            return values_of(self.optimizer, "lr")
-        return [lr * self.gamma for lr in rates_of(self.optimizer)]
+    def _factor(self) -> float | None:
+        return None if self._is_initial else self.gamma
 
-    def _get_closed_form_lr(self) -> list[Rate]:
-        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
+    def _whole_factor(self) -> float:
+        return self.gamma**self.last_epoch
 
 
-class InverseTimeLR(LRScheduler):
+class InverseTimeLR(_ByFactor):
     """``1/t`` decay, as the lectures write it: ``lr_t = lr_0 / (1 + k t)``.
 
     PyTorch has no such class. As a recursion, ``lr_t = lr_{t-1} (1 + k (t-1)) / (1 + k t)``.
@@ -387,20 +391,16 @@ class InverseTimeLR(LRScheduler):
         self.k = k
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr (1 + k (t-1)) / (1 + k t)``."""
-        self._asked_inside_step()
+    def _factor(self) -> float | None:
         if self._is_initial:
-            return values_of(self.optimizer, "lr")
-        t = self.last_epoch
-        factor = (1 + self.k * (t - 1)) / (1 + self.k * t)
-        return [lr * factor for lr in rates_of(self.optimizer)]
+            return None
+        return (1 + self.k * (self.last_epoch - 1)) / (1 + self.k * self.last_epoch)
 
-    def _get_closed_form_lr(self) -> list[Rate]:
-        return [base / (1 + self.k * self.last_epoch) for base in self.base_lrs]
+    def _whole_factor(self) -> float:
+        return 1 / (1 + self.k * self.last_epoch)
 
 
-class PolynomialLR(LRScheduler):
+class PolynomialLR(_ByFactor):
     """``lr_t = lr_0 (1 - t / total_iters) ** power``, 0 from `total_iters` on.
 
     Parameters
@@ -422,16 +422,13 @@ class PolynomialLR(LRScheduler):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Rate]:
-        """``lr`` times the quotient of this epoch's factor and the last one's."""
-        self._asked_inside_step()
+    def _factor(self) -> float | None:
         if self._is_initial or self.last_epoch > self.total_iters:
-            return values_of(self.optimizer, "lr")
+            return None
         now = 1.0 - self.last_epoch / self.total_iters
         before = 1.0 - (self.last_epoch - 1) / self.total_iters
-        factor = (now / before) ** self.power
-        return [lr * factor for lr in rates_of(self.optimizer)]
+        return (now / before) ** self.power  # type: ignore[no-any-return]  # of a negative number, complex
 
-    def _get_closed_form_lr(self) -> list[Rate]:
+    def _whole_factor(self) -> float:
         done = min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * (1.0 - done) ** self.power for base in self.base_lrs]
+        return (1.0 - done) ** self.power  # type: ignore[no-any-return]  # as above
