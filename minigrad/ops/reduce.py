@@ -473,21 +473,10 @@ _norm2 = primitive(
 )  # fmt: skip
 
 
-@public
-def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+def p_norm(
+    input: Tensor, p: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
-    """The p-norm ``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2.
-
-    "nuc" is the nuclear norm of a matrix, the sum of its singular values.
-    """
-    if isinstance(p, str) and p != "fro":
-        if p != "nuc":
-            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
-        from minigrad.ops.linear_algebra.norms import matrix_norm
-
-        dims = tuple(range(input.array.ndim)) if dim is None else dim
-        return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
+    """``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2."""
     x = _in_dtype(input, dtype)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
@@ -505,7 +494,8 @@ def norm(
         return _sum((cast(x != 0, x.array.dtype),), (axes, keepdim))
     if p == 1:
         return _sum((e.abs(x),), (axes, keepdim))
-    return _sum((e.abs(x) ** p,), (axes, keepdim)) ** (1.0 / p)  # type: ignore[no-any-return]
+    root: Tensor = _sum((e.abs(x) ** p,), (axes, keepdim)) ** (1.0 / p)
+    return root
 
 
 # -- logic ---------------------------------------------------------------------------------------

@@ -242,7 +242,7 @@ def group_norm(
 @guarded
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm along `dim`, which counts as `eps` at least."""
-    size = r.norm(input, p, dim, keepdim=True).clamp_min(eps)
+    size = r.p_norm(input, p, dim, keepdim=True).clamp_min(eps)
     return e._div(input, size)
 
 

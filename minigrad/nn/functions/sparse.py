@@ -152,8 +152,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """``x1 . x2 / (|x1| |x2|)`` along `dim`; norms count as `eps` at least."""
     kind = result_type(x1, x2).numpy
     a, b = broadcast_tensors(cast(x1, kind), cast(x2, kind))
-    first = r.norm(a, 2, dim, keepdim=True).clamp_min(eps)
-    second = r.norm(b, 2, dim, keepdim=True).clamp_min(eps)
+    first = r.p_norm(a, 2, dim, keepdim=True).clamp_min(eps)
+    second = r.p_norm(b, 2, dim, keepdim=True).clamp_min(eps)
     return r.sum(e.mul(e._div(a, first), e._div(b, second)), dim)
 
 
@@ -163,7 +163,7 @@ def pairwise_distance(
 ) -> Tensor:
     """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
     difference: Any = x1 - x2 + eps
-    return r.norm(difference, p, -1, keepdim)
+    return r.p_norm(difference, p, -1, keepdim)
 
 
 @guarded
@@ -189,4 +189,4 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     difference: Any = index_select(input, 0, first) - index_select(input, 0, second)
     if x.shape[1] == 0:
         return r.sum(difference, 1)
-    return r.norm(difference, p, 1)
+    return r.p_norm(difference, p, 1)

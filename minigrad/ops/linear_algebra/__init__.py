@@ -1,6 +1,7 @@
 """Matrices: products, factorizations, solving, norms, functions of matrices."""
 
 from minigrad.ops.linear_algebra import (
+    contraction,
     determinant,
     einsum,
     factorizations,
@@ -14,6 +15,7 @@ from minigrad.ops.linear_algebra import (
 )
 
 __all__ = [
+    "contraction",
     "determinant",
     "einsum",
     "factorizations",

@@ -1,8 +1,7 @@
 """Einstein summation by views around matrix products.
 
-Two operands are contracted as one batched matrix product: labels that both have and that stay are
-the batch, labels that both have and that vanish are multiplied away, the others are rows and
-columns. Everything is made of differentiable operations, so there is no rule to write.
+Two operands at a time are contracted by a matrix product; see `contraction`. Everything is made of
+differentiable operations, so there is no rule to write.
 """
 
 from __future__ import annotations
@@ -15,65 +14,9 @@ from typing import Any
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
-from minigrad.ops.linear_algebra.products import matmul
+from minigrad.ops.linear_algebra.contraction import Label, Labels, arrange, contract, sum_out
 from minigrad.ops.parts import diagonal
-from minigrad.ops.shape import permute, reshape
-
-#: A letter, or for a dimension of the ellipsis its number counted from the right.
-Label = Any
-Labels = list[Label]
-
-
-def _arrange(x: Tensor, labels: Labels, order: Labels) -> Tensor:
-    """Dimensions in another order."""
-    return x if labels == order else permute(x, tuple(labels.index(k) for k in order))
-
-
-def _sum_out(x: Tensor, labels: Labels, keep: set[Label]) -> tuple[Tensor, Labels]:
-    """Sum over the labels that nobody else asks for."""
-    gone = [d for d, k in enumerate(labels) if k not in keep]
-    if not gone:
-        return x, labels
-    return x.sum(gone), [k for k in labels if k in keep]
-
-
-def contract(
-    x: Tensor, lx: Labels, y: Tensor, ly: Labels, keep: set[Label]
-) -> tuple[Tensor, Labels]:
-    """Multiply two labelled tensors and sum over the labels not in `keep`.
-
-    Returns
-    -------
-    tuple of Tensor and list
-        The product, and the labels of its dimensions.
-    """
-    x, lx = _sum_out(x, lx, keep | set(ly))
-    y, ly = _sum_out(y, ly, keep | set(lx))
-    shared = [k for k in lx if k in ly]
-    batch = [k for k in shared if k in keep]
-    gone = [k for k in shared if k not in keep]
-    rows = [k for k in lx if k not in shared]
-    cols = [k for k in ly if k not in shared]
-    x = _arrange(x, lx, batch + rows + gone)
-    y = _arrange(y, ly, batch + gone + cols)
-    b, r, c = len(batch), len(rows), len(cols)
-    lead, tall = x.array.shape[:b], x.array.shape[b : b + r]
-    wide = y.array.shape[b + len(gone) :]
-    if not gone:  # nothing to sum: an outer product
-        product = e.mul(
-            reshape(x, (*lead, *tall, *(1,) * c)), reshape(y, (*lead, *(1,) * r, *wide))
-        )
-        return product, batch + rows + cols
-    depth = math.prod(x.array.shape[b + r :])
-    x = _merged(x, (*lead, math.prod(tall), depth))
-    y = _merged(y, (*lead, depth, math.prod(wide)))
-    return _merged(matmul(x, y), (*lead, *tall, *wide)), batch + rows + cols
-
-
-def _merged(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return x if x.array.shape == shape else reshape(x, shape)
-
+from minigrad.ops.shape import reshape
 
 # -- the equation ----------------------------------------------------------------------------------
 
@@ -255,5 +198,5 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         (y, ly), (x, lx) = pairs.pop(j), pairs.pop(i)
         rest = set(wanted).union(*(labels for _, labels in pairs))
         pairs.append(contract(x, lx, y, ly, rest))
-    x, labels = _sum_out(*pairs[0], set(wanted))
-    return _arrange(x, labels, wanted)
+    x, labels = sum_out(*pairs[0], set(wanted))
+    return arrange(x, labels, wanted)

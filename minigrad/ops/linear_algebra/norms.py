@@ -22,7 +22,7 @@ from minigrad.ops.linear_algebra.factorizations import eigvalsh, svdvals
 from minigrad.ops.linear_algebra.matrices import check_float, check_matrix, check_square, type_name
 from minigrad.ops.linear_algebra.solve import count_large, inverse_or_nan, tolerances
 from minigrad.ops.parts import select
-from minigrad.ops.reduce import amax, amin, norm, spread, sum
+from minigrad.ops.reduce import amax, amin, p_norm, spread, sum
 from minigrad.ops.shape import movedim, reshape, unsqueeze
 
 __all__ = ["cond", "linalg_norm", "matrix_norm", "matrix_rank", "vector_norm"]
@@ -254,7 +254,7 @@ def _top_norm(
     if p == "nuc":
         return matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     if p in ("fro", 2, None):
-        return norm(input, 2, dim, keepdim, dtype)
+        return p_norm(input, 2, dim, keepdim, dtype)
     if isinstance(p, str):
         raise RuntimeError(f"norm: expected p to be a number, 'fro' or 'nuc', got {p!r}")
     return vector_norm(_converted(input, None, "norm"), p, dim, keepdim, dtype=dtype)

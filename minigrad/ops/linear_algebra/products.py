@@ -1,7 +1,7 @@
 """Matrix products: one operation, and everything that is a view of it.
 
 ``matmul`` is the only operation declared here. Its derivative is two matrix products, so it has
-derivatives of any order; ``einsum`` and ``tensordot`` are reshapes around it.
+derivatives of any order; ``einsum`` and ``tensordot`` (`contraction`) are reshapes around it.
 """
 
 from __future__ import annotations
@@ -335,20 +335,6 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
 
 
 @public
-def inner(input: Tensor, other: Tensor) -> Tensor:
-    """The dot products of the last dimensions: ``(*, k)`` and ``(+, k)`` give ``(*, +)``."""
-    a, b = input.array, other.array
-    if not a.ndim or not b.ndim:
-        return e.mul(input, other)
-    if a.shape[-1] != b.shape[-1]:
-        raise RuntimeError(
-            "inner() the last dimension must match on both input tensors but got shapes "
-            f"{list(a.shape)} and {list(b.shape)}"
-        )
-    return tensordot(input, other, ([a.ndim - 1], [b.ndim - 1]))
-
-
-@public
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of the elements of two vectors: ``out[i, j] = input[i] * vec2[j]``."""
     for x, which in ((input, "self"), (vec2, "vec2")):
@@ -439,65 +425,6 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     wide = reshape(input, tuple(s for p in a for s in (p, 1)))
     tall = reshape(other, tuple(s for q in b for s in (1, q)))
     return reshape(e.mul(wide, tall), tuple(p * q for p, q in zip(a, b, strict=True)))
-
-
-# -- tensordot -------------------------------------------------------------------------------------
-
-
-def _wrapped(dims: list[int], ndim: int) -> list[int]:
-    return [wrap_dim(d, ndim, "tensordot") for d in dims]
-
-
-def _contracted(dims: Any, a: Shape, b: Shape) -> tuple[list[int], list[int]]:
-    if isinstance(dims, Tensor):
-        dims = dims.tolist()
-    if isinstance(dims, int):
-        if dims < 0:
-            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
-        if dims > min(len(a), len(b)):
-            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        return list(range(len(a) - dims, len(a))), list(range(dims))
-    if len(dims) != 2:
-        raise RuntimeError(f"tensordot expects dims to be int or a pair of lists, got {dims}")
-    first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
-    if len(first) != len(second):
-        raise RuntimeError(
-            f"both dimension lists should have same length, got {len(first)} and {len(second)}"
-        )
-    return _wrapped(first, len(a)), _wrapped(second, len(b))
-
-
-@public(method=False)
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """The sum of products over pairs of dimensions: the last `dims` of `a` and first of `b`, or
-    those that two lists name.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.tensordot(mg.ones(3, 4, 5), mg.ones(4, 3, 2), dims=([1, 0], [0, 1])).shape
-    minigrad.Size([5, 2])
-    """
-    from minigrad.ops.linear_algebra.einsum import contract
-
-    first, second = _contracted(dims, a.array.shape, b.array.shape)
-    for i, j in zip(first, second, strict=True):  # a size of 1 broadcasts
-        if a.array.shape[i] == 1 != b.array.shape[j]:
-            b = b.sum(j, True)
-        elif b.array.shape[j] == 1 != a.array.shape[i]:
-            a = a.sum(i, True)
-    m, n = a.array.shape, b.array.shape
-    for i, j in zip(first, second, strict=True):
-        if m[i] != n[j]:
-            raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {m[i]} in dim "
-                f"{i - len(m)} and "
-                f"second has size {n[j]} in dim {j}"
-            )
-    labels_a: list[Any] = list(range(len(m)))
-    labels_b: list[Any] = [first[second.index(j)] if j in second else -1 - j for j in range(len(n))]
-    rest = [d for d in labels_a if d not in first] + [d for d in labels_b if d < 0]
-    return contract(a, labels_a, b, labels_b, set(rest))[0]
 
 
 # -- the cross product -----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from minigrad.ops.batching import shifted
 from minigrad.ops.join import cat, stack
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import narrow
-from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, norm, prod, sum
+from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, p_norm, prod, sum
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import movedim, reshape, transpose, unsqueeze
 from minigrad.ops.sort import sort
@@ -203,7 +203,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 @public
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of the difference."""
-    return norm(input - other, p)
+    return p_norm(input - other, p)
 
 
 @public(inplace=True)
@@ -215,7 +215,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         )
     d = wrap_dim(dim, input.array.ndim, "renorm")
     others = [i for i in range(input.array.ndim) if i != d]
-    size = norm(input, p, others, True)
+    size = p_norm(input, p, others, True)
     factor = e._where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
     return input * factor
 
@@ -450,4 +450,4 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
             "X1 and X2 must have the same number of columns. X1: "
             f"{a.array.shape[-1]} X2: {b.array.shape[-1]}"
         )
-    return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1)
+    return p_norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1)

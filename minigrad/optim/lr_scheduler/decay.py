@@ -179,7 +179,7 @@ class StepLR(_ByFactor):
         return self.gamma if at_end else None
 
     def _whole_factor(self) -> float:
-        return self.gamma ** (self.last_epoch // self.step_size)
+        return float(self.gamma ** (self.last_epoch // self.step_size))
 
 
 class MultiStepLR(_ByFactor):
