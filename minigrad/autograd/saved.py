@@ -6,7 +6,7 @@ when it is recorded, and what that returned through ``unpack`` when backward nee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,11 +92,11 @@ class _Packed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.op, name)
 
-    def backward(self, node: Node, g: Any) -> Sequence[Any]:
-        return self.op.backward(self.restored(node), g)  # type: ignore[no-any-return]
+    def backward(self, node: Node, g: Any) -> Any:
+        return self.op.backward(self.restored(node), g)
 
-    def vjp(self, node: Node, g: Any) -> Sequence[Any]:
-        return self.op.vjp(self.restored(node), g)  # type: ignore[no-any-return]
+    def vjp(self, node: Node, g: Any) -> Any:
+        return self.op.vjp(self.restored(node), g)
 
     def restored(self, node: Node) -> Node:
         """A node like this one, as it would be without hooks."""

@@ -75,7 +75,8 @@ def _stack(batch: Sequence[Tensor]) -> Tensor:
                 f"{list(t.array.shape)} at entry {i}"
             )
     if any(t._requires_grad or t.array.dtype != dtype for t in batch):
-        return PUBLIC["stack"](list(batch))  # type: ignore[no-any-return]
+        recorded: Tensor = PUBLIC["stack"](list(batch))
+        return recorded
     return Tensor(np.array([t.array for t in batch]))
 
 

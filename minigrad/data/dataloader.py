@@ -9,7 +9,7 @@ from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
 
 from minigrad.data.collate import default_collate, default_convert
-from minigrad.data.dataset import IterableDataset
+from minigrad.data.dataset import IterableDataset, length
 from minigrad.data.randomness import batch_scope
 from minigrad.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from minigrad.data.workers import Fetcher, Workers
@@ -204,7 +204,8 @@ class DataLoader(Generic[T]):
             slices = batches._slices()
             if slices is not None:
                 return slices
-        return iter(self.sampler if batches is None else batches)  # type: ignore[arg-type]
+        source: Any = self.sampler if batches is None else batches
+        return iter(source)
 
     def _by_workers(
         self, fetcher: Fetcher, batches: Iterator[Any] | None, seed: int
@@ -239,7 +240,7 @@ class DataLoader(Generic[T]):
 
     def __len__(self) -> int:
         if not self._streams:
-            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
+            return length(self.sampler if self.batch_sampler is None else self.batch_sampler)
         n = len(self.dataset)
         if self.batch_size is None:
             return n

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
@@ -45,6 +45,42 @@ class Dataset(Generic[T]):
     def _batch(self, indices: Array) -> Any:
         """What collating these samples gives, found at once; None where there is no quick way."""
         return None
+
+
+def length(samples: Any) -> int:
+    """How many there are; a dataset or sampler need not have a length, but here it must."""
+    return len(samples)
+
+
+class _Pairs(Dataset[tuple[Any, Any]]):
+    """Samples ``(x, y)``, each of which a function of the user's may make something else of.
+
+    A subclass defines ``_pair(index)``, the two as they are stored, and may define
+    ``_pairs(indices)``, the two fields of a batch, which serves as long as there is no function.
+    """
+
+    transform: Callable[[Any], Any] | None = None
+    target_transform: Callable[[Any], Any] | None = None
+
+    def _pair(self, index: int) -> tuple[Any, Any]:
+        """One sample as it is stored."""
+        raise NotImplementedError(f"{type(self).__name__} must define _pair(index)")
+
+    def _pairs(self, indices: Array) -> Any:
+        """The fields of several samples; None where they are found one at a time."""
+        return None
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        x, y = self._pair(index)
+        if self.transform is not None:
+            x = self.transform(x)
+        if self.target_transform is not None:
+            y = self.target_transform(y)
+        return x, y
+
+    def _batch(self, indices: Array) -> Any:
+        plain = self.transform is None and self.target_transform is None
+        return self._pairs(indices) if plain else None
 
 
 class IterableDataset(Dataset[T]):
@@ -144,12 +180,12 @@ class StackDataset(Dataset[Any]):
 
     def _batch(self, indices: Array) -> Any:
         named = isinstance(self.datasets, dict)
-        quick = [
+        quick: list[Any] = [
             getattr(d, "_batch", None) for d in (self.datasets.values() if named else self.datasets)
         ]
         if None in quick:
             return None
-        parts = [f(indices) for f in quick]  # type: ignore[misc]
+        parts = [f(indices) for f in quick]
         if any(part is None for part in parts):
             return None
         return dict(zip(self.datasets, parts)) if named else parts
@@ -288,7 +324,7 @@ def random_split(
     >>> [len(part) for part in random_split(range(10), [0.7, 0.3])]
     [7, 3]
     """
-    total = len(dataset)  # type: ignore[arg-type]
+    total = length(dataset)
     if not all(hasattr(length, "__float__") for length in lengths):
         raise TypeError(f"lengths must be numbers, got {lengths}")
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from minigrad.core.tensor import Tensor
+from minigrad.data.dataset import length
 from minigrad.ops.random import Generator, multinomial, numpy_generator
 
 __all__ = [
@@ -276,5 +277,5 @@ class BatchSampler(Sampler[list[int]]):
             yield order[start : start + size]
 
     def __len__(self) -> int:
-        n = len(self.sampler)  # type: ignore[arg-type]
+        n = length(self.sampler)
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)

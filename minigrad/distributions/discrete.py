@@ -112,7 +112,8 @@ class Bernoulli(Distribution):
 
     @property
     def _param(self) -> Tensor:
-        return getattr(self, self._given[0])  # type: ignore[no-any-return]
+        given: Tensor = getattr(self, self._given[0])
+        return given
 
 
 class Categorical(Distribution):

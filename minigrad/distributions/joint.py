@@ -50,7 +50,8 @@ class Independent(Distribution):
                 "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
                 f"{count} vs {len(base.batch_shape)}"
             )
-        self.base_dist, self.reinterpreted_batch_ndims = base, count
+        self.base_dist: Distribution = base
+        self.reinterpreted_batch_ndims = count
         shape, kept = base.batch_shape + base.event_shape, len(base.batch_shape) - count
         super().__init__(shape[:kept], shape[kept:], validate_args)
 
@@ -72,25 +73,25 @@ class Independent(Distribution):
     @property
     def mean(self) -> Tensor:
         """The means of the variables."""
-        return self.base_dist.mean  # type: ignore[no-any-return]
+        return self.base_dist.mean
 
     @property
     def mode(self) -> Tensor:
         """The modes of the variables."""
-        return self.base_dist.mode  # type: ignore[no-any-return]
+        return self.base_dist.mode
 
     @property
     def variance(self) -> Tensor:
         """The variances of the variables."""
-        return self.base_dist.variance  # type: ignore[no-any-return]
+        return self.base_dist.variance
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Samples of the variables."""
-        return self.base_dist.sample(sample_shape)  # type: ignore[no-any-return]
+        return self.base_dist.sample(sample_shape)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Samples of the variables with derivatives."""
-        return self.base_dist.rsample(sample_shape)  # type: ignore[no-any-return]
+        return self.base_dist.rsample(sample_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The sum over the variables of a value."""
@@ -205,7 +206,8 @@ class MultivariateNormal(Distribution):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """``loc + scale_tril @ noise``."""
         noise = randn(self._shape(sample_shape), dtype=self.loc.dtype)
-        return self.loc + (self._factor @ noise.unsqueeze(-1)).squeeze(-1)  # type: ignore[no-any-return]
+        drawn: Tensor = self.loc + (self._factor @ noise.unsqueeze(-1)).squeeze(-1)
+        return drawn
 
     def _log_det(self) -> Tensor:
         """The logarithm of the square root of the determinant."""
@@ -217,8 +219,11 @@ class MultivariateNormal(Distribution):
         difference = (value - self.loc).unsqueeze(-1)
         z = linalg.solve_triangular(self._factor, difference, upper=False).squeeze(-1)
         constant = self._event_shape[0] * math.log(2 * math.pi)
-        return -0.5 * (constant + (z**2).sum(-1)) - self._log_det()  # type: ignore[no-any-return]
+        density: Tensor = -0.5 * (constant + (z**2).sum(-1)) - self._log_det()
+        return density
 
     def entropy(self) -> Tensor:
         r""":math:`\frac n2 (1 + \log 2\pi) + \log\det L`."""
-        return 0.5 * self._event_shape[0] * (1 + math.log(2 * math.pi)) + self._log_det()  # type: ignore[no-any-return]
+        constant = 0.5 * self._event_shape[0] * (1 + math.log(2 * math.pi))
+        found: Tensor = constant + self._log_det()
+        return found

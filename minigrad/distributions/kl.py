@@ -72,7 +72,9 @@ def _normal(p: Normal, q: Normal) -> Tensor:
 @register_kl(Uniform, Uniform)
 def _uniform(p: Uniform, q: Uniform) -> Tensor:
     divergence = ((q.high - q.low) / (p.high - p.low)).log()
-    return where((q.low > p.low) | (q.high < p.high), float("inf"), divergence)  # type: ignore[no-any-return]
+    outside = (q.low > p.low) | (q.high < p.high)
+    found: Tensor = where(outside, float("inf"), divergence)
+    return found
 
 
 @register_kl(Bernoulli, Bernoulli)
@@ -119,4 +121,5 @@ def _multivariate(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
     z = linalg.solve_triangular(q._factor, shift, upper=False).squeeze(-1)
     ratio = linalg.solve_triangular(q._factor, p._factor, upper=False)
     squares = (ratio**2).sum((-2, -1)) + (z**2).sum(-1)
-    return 0.5 * (squares - p.event_shape[0]) + q._log_det() - p._log_det()  # type: ignore[no-any-return]
+    found: Tensor = 0.5 * (squares - p.event_shape[0]) + q._log_det() - p._log_det()
+    return found

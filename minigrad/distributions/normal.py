@@ -65,7 +65,8 @@ class Normal(Distribution):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """``loc + scale * noise``."""
         noise = randn(self._shape(sample_shape), dtype=self.loc.dtype)
-        return self.loc + self.scale * noise  # type: ignore[no-any-return]
+        drawn: Tensor = self.loc + self.scale * noise
+        return drawn
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
@@ -134,7 +135,8 @@ class Uniform(Distribution):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """``low + (high - low) * noise``."""
         noise = rand(self._shape(sample_shape), dtype=self.low.dtype)
-        return self.low + (self.high - self.low) * noise  # type: ignore[no-any-return]
+        drawn: Tensor = self.low + (self.high - self.low) * noise
+        return drawn
 
     def log_prob(self, value: Tensor) -> Tensor:
         """``-log(high - low)`` from `low` up to `high`, minus infinity elsewhere."""

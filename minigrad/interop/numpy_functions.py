@@ -167,8 +167,8 @@ def histogram2d(
     x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> Any:
     """By numpy: counts have no derivative."""
-    first, second, w = (None if a is None else as_tensor(a).array for a in (x, y, weights))
-    found: Any = np.histogram2d(first, second, _plain(bins), range, density, w)  # type: ignore[arg-type]  # x and y are given
+    given: list[Any] = [None if a is None else as_tensor(a).array for a in (x, y, weights)]
+    found: Any = np.histogram2d(given[0], given[1], _plain(bins), range, density, given[2])
     return tuple(Tensor(f) for f in found)
 
 
@@ -319,7 +319,7 @@ _BORDERS = ("edge", "reflect", "symmetric", "wrap")
 
 
 @_table()
-def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
+def pad(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0) -> Any:
     """Numbers around it, or its own elements again: those are picked by index."""
     t = as_tensor(array)
     widths = np.broadcast_to(np.asarray(pad_width), (t.ndim, 2)).tolist()
@@ -331,7 +331,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     if mode not in _BORDERS:
         raise ValueError(f"pad of tensors knows one constant and {_BORDERS}, got mode={mode!r}")
     for d, (before, after) in enumerate(widths):
-        places: Any = np.pad(np.arange(t.array.shape[d]), (before, after), mode)  # type: ignore[call-overload]  # one of the four
+        places: Any = np.pad(np.arange(t.array.shape[d]), (before, after), mode)
         t = PUBLIC["index_select"](t, d, Tensor(places))
     return t
 

@@ -102,11 +102,10 @@ _TABLE = {
 _HINTS = {"assume_unique", "casting", "copy", "device", "kind", "order", "stable", "subok"}
 
 
-def _target(name: str) -> Callable[..., Any]:
+def _target(name: str) -> Any:
     if name.startswith("xp."):
         return ON_TENSORS[name[3:]]
-    known = getattr(linalg, name[7:]) if name.startswith("linalg.") else PUBLIC[name]
-    return known  # type: ignore[no-any-return]  # the table of functions has no types
+    return getattr(linalg, name[7:]) if name.startswith("linalg.") else PUBLIC[name]
 
 
 class _Row:

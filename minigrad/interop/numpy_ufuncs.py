@@ -68,14 +68,14 @@ def refuse(name: str, why: str) -> TypeError:
     return TypeError(f"{name}: {why}; call t.detach().numpy() for numpy's own, without gradients")
 
 
-def _function(ufunc: Any) -> Function:
+def _function(ufunc: Any) -> Any:
     name = ufunc.__name__
     if name in _COMPOSED:
         return _COMPOSED[name]
     known = PUBLIC.get(_RENAMED.get(name, name))
     if known is None:
         raise refuse(f"numpy.{name}", "this ufunc has no counterpart for tensors of minigrad")
-    return known  # type: ignore[no-any-return]  # the table of functions has no types
+    return known
 
 
 #: Ufuncs behind operators whose operation takes arrays and numbers on either side.

@@ -70,7 +70,8 @@ class NAdam(Optimizer):
 
     def _momentum(self, group: Group, step: float) -> float:
         beta1: float = as_number(group["betas"][0])
-        return beta1 * (1.0 - 0.5 * 0.96 ** (step * group["momentum_decay"]))  # type: ignore[no-any-return]  # options of any type
+        momentum: float = beta1 * (1.0 - 0.5 * 0.96 ** (step * group["momentum_decay"]))
+        return momentum
 
     def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
         numbers = slope_numbers(group) | average_numbers(group, counts)

@@ -28,7 +28,8 @@ def as_number(value: Any) -> float:
             "options and counts of an optimizer must be numbers, or tensors of one element, not "
             f"{type(value).__name__} ({value!r})"
         )
-    return value  # type: ignore[no-any-return]
+    number: float = value
+    return number
 
 
 def check(good: bool, message: str) -> None:

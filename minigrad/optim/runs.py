@@ -14,7 +14,7 @@ memory of the type that it is computed in, and back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +243,7 @@ def plan_runs(optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...
     numbers = optimizer._counts
     idle: list[Tensor] = []
     seen: Counter[int] = Counter()
-    alike: dict[Hashable, tuple[list[Tensor], list[dict[str, Any]]]] = {}
+    alike: dict[tuple[Any, ...], tuple[list[Tensor], list[dict[str, Any]]]] = {}
     for p in group["params"]:
         if not isinstance(p, Tensor):
             raise TypeError(
@@ -260,7 +260,7 @@ def plan_runs(optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...
         params, states = alike.setdefault(key, ([], []))
         params.append(p)
         states.append(state)
-    runs = [Run(ps, ss, names, numbers, key[1]) for key, (ps, ss) in alike.items()]  # type: ignore[index]
+    runs = [Run(ps, ss, names, numbers, key[1]) for key, (ps, ss) in alike.items()]
     return Plan(runs, idle, group["params"], names)
 
 

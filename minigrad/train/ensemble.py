@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad.core.tensor import Tensor
 from minigrad.data import Dataset, Subset
+from minigrad.data.dataset import length
 from minigrad.nn.containers import ModuleList
 from minigrad.nn.functional import softmax
 from minigrad.nn.module import Module
@@ -65,10 +66,11 @@ class Ensemble(Module):
         outputs = [model(*inputs) for model in self.models]
         if self.average == "probabilities":
             outputs = [softmax(y, self.dim) for y in outputs]
-        total = outputs[0]
+        total: Any = outputs[0]
         for y in outputs[1:]:
             total = total + y
-        return total / len(outputs)  # type: ignore[no-any-return]
+        mean: Tensor = total / len(outputs)
+        return mean
 
     def extra_repr(self) -> str:
         """What is averaged."""
@@ -98,13 +100,13 @@ def bootstrap(dataset: Dataset[Any], generator: Generator | None = None) -> Subs
     >>> len(out_of_bag(sample)) == 1000 - len(set(sample.indices))
     True
     """
-    n = len(dataset)  # type: ignore[arg-type]
+    n = length(dataset)
     return Subset(dataset, numpy_generator(generator).integers(0, n, n).tolist())
 
 
 def out_of_bag(sample: Subset[Any]) -> Subset[Any]:
     """The samples that a bootstrap sample left out: a validation set that costs nothing."""
-    n = len(sample.dataset)  # type: ignore[arg-type]
+    n = length(sample.dataset)
     return Subset(sample.dataset, np.setdiff1d(np.arange(n), list(sample.indices)).tolist())
 
 

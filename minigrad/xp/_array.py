@@ -133,7 +133,8 @@ def wrap(t: Any, *given: Any) -> Array:
     if t.__class__ is not Tensor or any(t is g for g in given):
         t = PUBLIC["reshape"](t, t.array.shape)
     t.__class__ = Array
-    return t  # type: ignore[no-any-return]
+    array: Array = t
+    return array
 
 
 def _wrap_all(result: Any, given: tuple[Any, ...]) -> Any:

@@ -86,11 +86,11 @@ def _plain(obj: Any) -> Any:
     return obj
 
 
-def _from_sequence(obj: Any, kind: dtypes.dtype | None) -> np.ndarray[Any, Any]:
+def _from_sequence(obj: Any, kind: dtypes.dtype | None) -> Any:
     plain = _plain(obj)
     if kind is not None:
         if kind.category == 1 and np.asarray(plain).dtype.kind == "f":
-            return call_quietly(np.asarray(plain).astype, kind.numpy)  # type: ignore[no-any-return]
+            return call_quietly(np.asarray(plain).astype, kind.numpy)
         return np.array(plain, kind.numpy)
     array = np.array(plain)
     if array.size == 0:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.tensor import Tensor
-from minigrad.data.dataset import Dataset
+from minigrad.data.dataset import _Pairs
 from minigrad.data.transforms.base import Transform
 
 __all__ = ["Images"]
@@ -16,7 +16,7 @@ __all__ = ["Images"]
 Array = np.ndarray[Any, Any]
 
 
-class Images(Dataset[tuple[Any, Any]]):
+class Images(_Pairs):
     """Pictures with a class each; a sample is ``(image, label)``.
 
     The image is a float32 tensor of shape ``(channels, height, width)``, 0 for black and 1 for
@@ -69,14 +69,9 @@ class Images(Dataset[tuple[Any, Any]]):
     def _images(self, stored: Array) -> Tensor:
         return Tensor((stored[..., None, :, :] if self._grey else stored) * self._scale)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image: Any = self._images(self.data.array[index])
-        label: Any = int(self.targets.array[index])
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            label = self.target_transform(label)
-        return image, label
+    def _pair(self, index: int) -> tuple[Tensor, int]:
+        """An image, and the number of its class."""
+        return self._images(self.data.array[index]), int(self.targets.array[index])
 
     def __len__(self) -> int:
         return int(self.targets.array.shape[0])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.tensor import Tensor
-from minigrad.data.dataset import Dataset
+from minigrad.data.dataset import _Pairs
 from minigrad.data.datasets.folder import data_file, places
 from minigrad.data.datasets.text import Vocabulary, read_text
 
@@ -37,7 +37,7 @@ def _padded(names: Sequence[str], vocabulary: Vocabulary, width: int) -> tuple[A
     return ids, lengths
 
 
-class Names(Dataset[tuple[Any, Any]]):
+class Names(_Pairs):
     r"""Names, one a line, for models that predict the next character (Karpathy's makemore).
 
     Number 0 is the token ``"."``, which starts and ends every name; letters follow in order. Sample
@@ -122,18 +122,12 @@ class Names(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        x: Any = Tensor(self._x[index].copy())
-        y: Any = Tensor(self._y[index].copy())
-        if self.transform is not None:
-            x = self.transform(x)
-        if self.target_transform is not None:
-            y = self.target_transform(y)
-        return x, y
+    def _pair(self, index: int) -> tuple[Tensor, Tensor]:
+        """Numbers of a name, and of what follows each."""
+        return Tensor(self._x[index].copy()), Tensor(self._y[index].copy())
 
-    def _batch(self, indices: Array) -> list[Tensor] | None:
-        if self.transform is not None or self.target_transform is not None:
-            return None
+    def _pairs(self, indices: Array) -> list[Tensor]:
+        """Those of several."""
         return [Tensor(self._x.take(indices, 0)), Tensor(self._y.take(indices, 0))]
 
     def contexts(self, block_size: int = 3) -> tuple[Tensor, Tensor]:
@@ -162,7 +156,7 @@ def _part(lines: list[str], split: str, seed: int) -> list[str]:
     return [lines[i] for i in chosen]
 
 
-class NamesByLanguage(Dataset[tuple[Any, Any]]):
+class NamesByLanguage(_Pairs):
     """Names of several languages, one file ``<language>.txt`` each, to tell the languages apart.
 
     As the folder ``names`` of PyTorch's tutorial on classifying names (data.zip). Sample `i` is
@@ -221,18 +215,12 @@ class NamesByLanguage(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        x: Any = Tensor(self._x[index].copy())
-        label: Any = int(self.targets.array[index])
-        if self.transform is not None:
-            x = self.transform(x)
-        if self.target_transform is not None:
-            label = self.target_transform(label)
-        return x, label
+    def _pair(self, index: int) -> tuple[Tensor, int]:
+        """Numbers of a name, and its language."""
+        return Tensor(self._x[index].copy()), int(self.targets.array[index])
 
-    def _batch(self, indices: Array) -> list[Tensor] | None:
-        if self.transform is not None or self.target_transform is not None:
-            return None
+    def _pairs(self, indices: Array) -> list[Tensor]:
+        """Those of several."""
         return [Tensor(self._x.take(indices, 0)), Tensor(self.targets.array.take(indices))]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.tensor import Tensor
-from minigrad.data.dataset import Dataset
+from minigrad.data.dataset import _Pairs
 from minigrad.data.datasets.folder import data_file
 
 __all__ = ["CharText", "TinyShakespeare", "Vocabulary", "read_text"]
@@ -109,7 +109,7 @@ class Vocabulary:
         return "".join([self.characters[i] for i in ids.tolist()])
 
 
-class CharText(Dataset[tuple[Any, Any]]):
+class CharText(_Pairs):
     """Blocks of a text as character numbers, each with the characters that follow.
 
     Sample `i` is ``(x, y)``: `x` the characters ``i * stride`` to ``i * stride + block_size - 1``,
@@ -190,22 +190,16 @@ class CharText(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return (len(self.ids.array) - self.block_size - 1) // self.stride + 1
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def _pair(self, index: int) -> tuple[Tensor, Tensor]:
         n = len(self)
         if not -n <= index < n:
             raise IndexError(f"index {index} is out of range for {n} blocks")
         start = (index % n) * self.stride
-        x: Any = Tensor(self.ids.array[start : start + self.block_size].copy())
-        y: Any = Tensor(self.ids.array[start + 1 : start + self.block_size + 1].copy())
-        if self.transform is not None:
-            x = self.transform(x)
-        if self.target_transform is not None:
-            y = self.target_transform(y)
+        x = Tensor(self.ids.array[start : start + self.block_size].copy())
+        y = Tensor(self.ids.array[start + 1 : start + self.block_size + 1].copy())
         return x, y
 
-    def _batch(self, indices: Array) -> list[Tensor] | None:
-        if self.transform is not None or self.target_transform is not None:
-            return None
+    def _pairs(self, indices: Array) -> list[Tensor] | None:
         n = len(self)
         if len(indices) and not -n <= indices.min() <= indices.max() < n:
             return None  # one at a time, so that the error names the index

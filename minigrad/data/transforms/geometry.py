@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -19,7 +20,7 @@ __all__ = [
     "RandomVerticalFlip",
 ]
 
-_MODES = {"constant": "constant", "edge": "edge", "reflect": "reflect", "symmetric": "symmetric"}
+_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
 def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
@@ -30,12 +31,13 @@ def _pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
     return given
 
 
-def _pad(x: Array, rows: int, columns: int, fill: float, mode: str) -> Array:
+def _pad(x: Array, rows: int, columns: int, fill: float, mode: Any) -> Array:
     """The images with `rows` above and below, `columns` left and right."""
     if not rows and not columns:
         return x
     if mode != "constant":
-        return np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)), mode)  # type: ignore[call-overload,no-any-return]
+        wider: Array = np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)), mode)
+        return wider
     n, c, h, w = x.shape
     out = np.full((n, c, h + 2 * rows, w + 2 * columns), fill, x.dtype)
     out[:, :, rows : rows + h, columns : columns + w] = x

@@ -235,7 +235,8 @@ class UnitNorm(Transform):
     def apply(self, x: Array) -> Array:
         """The samples, each divided by its norm."""
         if x.ndim in (1, 3):
-            return self.apply(x[None])[0]  # type: ignore[no-any-return]
+            one: Array = self.apply(x[None])[0]
+            return one
         flat = need_floats(self, x).reshape(len(x), -1)
         norm = np.sqrt(np.einsum("ij,ij->i", flat, flat))
         norm = np.maximum(norm, self.eps).astype(x.dtype)

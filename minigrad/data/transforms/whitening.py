@@ -100,7 +100,8 @@ class PCA(_Decorrelated):
     def apply(self, x: Array) -> Array:
         """The coordinates ``(N, n_components)``, or those of one sample."""
         if self._fitted and x.shape == self._shape:
-            return self.apply(x[None])[0]  # type: ignore[no-any-return]
+            one: Array = self.apply(x[None])[0]
+            return one
         flat, dtype = self._centred(x)
         return (flat @ self.components.T).astype(dtype)
 
@@ -158,7 +159,8 @@ class Whitening(_Decorrelated):
     def apply(self, x: Array) -> Array:
         """The whitened samples, or the one, of the same shape."""
         if self._fitted and x.shape == self._shape:
-            return self.apply(x[None])[0]  # type: ignore[no-any-return]
+            one: Array = self.apply(x[None])[0]
+            return one
         flat, dtype = self._centred(x)
         return (flat @ self._matrix).reshape(x.shape).astype(dtype)
 

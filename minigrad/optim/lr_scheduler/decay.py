@@ -427,8 +427,10 @@ class PolynomialLR(_ByFactor):
             return None
         now = 1.0 - self.last_epoch / self.total_iters
         before = 1.0 - (self.last_epoch - 1) / self.total_iters
-        return (now / before) ** self.power  # type: ignore[no-any-return]  # of a negative number, complex
+        factor: float = (now / before) ** self.power
+        return factor
 
     def _whole_factor(self) -> float:
         done = min(self.total_iters, self.last_epoch) / self.total_iters
-        return (1.0 - done) ** self.power  # type: ignore[no-any-return]  # as above
+        factor: float = (1.0 - done) ** self.power
+        return factor
