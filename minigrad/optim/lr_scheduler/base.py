@@ -58,6 +58,14 @@ def set_rate(group: dict[str, Any], value: Any, key: str = "lr") -> None:
         group[key] = value
 
 
+def set_momentum(group: dict[str, Any], value: float) -> None:
+    """Put a momentum into a group: the first of Adam's betas is one."""
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
+
+
 def rates_of(optimizer: Optimizer) -> list[Any]:
     """The learning rate of each group."""
     return [group["lr"] for group in optimizer.param_groups]
@@ -190,21 +198,17 @@ class LRScheduler:
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        closed_form = None if epoch is None else getattr(self, "_get_closed_form_lr", None)
+        self._set_rates(closed_form or self.get_lr)
+
+    def _set_rates(self, rates: Callable[[], Sequence[Rate]]) -> None:
+        """Put the rates that a method gives for this epoch into the groups."""
         self._get_lr_called_within_step = True
         try:
-            if epoch is None:
-                self.last_epoch += 1
-                values = self.get_lr()
-            else:
-                self.last_epoch = epoch
-                closed_form: Callable[[], list[Rate]] | None
-                closed_form = getattr(self, "_get_closed_form_lr", None)
-                values = self.get_lr() if closed_form is None else closed_form()
+            values = rates()
         finally:
             self._get_lr_called_within_step = False
-        self._set_rates(values)
-
-    def _set_rates(self, values: Sequence[Rate]) -> None:
         for group, value in zip(self.optimizer.param_groups, values, strict=True):
             set_rate(group, value)
         self._last_lr = values_of(self.optimizer, "lr")

@@ -14,6 +14,7 @@ from minigrad.optim.lr_scheduler.base import (
     positive,
     rates_of,
     saved_callable,
+    set_momentum,
     set_rate,
     values_of,
 )
@@ -130,12 +131,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         else:
             self._go_to(epoch)
         self.last_epoch = math.floor(epoch)
-        self._get_lr_called_within_step = True
-        try:
-            values = self.get_lr()
-        finally:
-            self._get_lr_called_within_step = False
-        self._set_rates(values)
+        self._set_rates(self.get_lr)
 
     def _go_to(self, epoch: float) -> None:
         """Find the fall that `epoch` lies in."""
@@ -169,15 +165,9 @@ class _WithMomentum(LRScheduler):
         high = per_group("max_momentum", optimizer, max_momentum)
         if last_epoch == -1:
             for m, b, group in zip(high, low, optimizer.param_groups, strict=True):
-                self._set_momentum(group, m)
+                set_momentum(group, m)
                 group["max_momentum"], group["base_momentum"] = m, b
         return low, high
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
 
 class CyclicLR(_WithMomentum):
@@ -268,7 +258,7 @@ class CyclicLR(_WithMomentum):
         if self.cycle_momentum:
             ends = zip(self.base_momentums, self.max_momentums, strict=True)
             for group, (low, high) in zip(self.optimizer.param_groups, ends, strict=True):
-                self._set_momentum(group, high - (high - low) * height * scale)
+                set_momentum(group, high - (high - low) * height * scale)
         ends = zip(self.base_lrs, self.max_lrs, strict=True)
         return [low + (high - low) * height * scale for low, high in ends]
 
@@ -374,7 +364,7 @@ class OneCycleLR(_WithMomentum):
         if self.cycle_momentum:
             for group in groups:
                 ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
-                self._set_momentum(group, self._between(*ends, done))
+                set_momentum(group, self._between(*ends, done))
         return [self._between(g[phase["start_lr"]], g[phase["end_lr"]], done) for g in groups]
 
 
@@ -394,15 +384,10 @@ def _total_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
 
 def _phases(pct_start: float, total: int, three: bool) -> list[dict[str, Any]]:
     """Where each phase ends, and between which of the group's values it moves."""
+    names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
 
     def phase(end: float, lr: tuple[str, str], momentum: tuple[str, str]) -> dict[str, Any]:
-        return {
-            "end_step": end,
-            "start_lr": lr[0],
-            "end_lr": lr[1],
-            "start_momentum": momentum[0],
-            "end_momentum": momentum[1],
-        }
+        return dict(zip(names, (end, *lr, *momentum), strict=True))
 
     low, high = "base_momentum", "max_momentum"
     phases = [phase(float(pct_start * total) - 1, ("initial_lr", "max_lr"), (high, low))]

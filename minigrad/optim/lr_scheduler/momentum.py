@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from minigrad.optim.lr_scheduler.base import LRScheduler, Rate, as_optimizer, values_of
+from minigrad.optim.lr_scheduler.base import (
+    LRScheduler,
+    Rate,
+    as_optimizer,
+    set_momentum,
+    values_of,
+)
 from minigrad.optim.optimizer import Optimizer
 
 __all__ = ["MomentumSchedule"]
@@ -96,13 +100,5 @@ class MomentumSchedule(LRScheduler):
         return values_of(self.optimizer, "lr")
 
     def _set_momentum(self) -> None:
-        momentum = self.get_momentum()
         for group in self.optimizer.param_groups:
-            self._put(group, momentum)
-
-    @staticmethod
-    def _put(group: dict[str, Any], momentum: float) -> None:
-        if "betas" in group:
-            group["betas"] = (momentum, *group["betas"][1:])
-        else:
-            group["momentum"] = momentum
+            set_momentum(group, self.get_momentum())
