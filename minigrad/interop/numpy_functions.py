@@ -44,10 +44,19 @@ def _on_arrays(name: str) -> Callable[..., Any]:
 
 for _name in (
     "array_equal", "array_equiv", "can_cast", "common_type", "iscomplexobj", "isrealobj",
-    "may_share_memory", "min_scalar_type", "ndim", "result_type", "shape", "shares_memory", "size",
+    "may_share_memory", "min_scalar_type", "result_type", "shares_memory",
 ):  # fmt: skip
     FUNCTIONS[_name] = _on_arrays(_name)
-FUNCTIONS["array_repr"] = FUNCTIONS["array_str"] = lambda arr: repr(arr)
+FUNCTIONS |= {
+    "array_repr": lambda arr: repr(arr), "array_str": lambda arr: repr(arr),
+    "ndim": lambda a: as_tensor(a).ndim, "shape": lambda a: tuple(as_tensor(a).shape),
+}  # fmt: skip
+
+
+@_table()
+def size(a: Any, axis: int | None = None) -> int:
+    t = as_tensor(a)
+    return t.numel() if axis is None else t.shape[axis]
 
 
 # -- one number from many ------------------------------------------------------------------------

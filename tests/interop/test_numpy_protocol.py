@@ -30,6 +30,8 @@ ARRAYS = {
 #: Each is computed on arrays by numpy and on tensors by minigrad.
 _EXPRESSIONS = """
 np.sum(x)  np.sum(x,axis=1)  np.sum(b,(0,2),keepdims=True)  np.sum(i)  np.sum(x,axis=())
+np.prod(x,axis=())  np.max(x,axis=())  np.mean(x,axis=())  np.mean(i)  np.take(x,[-1,0],axis=1)
+np.take_along_axis(x,i[:3],axis=None)
 np.prod(x,0)  np.mean(x)  np.mean(b,axis=-1,keepdims=True)  np.var(x,1)  np.var(x,0,ddof=1)
 np.std(x)  np.std(x,axis=0,ddof=1)  np.max(x)  np.max(x,1)  np.amax(x,0)  np.min(x,1)
 np.amin(x,axis=0,keepdims=True)  np.all(m)  np.any(x>0.5,axis=0)  np.argmax(x)  np.argmax(x,1)
@@ -403,3 +405,12 @@ def test_operators_of_arrays_and_tensors(symbol: str) -> None:
     if symbol in ("+", "-", "*", "**", "&", "|", "^", "<<", ">>", "//", "%"):
         exec(f"t {symbol}= b", scope)
         same(plain(scope["t"]), expected)
+
+
+def test_under_vmap() -> None:
+    x = mg.arange(12.0).reshape(3, 4)
+    assert mg.vmap(lambda v: v + np.ndim(v) + np.shape(v)[0] + np.size(v))(x).equal(x + 9)
+    for function in (np.mean, np.max, np.argmax, np.prod, np.count_nonzero):
+        for t in (x, x.long()):
+            found = mg.vmap(function)(t)
+            np.testing.assert_allclose(found.numpy(), function(t.numpy(), axis=1))
