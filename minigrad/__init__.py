@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-import minigrad.compat  # noqa: F401  # finds what stands in for machinery of PyTorch
+import minigrad.compat as _compat  # finds what stands in for machinery of PyTorch
 from minigrad.core.declare import use_loops
 from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.run.memory import empty_cache, tune_malloc
@@ -24,6 +24,7 @@ from minigrad.autograd.modes import (  # noqa: E402
     is_inference_mode_enabled,
     set_grad_enabled,
 )
+from minigrad.compat.version import __version__ as __version__  # noqa: E402
 from minigrad.core.dtypes import bool_ as bool  # noqa: E402
 from minigrad.core.dtypes import (  # noqa: E402
     can_cast,
@@ -88,15 +89,29 @@ if TYPE_CHECKING:
     )
     from minigrad.autograd.elementwise import elementwise
     from minigrad.autograd.kernel import kernel
-    from minigrad.compat import accelerator, amp, backends, cuda, jit
+    from minigrad.compat import (  # noqa: F401
+        accelerator,
+        amp,
+        backends,
+        compiler,
+        cuda,
+        distributed,
+        hub,
+        jit,
+        overrides,
+        profiler,
+        random,
+        version,
+    )
+    from minigrad.compat import common_types as types  # noqa: F401
+    from minigrad.compat import devices as mps  # noqa: F401
+    from minigrad.compat import devices as xpu  # noqa: F401
     from minigrad.compat.amp import autocast
     from minigrad.core import expr as fx
     from minigrad.core.samples import pair, span, spans
     from minigrad.func import vmap
     from minigrad.interop.dlpack import from_dlpack
     from minigrad.serialize import load, save
-
-__version__ = "0.1.0"
 
 from math import e, inf, nan, pi  # noqa: E402
 
@@ -203,6 +218,33 @@ _LAZY_NAMES = {
     "pair": "core.samples", "save": "serialize", "span": "core.samples", "spans": "core.samples",
     "vmap": "func",
 }  # fmt: skip
+_LAZY |= {
+    name: name
+    for name in (
+        "compiler", "distributed", "hub", "mps", "overrides", "profiler", "random", "types",
+        "version", "xpu",
+    )
+}  # fmt: skip
+#: Names that stand in for what is not here; `compat` says what each does.
+_LAZY_NAMES |= dict.fromkeys(("complex", "istft", "polar", "stft"), "compat.complex")
+_LAZY_NAMES |= dict.fromkeys(("view_as_complex", "view_as_real"), "compat.complex")
+_LAZY_NAMES |= dict.fromkeys(
+    (
+        "cdouble", "cfloat", "chalf", "complex128", "complex32", "complex64", "float8_e4m3fn",
+        "float8_e5m2", "qint32", "qint8", "quint8",
+    ),
+    "compat.types",
+)  # fmt: skip
+_LAZY_NAMES |= dict.fromkeys(
+    (
+        "_assert", "get_autocast_gpu_dtype", "get_num_interop_threads", "is_autocast_cpu_enabled",
+        "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled", "is_storage",
+        "set_default_tensor_type", "set_deterministic_debug_mode", "set_flush_denormal",
+        "set_num_interop_threads", "set_warn_always",
+    ),
+    "compat.settings",
+)  # fmt: skip
+_LAZY_NAMES |= {"OutOfMemoryError": "compat.cuda"}
 _LAZY_NAMES |= dict.fromkeys(
     (
         "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
@@ -231,10 +273,12 @@ def __getattr__(name: str) -> Any:
         return getattr(_import_module(f"minigrad.{_LAZY_NAMES[name]}"), name)
     from difflib import get_close_matches
 
+    if name in _compat.ABSENT:
+        raise AttributeError(f"no module 'minigrad.{name}': {_compat.ABSENT[name]}")
     near = get_close_matches(name, __all__, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_LAZY_NAMES, "__version__"})
+    return sorted({*__all__, *_LAZY, *_LAZY_NAMES, "__version__"})

@@ -9,21 +9,23 @@ tensor([-0.5000, -0.2500,  0.0000,  0.2500])
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from minigrad.compat.refusal import refused
 from minigrad.core.dims import wrap_dims
 from minigrad.core.tensor import Tensor
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import roll
 from minigrad.ops.mathematics.spectral import fftfreq, rfftfreq
 
-__all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
-
 _TRANSFORMS = {
     f"{kind}{more}"
     for kind in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
     for more in ("", "2", "n")
 }
+
+__all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
+__all__ += sorted(_TRANSFORMS)
 
 
 def _shifted(input: Tensor, dim: Any, name: str, back: bool) -> Tensor:
@@ -45,11 +47,13 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     return _shifted(input, dim, "ifftshift", True)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _TRANSFORMS:
-        raise AttributeError(
-            f"minigrad.fft.{name}: Fourier transforms compute with complex numbers, which minigrad "
-            "does not have; a real transform of n samples can be written as a matrix product with "
-            "cos and sin of 2 pi times outer(arange(n), fftfreq(n))"
-        )
-    raise AttributeError(f"module 'minigrad.fft' has no attribute {name!r}")
+_WHY = (
+    "Fourier transforms compute with complex numbers, which minigrad does not have; a real "
+    "transform of n samples can be written as a matrix product with cos and sin of 2 pi times "
+    "outer(arange(n), fftfreq(n))"
+)
+globals().update({name: refused(f"fft.{name}", _WHY) for name in _TRANSFORMS})
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import pickle
+import re
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.compat import PLACES
+from minigrad.compat import ABSENT, PLACES
 
 
 def test_the_class_of_tensors_takes_sizes() -> None:
@@ -241,8 +243,8 @@ print(*sorted(loaded))
         )
         loaded = {m.removeprefix("minigrad.compat.") for m in done.stdout.split()}
         assert expected <= loaded, line
-        if not expected:
-            assert not loaded - {"parallel", "nn_utils"}, line
+        if line == "import minigrad":
+            assert loaded == {"version"}
 
 
 def test_devices_are_values_and_refused_where_something_is_put() -> None:
@@ -312,3 +314,234 @@ def test_memory_formats_are_taken_and_mean_rows() -> None:
         x.contiguous(memory_format="channels_last")
     assert pickle.loads(pickle.dumps(last)) is last
     assert x.layout is mg.strided
+
+
+def test_types_without_tensors_are_values_and_refused_when_used() -> None:
+    assert mg.cfloat is mg.complex64
+    assert mg.cdouble is mg.complex128
+    assert mg.complex64.is_complex
+    assert not mg.complex64.is_floating_point
+    assert (mg.complex64.itemsize, mg.complex128.itemsize, mg.float8_e5m2.itemsize) == (8, 16, 1)
+    for kind in (mg.complex64, mg.complex128, mg.float8_e4m3fn, mg.quint8):
+        assert isinstance(kind, mg.dtype)
+        assert mg.ones(1).dtype not in (kind, None)
+        assert pickle.loads(pickle.dumps(kind)) is kind
+        assert repr(kind) == f"minigrad.{kind.name}"
+        for use in (
+            lambda: mg.zeros(2, dtype=kind),
+            lambda: mg.tensor([1.0], dtype=kind),
+            lambda: mg.ones(2).to(kind),
+            lambda: mg.rand(2, dtype=kind),
+            lambda: mg.ones_like(mg.ones(2), dtype=kind),
+            lambda: mg.ones(2).sum(dtype=kind),
+            lambda: mg.nn.Linear(1, 1).to(kind),
+            lambda: mg.set_default_dtype(kind),
+            lambda: mg.serialize.save({"a": kind}, "unused"),
+        ):
+            with pytest.raises(TypeError):
+                use()
+
+
+def test_functions_of_complex_numbers_can_be_imported_and_say_why_not() -> None:
+    from minigrad.fft import fft2, irfft, rfftn
+
+    for function in (fft2, irfft, rfftn, mg.view_as_real, mg.view_as_complex, mg.polar, mg.stft):
+        with pytest.raises(RuntimeError, match=f"{function.__name__}: .*complex"):
+            function(mg.ones(2, 2))
+
+
+def test_batch_norm_of_one_process() -> None:
+    mg.manual_seed(0)
+    net = mg.nn.Sequential(mg.nn.Conv2d(3, 4, 1), mg.nn.BatchNorm2d(4, momentum=None))
+    weight, x = net[1].weight, mg.randn(5, 3, 2, 2)
+    net(x)
+    expected = copy.deepcopy(net)
+    sync = mg.nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    assert sync is net
+    assert type(net[1]) is mg.nn.SyncBatchNorm
+    assert net[1].weight is weight
+    assert list(net.state_dict()) == list(expected.state_dict())
+    for training in (True, False):
+        assert (net.train(training)(x) == expected.train(training)(x)).all()
+    assert isinstance(net[1], mg.nn.modules.batchnorm._BatchNorm)
+    alone = mg.nn.SyncBatchNorm.convert_sync_batchnorm(mg.nn.BatchNorm1d(2, affine=False).eval())
+    assert isinstance(alone, mg.nn.SyncBatchNorm)
+    assert not alone.training
+    assert alone.weight is None
+    assert mg.nn.SyncBatchNorm(3)(mg.ones(2, 3, 1, 1, 1, 2)).shape == (2, 3, 1, 1, 1, 2)
+    with pytest.raises(ValueError, match="at least 2D"):
+        mg.nn.SyncBatchNorm(3)(mg.ones(3))
+    with pytest.raises(ValueError, match="non-zero"):
+        mg.nn.SyncBatchNorm(0)(mg.ones(2, 0, 3))
+
+
+def test_attention_is_computed_as_always_whatever_is_asked_for() -> None:
+    from minigrad.nn.attention import SDPBackend, sdpa_kernel
+
+    q = mg.rand(1, 3, 4)
+    expected = mg.nn.functional.scaled_dot_product_attention(q, q, q)
+    with sdpa_kernel([SDPBackend.MATH, SDPBackend.FLASH_ATTENTION]):
+        assert (mg.nn.functional.scaled_dot_product_attention(q, q, q) == expected).all()
+    with pytest.raises(TypeError, match="SDPBackend"), sdpa_kernel("math"):
+        pass
+    flags = mg.backends.cuda
+    with pytest.warns(FutureWarning, match="sdpa_kernel") as caught:
+        context = flags.sdp_kernel(enable_flash=False)
+    assert caught[0].filename == __file__
+    with context:
+        assert not flags.flash_sdp_enabled()
+        assert flags.math_sdp_enabled()
+    assert flags.flash_sdp_enabled()
+
+
+def test_the_version_is_minigrads_and_compares_with_releases_of_both() -> None:
+    version = mg.__version__
+    assert str(version) == f"{version}" == "0.1.0"
+    assert version == "0.1.0"
+    assert version.split(".")[:2] == ["0", "1"]
+    assert version >= "0.1"
+    assert version < "0.2"
+    assert not version > "0.1.0"
+    for old in ("1.0", "1.13.1+cu117", "2.0.0a0", (1, 10), (2,), "2.13.0", "v2.4"):
+        assert version >= old
+        assert not version < old
+    for new in ("2.14", (3, 0), "10.0"):
+        assert version < new
+        assert not version >= new
+
+    class Release:
+        release = (2, 1)
+
+    assert version > Release()
+    assert version <= "2.13"
+    with pytest.raises(TypeError):
+        version < 2.0
+    assert mg.version.cuda is None
+    assert mg.version.torch == "2.13.0"
+
+
+def test_only_inputs_is_taken() -> None:
+    x = mg.ones(2, requires_grad=True)
+    given = {"create_graph": True, "retain_graph": True, "only_inputs": True}
+    (g,) = mg.autograd.grad((x * x).sum(), x, **given)
+    assert g.tolist() == [2.0, 2.0]
+    with pytest.warns(FutureWarning, match="only_inputs") as caught:
+        mg.autograd.grad((x * x).sum(), x, only_inputs=False)
+    assert caught[0].filename == __file__
+
+
+def test_what_there_is_of_a_gpu() -> None:
+    cuda = mg.cuda
+    assert cuda.memory_allocated() == cuda.max_memory_reserved("cuda:0") == 0
+    assert cuda.get_rng_state_all() == []
+    assert not isinstance(mg.ones(1), cuda.FloatTensor)
+    cuda.reset_peak_memory_stats()
+    cuda.set_rng_state_all([])
+    with cuda.stream(None), cuda.device(-1), cuda.nvtx.range("a"):
+        pass
+    for call in (
+        cuda.get_device_name, cuda.current_stream, cuda.Event, cuda.Stream, cuda.FloatTensor,
+        lambda: cuda.set_device(0), lambda: cuda.device(0).__enter__(),
+        lambda: cuda.stream(1).__enter__(), lambda: cuda.set_rng_state_all([1]),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=r"cuda\.is_available\(\)"):
+            call()
+    assert issubclass(mg.OutOfMemoryError, RuntimeError)
+    assert not mg.xpu.is_available()
+
+
+def test_there_is_one_process() -> None:
+    assert not mg.distributed.is_available()
+    assert not mg.distributed.is_initialized()
+    for call in (mg.distributed.get_rank, mg.distributed.barrier):
+        with pytest.raises(RuntimeError, match="one process"):
+            call()
+    with pytest.raises(RuntimeError, match="use the model itself"):
+        mg.nn.parallel.DistributedDataParallel(mg.nn.Linear(1, 1))
+    from minigrad.utils.data.distributed import DistributedSampler
+
+    data = range(11)
+    for drop, size in ((False, 4), (True, 3)):
+        parts = [DistributedSampler(data, 3, rank, seed=5, drop_last=drop) for rank in range(3)]
+        assert [len(part) for part in parts] == [size] * 3
+        seen = [i for part in parts for i in part]
+        assert len(seen) == 3 * size
+        assert set(seen) == set(data) if not drop else len(set(seen)) == 9
+    order = list(parts[0])
+    assert order == list(parts[0])
+    parts[0].set_epoch(1)
+    assert order != list(parts[0])
+    with pytest.raises(RuntimeError, match="num_replicas and rank"):
+        DistributedSampler(data)
+    with pytest.raises(ValueError, match="Invalid rank 3"):
+        DistributedSampler(data, 3, 3)
+
+
+def test_trees_under_pytorchs_names() -> None:
+    from minigrad.utils import _pytree as pytree
+
+    tree = {"a": mg.ones(1), "b": [1, (2.5, None)]}
+    leaves, spec = pytree.tree_flatten(tree)
+    assert leaves[1:] == [1, 2.5, None]
+    assert pytree.tree_unflatten(iter(leaves), spec) == tree
+    assert pytree.tree_structure(tree) == spec
+    assert pytree.tree_map_only(mg.Tensor, lambda t: t.tolist(), tree)["a"] == [1.0]
+    assert pytree.tree_map_only((int, float), lambda n: -n, tree)["b"] == [-1, (-2.5, None)]
+    assert pytree.tree_map(lambda a, b: a + b, [1, (2,)], [3, (4,)]) == [4, (6,)]
+    assert pytree.tree_map(len, [(1, 2), (3,)], is_leaf=lambda t: isinstance(t, tuple)) == [2, 1]
+    assert pytree.tree_any(lambda leaf: leaf is None, tree)
+    assert pytree.tree_all_only(int, lambda n: n == 1, tree)
+    with pytest.raises(ValueError, match="expected the structure"):
+        pytree.tree_map(max, [1], [1, 2])
+
+
+def test_modules_that_are_not_here_say_what_to_do() -> None:
+    for name in ABSENT:
+        with pytest.raises(ModuleNotFoundError, match=re.escape(ABSENT[name])):
+            importlib.import_module(f"minigrad.{name}")
+    with pytest.raises(AttributeError, match="nothing traces"):
+        mg.export
+    with pytest.raises(RuntimeError, match="downloads no weights"):
+        mg.hub.load_state_dict_from_url("https://example.org/a.pth")
+
+
+def test_settings_and_marks() -> None:
+    mg.set_default_tensor_type("torch.DoubleTensor")
+    try:
+        assert mg.ones(1).dtype == mg.float64
+    finally:
+        mg.set_default_tensor_type(mg.FloatTensor)
+    assert mg.ones(1).dtype == mg.float32
+    for wrong in ("torch.cuda.FloatTensor", "float", mg.LongTensor, int, mg.cuda.FloatTensor):
+        with pytest.raises(TypeError):
+            mg.set_default_tensor_type(wrong)
+    with pytest.raises(AssertionError, match="sizes"):
+        mg._assert(False, "sizes")
+    assert not mg.is_autocast_enabled()
+    assert not mg.compiler.is_compiling()
+    assert mg._dynamo.disable()(abs) is mg._dynamo.disable(abs) is abs
+    mg._dynamo.config.suppress_errors = True
+    with mg.autograd.profiler.record_function("a"):
+        pass
+    mg.manual_seed(1)
+    with mg.random.fork_rng():
+        first = mg.rand(2)
+    assert (mg.rand(2) == first).all()
+    assert mg.optim.lr_scheduler._LRScheduler is mg.optim.lr_scheduler.LRScheduler
+
+
+def test_small_things_of_the_files_of_layers() -> None:
+    from minigrad.nn.modules.linear import NonDynamicallyQuantizableLinear
+    from minigrad.nn.modules.module import _addindent
+    from minigrad.nn.modules.transformer import _get_activation_fn, _get_clones
+
+    layer = mg.nn.Linear(2, 2)
+    clones = _get_clones(layer, 2)
+    assert len(clones) == 2
+    assert clones[0].weight is not layer.weight
+    assert (clones[1].weight == layer.weight).all()
+    assert _get_activation_fn("gelu") is mg.nn.functional.gelu
+    with pytest.raises(RuntimeError, match="relu/gelu"):
+        _get_activation_fn("tanh")
+    assert _addindent("a\nb", 2) == "a\n  b"
+    assert NonDynamicallyQuantizableLinear(2, 3)(mg.ones(1, 2)).shape == (1, 3)

@@ -60,7 +60,9 @@ data data.datasets data.transforms utils.data utils.data.dataloader utils.data.d
 utils.data.sampler utils.checkpoint
 models models.resnet models.vgg models.gpt serialize train viz interop.einops cli
 distributions distributions.constraints distributions.kl distributions.normal
-accelerator amp backends backends.cuda backends.cudnn backends.mps cuda cuda.amp jit
+accelerator amp backends backends.cuda backends.cudnn backends.mkl backends.mps compiler cuda
+cuda.amp cuda.nvtx distributed hub jit mps overrides profiler random types utils._pytree
+utils.data.distributed utils.hooks version
 """.split()
 PLACES.insert(0, "")
 

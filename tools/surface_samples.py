@@ -55,6 +55,7 @@ LAYERS: dict[str, list[str]] = {name: [""] for name in _PLAIN} | {
     "ReLU": ["", "True"],
     "Sequential": ["", "nn.Linear(2, 3), nn.ReLU()"],
     "Softmax": ["", "dim=1"],
+    "SyncBatchNorm": ["3"],
     "Threshold": ["0.1, 20"],
     "Transformer": ["4, 2, 1, 1, 8"],
     "TransformerDecoder": ["nn.TransformerDecoderLayer(4, 2, 8), 2"],

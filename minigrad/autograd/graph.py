@@ -73,12 +73,24 @@ def backward(
     )  # fmt: skip
 
 
+def _warn_of_only_inputs() -> None:
+    import warnings
+
+    warnings.warn(
+        "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+        "gradient for other parts of the graph, please use autograd.backward.",
+        FutureWarning,
+        stacklevel=3,
+    )
+
+
 def grad(
     outputs: Tensors,
     inputs: Tensors,
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -97,6 +109,8 @@ def grad(
         Keep what the graph saved; by default only if `create_graph`.
     create_graph : bool
         Record the pass: the gradients can be differentiated in turn, to any order.
+    only_inputs : bool
+        Of no effect any more, as in PyTorch: ``grad`` of no tensor changes.
     allow_unused : bool, optional
         Give None for an input that `outputs` do not depend on, instead of an error.
     is_grads_batched : bool
@@ -120,6 +134,8 @@ def grad(
     >>> y.item()
     48.0
     """
+    if not only_inputs:
+        _warn_of_only_inputs()
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True"
@@ -153,7 +169,7 @@ def _many(
         each: list[Any] = list(given)
         found = grad(
             outs, ins, [None if v is None else each.pop(0) for v in flows], retain_graph,
-            create_graph, allow_unused, materialize_grads=zeros,
+            create_graph, allow_unused=allow_unused, materialize_grads=zeros,
         )  # fmt: skip
         unused.extend(g is None for g in found)
         return tuple(g for g in found if g is not None)

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 __all__ = [
-    "Final", "annotate", "export", "ignore", "is_scripting", "is_tracing", "script",
-    "script_if_tracing", "unused",
+    "Final", "annotate", "export", "ignore", "interface", "is_scripting", "is_tracing", "script",
+    "script_if_tracing", "script_method", "unused",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -58,6 +58,21 @@ def unused(fn: T) -> T:
 def ignore(drop: Any = False, **kwargs: Any) -> Callable[..., Any]:
     """The method, as it is: both ``@ignore`` and ``@ignore()`` can be written."""
     return drop if callable(drop) else lambda fn: fn
+
+
+def _script_if_tracing(fn: T) -> T:
+    """The function, as it is."""
+    return fn
+
+
+def script_method(fn: T) -> T:
+    """The method, as it is."""
+    return fn
+
+
+def interface(obj: T) -> T:
+    """The class, as it is."""
+    return obj
 
 
 def annotate(the_type: Any, the_value: T) -> T:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from minigrad.nn.module import Module
 
-__all__ = ["DataParallel", "data_parallel"]
+__path__: list[str] = []  # `minigrad.compat.PLACES` says what is in it
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
 
 class DataParallel(Module):
@@ -56,3 +57,21 @@ def data_parallel(
     """What the module gives for the inputs, one tensor or a tuple of them."""
     given = inputs if isinstance(inputs, tuple) else (inputs,)
     return module(*given, **(module_kwargs or {}))
+
+
+class DistributedDataParallel(Module):
+    """A model whose gradients are averaged over processes; no model is one, and none can be made.
+
+    >>> import minigrad as mg
+    >>> isinstance(mg.nn.Linear(1, 1), mg.nn.parallel.DistributedDataParallel)
+    False
+    """
+
+    def __init__(self, module: Module, *args: Any, **kwargs: Any) -> None:
+        _refuse_model()
+
+
+def _refuse_model() -> NoReturn:
+    raise RuntimeError(
+        "DistributedDataParallel: minigrad trains in one process; use the model itself"
+    )

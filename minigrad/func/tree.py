@@ -84,16 +84,16 @@ def _parts(tree: Any) -> tuple[Any, Sequence[Any]] | None:
     return None
 
 
-def flatten(tree: Any) -> tuple[list[Any], Spec]:
-    """The leaves of a tree in order, and its structure."""
-    found = _parts(tree)
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Spec]:
+    """The leaves of a tree in order, and its structure; `is_leaf` makes leaves of containers."""
+    found = None if is_leaf is not None and is_leaf(tree) else _parts(tree)
     if found is None:
         return [tree], _LEAF
     context, children = found
     leaves: list[Any] = []
     specs = []
     for child in children:
-        below, spec = flatten(child)
+        below, spec = flatten(child, is_leaf)
         leaves += below
         specs.append(spec)
     return leaves, Spec(type(tree), context, tuple(specs))

@@ -6,6 +6,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from minigrad.compat.parallel import DataParallel
+from minigrad.compat.sync_batch_norm import SyncBatchNorm
 from minigrad.nn import functional, init, utils
 from minigrad.nn.activation import *  # noqa: F403
 from minigrad.nn.adaptive import AdaptiveLogSoftmaxWithLoss
@@ -60,7 +61,7 @@ __all__ = [
     "Embedding", "EmbeddingBag", "Flatten", "GRU", "GRUCell", "GaussianNoise", "Identity", "LSTM",
     "LSTMCell", "Linear", "Maxout", "Module", "ModuleDict", "ModuleList", "MultiheadAttention",
     "PairwiseDistance", "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase",
-    "RNNCell", "RNNCellBase", "Sequential", "TransposedLinear",
+    "RNNCell", "RNNCellBase", "Sequential", "SyncBatchNorm", "TransposedLinear",
     "Unflatten", "UninitializedBuffer", "UninitializedParameter", "functional", "init", "modules",
     "summary", "utils", *activation.__all__, *conv.__all__, *dropout.__all__, *lazy.__all__,
     *likelihood_loss.__all__, *loss.__all__, *margin_loss.__all__, *normalization.__all__,
@@ -69,6 +70,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("modules", "parallel"):  # stand-ins, of `minigrad.compat`
+    if name in ("common_types", "modules", "parallel"):  # stand-ins, of `minigrad.compat`
         return _import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.compat.attention import SDPBackend as SDPBackend
+from minigrad.compat.attention import sdpa_kernel as sdpa_kernel
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions import attention as F

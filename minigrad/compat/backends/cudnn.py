@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 enabled = False
 benchmark = False
+benchmark_limit = 10
 deterministic = True
 allow_tf32 = False
 
@@ -16,3 +20,15 @@ def is_available() -> bool:
 def version() -> None:
     """The version of cuDNN: None."""
     return None
+
+
+@contextmanager
+def flags(
+    enabled: bool = False,
+    benchmark: bool = False,
+    benchmark_limit: int = 10,
+    deterministic: bool = False,
+    allow_tf32: bool = True,
+) -> Iterator[None]:
+    """A context with other switches, in which everything is computed as always."""
+    yield

@@ -13,33 +13,34 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from minigrad.compat.nn_modules import utils
+from minigrad.compat.nn_modules.extras import EXTRAS
 from minigrad.nn.module import Module
 
-#: The files of ``torch.nn.modules``, and the files of ``minigrad.nn`` that hold their names.
+#: The files of ``torch.nn.modules``, and the files of minigrad that hold their names.
 _PLACES = {
-    "activation": ("activation", "attention"),
-    "adaptive": ("adaptive",),
-    "batchnorm": ("normalization", "lazy"),
-    "channelshuffle": ("upsampling",),
-    "container": ("containers",),
-    "conv": ("conv", "lazy"),
-    "distance": ("sparse",),
-    "dropout": ("dropout",),
-    "flatten": ("linear",),
-    "fold": ("conv",),
-    "instancenorm": ("normalization", "lazy"),
-    "lazy": ("lazy",),
-    "linear": ("linear", "lazy"),
-    "loss": ("loss", "likelihood_loss", "margin_loss"),
-    "module": ("module", "hooks"),
-    "normalization": ("normalization",),
-    "padding": ("padding",),
-    "pixelshuffle": ("upsampling",),
-    "pooling": ("pooling",),
-    "rnn": ("recurrent", "recurrent_cells"),
-    "sparse": ("sparse", "bag"),
-    "transformer": ("transformer",),
-    "upsampling": ("upsampling",),
+    "activation": ("nn.activation", "nn.attention"),
+    "adaptive": ("nn.adaptive",),
+    "batchnorm": ("nn.normalization", "nn.lazy", "compat.sync_batch_norm"),
+    "channelshuffle": ("nn.upsampling",),
+    "container": ("nn.containers",),
+    "conv": ("nn.conv", "nn.lazy"),
+    "distance": ("nn.sparse",),
+    "dropout": ("nn.dropout",),
+    "flatten": ("nn.linear",),
+    "fold": ("nn.conv",),
+    "instancenorm": ("nn.normalization", "nn.lazy"),
+    "lazy": ("nn.lazy",),
+    "linear": ("nn.linear", "nn.lazy"),
+    "loss": ("nn.loss", "nn.likelihood_loss", "nn.margin_loss"),
+    "module": ("nn.module", "nn.hooks"),
+    "normalization": ("nn.normalization",),
+    "padding": ("nn.padding",),
+    "pixelshuffle": ("nn.upsampling",),
+    "pooling": ("nn.pooling",),
+    "rnn": ("nn.recurrent", "nn.recurrent_cells"),
+    "sparse": ("nn.sparse", "nn.bag"),
+    "transformer": ("nn.transformer",),
+    "upsampling": ("nn.upsampling",),
 }
 
 
@@ -48,11 +49,13 @@ def _gather(place: str, files: tuple[str, ...]) -> ModuleType:
     gathered = ModuleType(f"{__name__}.{place}", f"The names of ``torch.nn.modules.{place}``.")
     public: list[str] = []
     for file in files:
-        source = import_module(f"minigrad.nn.{file}")
+        source = import_module(f"minigrad.{file}")
         public += source.__all__
         for name, value in vars(source).items():
             if getattr(value, "__module__", None) == source.__name__ or name in source.__all__:
                 setattr(gathered, name, value)
+    for extra in EXTRAS.get(place, ()):
+        setattr(gathered, extra.__name__, extra)
     gathered.__dict__["__all__"] = public
     return gathered
 

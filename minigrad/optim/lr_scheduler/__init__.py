@@ -1,6 +1,7 @@
 """Learning-rate schedules, with the recursion formulas of PyTorch."""
 
 from minigrad.optim.lr_scheduler.base import LRScheduler
+from minigrad.optim.lr_scheduler.base import LRScheduler as _LRScheduler  # noqa: F401  # its old name
 from minigrad.optim.lr_scheduler.combine import ChainedScheduler, SequentialLR
 from minigrad.optim.lr_scheduler.cycle import (
     CosineAnnealingLR,

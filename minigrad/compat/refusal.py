@@ -1,0 +1,25 @@
+"""Functions that exist so that they can be imported, and say why they cannot be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+__all__ = ["refused"]
+
+
+def refused(name: str, why: str) -> Callable[..., NoReturn]:
+    """A function that raises a RuntimeError whatever it is called with.
+
+    >>> refused("fft.fft", "there are no complex numbers")()
+    Traceback (most recent call last):
+    ...
+    RuntimeError: fft.fft: there are no complex numbers
+    """
+
+    def function(*args: Any, **kwargs: Any) -> NoReturn:
+        raise RuntimeError(f"{name}: {why}")
+
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__doc__ = f"Refused: {why}."
+    return function
