@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import minigrad as mg
 from minigrad.data import Sampler
+from minigrad.ops.random import Generator, randperm
 
 __all__ = ["DistributedSampler"]
 
@@ -77,8 +77,8 @@ class DistributedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         count = len(self.dataset)
         if self.shuffle:
-            generator = mg.Generator().manual_seed(self.seed + self.epoch)
-            indices = mg.randperm(count, generator=generator).tolist()
+            generator = Generator().manual_seed(self.seed + self.epoch)
+            indices = randperm(count, generator=generator).tolist()
         else:
             indices = list(range(count))
         if not self.drop_last and count:
