@@ -412,8 +412,13 @@ def sum(x: Array, axes: Axes, keepdim: bool = False) -> Array:
                 return np.asarray(call_quietly(_add, x, axes, None, None, keepdim))
         return _reduce(ADD, x, axes, keepdim, 1.0)
     if x.dtype == np.float16:
-        return sum(x.astype(np.float32), axes, keepdim).astype(np.float16)
+        return _as_half(sum(x.astype(np.float32), axes, keepdim))
     return _with_numpy(np.add, x, axes, keepdim, _sum_dtype(x))
+
+
+def _as_half(x: Array) -> Array:
+    """Rounded to float16; what is too large for it becomes infinite without a word."""
+    return np.asarray(call_quietly(x.astype, np.float16))
 
 
 def mean(x: Array, axes: Axes, keepdim: bool = False) -> Array:
@@ -431,7 +436,7 @@ def mean(x: Array, axes: Axes, keepdim: bool = False) -> Array:
     if _has_kernel(x) and axes:
         return _reduce(ADD, x, axes, keepdim, float(count))
     if x.dtype == np.float16:
-        return mean(x.astype(np.float32), axes, keepdim).astype(np.float16)
+        return _as_half(mean(x.astype(np.float32), axes, keepdim))
     if count == 0:
         return np.full(reduced_shape(x.shape, axes, keepdim), np.nan, x.dtype)
     return sum(x, axes, keepdim) / x.dtype.type(count)

@@ -21,6 +21,7 @@ from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.shape import expand, reshape
 
 kernels = lazy("reduce")
@@ -126,6 +127,8 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
             f"mean(): could not infer output dtype. Input dtype must be either a floating point or "
             f"complex dtype. Got: {x.dtype}; use .float() first"
         )
+    if x.array.dtype.char == "e":  # as `in_float32` has it, without the price of a call
+        return cast(mean(cast(x, np.dtype(np.float32)), dim, keepdim), x.array.dtype)
     return _mean((x,), (wrap_dims(dim, x.array.ndim, "mean"), keepdim))
 
 
@@ -167,6 +170,8 @@ _prod = primitive(
 
 
 @public
+@guarded
+@in_float32
 def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product over a dimension, or over all; its derivative is right where factors are 0."""
     x = _in_dtype(input, dtype)
@@ -355,6 +360,7 @@ _logsumexp = primitive(
 
 @public
 @guarded
+@in_float32
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(x)))`` over some dimensions, without overflow."""
     if input.array.dtype.kind == "V":
@@ -404,6 +410,8 @@ def _var_args(
 
 
 @public
+@guarded
+@in_float32
 def var(
     input: Tensor,
     dim: Any = None,
@@ -417,6 +425,8 @@ def var(
 
 
 @public
+@guarded
+@in_float32
 def std(
     input: Tensor,
     dim: Any = None,
@@ -430,6 +440,8 @@ def std(
 
 
 @public
+@guarded
+@in_float32
 def var_mean(
     input: Tensor,
     dim: Any = None,
@@ -445,6 +457,8 @@ def var_mean(
 
 
 @public
+@guarded
+@in_float32
 def std_mean(
     input: Tensor,
     dim: Any = None,
@@ -473,6 +487,7 @@ _norm2 = primitive(
 )  # fmt: skip
 
 
+@in_float32
 def p_norm(
     input: Tensor, p: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:

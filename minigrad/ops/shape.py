@@ -18,6 +18,7 @@ from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
 from minigrad.core.engine import apply
 from minigrad.core.promotion import cast
 from minigrad.core.public import OpFunction, method, public
+from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Size, Tensor
 from minigrad.ops.batching import lined_up, same
@@ -359,13 +360,14 @@ _clone_c = primitive(
 )  # fmt: skip
 
 _cast = primitive(
-    "_cast", lambda x, dtype: x.astype(dtype), vjp=lambda g, x: cast(g, x.array.dtype),
+    "_cast", lambda x, dtype: call_quietly(x.astype, dtype),
+    vjp=lambda g, x: cast(g, x.array.dtype),
     fused=lambda g, x: g.astype(x.dtype), sample=cases(normal((2, 3), np.dtype("float64"))),
     batch=same, doc="The elements as another type.",
 )  # fmt: skip
 public(_cast, method=False)
 _convert = primitive(
-    "_convert", lambda x, dtype: x.astype(dtype), batch=same,
+    "_convert", lambda x, dtype: call_quietly(x.astype, dtype), batch=same,
     sample=cases(normal((2, 3), np.dtype("int64"))),
     doc="The elements as a type that no gradient passes.",
 )  # fmt: skip

@@ -14,6 +14,7 @@ from minigrad.nn.functions.loss import cross_entropy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
 from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.layers import ctc as ctc_ops
 from minigrad.ops.layers.affine import linear
 from minigrad.ops.shape import reshape, unsqueeze
@@ -248,6 +249,7 @@ def ctc_loss(
 
 
 @guarded
+@in_float32
 def linear_cross_entropy(
     input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
     weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,

@@ -20,6 +20,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.activations import logsigmoid
 from minigrad.ops.guard import all_values, guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.layers import losses as ops
 from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.shape import movedim, reshape, unsqueeze
@@ -73,6 +74,7 @@ def _with_parameter(op: Any, input: Tensor, target: Tensor, parameter: float) ->
 
 
 @guarded
+@in_float32
 def mse_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -108,6 +110,7 @@ def mse_loss(
 
 
 @guarded
+@in_float32
 def l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", weight: Tensor | None = None,
@@ -136,6 +139,7 @@ def smooth_l1_loss(
 
 
 @guarded
+@in_float32
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
@@ -154,6 +158,7 @@ def huber_loss(
 
 
 @guarded
+@in_float32
 def kl_div(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean", log_target: bool = False,
@@ -302,6 +307,7 @@ def _class_rows(t: Tensor) -> Tensor:
 
 
 @guarded
+@in_float32
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
@@ -439,6 +445,7 @@ def _composed_cross_entropy(
 
 
 @guarded
+@in_float32
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",

@@ -14,6 +14,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.inplace import written
 from minigrad.ops.layers import normalization as ops
 from minigrad.ops.layers.channels import channel_sums
@@ -79,6 +80,7 @@ def _step_towards(running: Array, batch: Array, momentum: float) -> None:
 
 
 @guarded
+@in_float32
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
@@ -127,6 +129,7 @@ def batch_norm(
 
 
 @guarded
+@in_float32
 def instance_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
     weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
@@ -181,6 +184,7 @@ def _trailing(
 
 
 @guarded
+@in_float32
 def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     bias: Tensor | None = None, eps: float = 1e-5,
@@ -204,6 +208,7 @@ def layer_norm(
 
 
 @guarded
+@in_float32
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     eps: float | None = None,
@@ -218,6 +223,7 @@ def rms_norm(
 
 
 @guarded
+@in_float32
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
@@ -240,6 +246,7 @@ def group_norm(
 
 
 @guarded
+@in_float32
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm along `dim`, which counts as `eps` at least."""
     size = r.p_norm(input, p, dim, keepdim=True).clamp_min(eps)
@@ -247,6 +254,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 
 @guarded
+@in_float32
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:

@@ -16,6 +16,7 @@ from minigrad.core.engine import apply
 from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.layers import pool as ops
 from minigrad.ops.layers.pool import AVG_POOL, MAX_POOL
 from minigrad.ops.layers.pool_arguments import (
@@ -233,6 +234,7 @@ def _lp_pool(
 
 
 @guarded
+@in_float32
 def lp_pool1d(
     input: Tensor, norm_type: int | float, kernel_size: int, stride: Size | None = None,
     ceil_mode: bool = False,
@@ -242,6 +244,7 @@ def lp_pool1d(
 
 
 @guarded
+@in_float32
 def lp_pool2d(
     input: Tensor, norm_type: int | float, kernel_size: Size, stride: Size | None = None,
     ceil_mode: bool = False,
@@ -259,6 +262,7 @@ def lp_pool2d(
 
 
 @guarded
+@in_float32
 def lp_pool3d(
     input: Tensor, norm_type: int | float, kernel_size: Size, stride: Size | None = None,
     ceil_mode: bool = False,

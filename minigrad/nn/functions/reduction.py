@@ -11,6 +11,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 
 __all__ = ["check_same_shape", "choose_reduction", "reduced", "reducing"]
 
@@ -89,4 +90,4 @@ def reducing(function: F) -> F:
             reduction = chosen(args, kwargs)
         return reduced(function(*args, **kwargs), reduction)
 
-    return guarded(called, function.__name__)  # type: ignore[return-value]
+    return guarded(in_float32(called), function.__name__)  # type: ignore[return-value]

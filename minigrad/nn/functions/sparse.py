@@ -12,6 +12,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.inplace import written
 from minigrad.ops.layers import affine as ops
 from minigrad.ops.layers.affine import linear
@@ -148,6 +149,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
 
 @guarded
+@in_float32
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``x1 . x2 / (|x1| |x2|)`` along `dim`; norms count as `eps` at least."""
     kind = result_type(x1, x2).numpy
@@ -158,6 +160,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 @guarded
+@in_float32
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
@@ -167,6 +170,7 @@ def pairwise_distance(
 
 
 @guarded
+@in_float32
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm distances between all pairs of rows: (N, D) gives (N (N - 1) / 2,).
 

@@ -18,6 +18,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.linear_algebra.factorizations import eigvalsh, svdvals
 from minigrad.ops.linear_algebra.matrices import check_float, check_matrix, check_square, type_name
 from minigrad.ops.linear_algebra.solve import count_large, inverse_or_nan, tolerances
@@ -100,6 +101,7 @@ def _converted(x: Any, dtype: Any, name: str) -> Tensor:
 
 
 @guarded
+@in_float32
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -245,6 +247,8 @@ def linalg_norm(
 
 
 @public(name="norm")
+@guarded
+@in_float32
 def _top_norm(
     input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
@@ -261,6 +265,8 @@ def _top_norm(
 
 
 @public(method=False)
+@guarded
+@in_float32
 def frobenius_norm(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """The root of the sum of squares over some dimensions, or all."""
     return vector_norm(input, 2, dim or None if isinstance(dim, (tuple, list)) else dim, keepdim)

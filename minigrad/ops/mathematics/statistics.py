@@ -15,6 +15,8 @@ from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
+from minigrad.ops.guard import guarded
+from minigrad.ops.half import in_float32
 from minigrad.ops.join import cat, stack
 from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import narrow
@@ -54,6 +56,8 @@ _cumprod = primitive(
 
 
 @public(inplace=True)
+@guarded
+@in_float32
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The products of the first 1, 2, 3, ... entries along `dim`."""
     x = _in_dtype(input, dtype)
@@ -153,6 +157,8 @@ _logcumsumexp = primitive(
 
 
 @public
+@guarded
+@in_float32
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """``log(cumsum(exp(x)))`` without overflow."""
     dim = wrap_dim(dim, input.array.ndim, "logcumsumexp")
@@ -189,6 +195,8 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 
 @public
+@guarded
+@in_float32
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN."""
     x = _in_dtype(input, dtype)
@@ -201,12 +209,16 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 
 
 @public
+@guarded
+@in_float32
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of the difference."""
     return p_norm(input - other, p)
 
 
 @public(inplace=True)
+@guarded
+@in_float32
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """With the entries along `dim` scaled down to a p-norm of at most `maxnorm`."""
     if input.array.ndim < 2:
@@ -376,6 +388,8 @@ def cumulative_trapezoid(
 
 
 @public
+@guarded
+@in_float32
 def cov(
     input: Tensor,
     *,
@@ -430,6 +444,8 @@ def _check_weights(w: Tensor | None, name: str, word: str, kinds: str, count: in
 
 
 @public
+@guarded
+@in_float32
 def corrcoef(input: Tensor) -> Tensor:
     """The correlations of variables in rows, observed in columns."""
     c = cov(input)
