@@ -94,6 +94,20 @@ ALL: Final = (
 )  # fmt: skip
 FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.numpy: d for d in ALL}
 _BY_NAME: Final[dict[str, dtype]] = {d.name: d for d in ALL}
+#: numpy's own object for each element type, by its number; types from outside are not among them.
+NATIVE: Final[dict[int, np.dtype[Any]]] = {d.numpy.num: d.numpy for d in ALL}
+
+
+def native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same memory under numpy's own object for its element type.
+
+    An array that was pickled, or came from another process, brings an equal object of its own; so
+    does ``longlong``, which is another name of int64. Kernels are chosen by identity, which costs
+    least, and such an array, with all that is computed from it, would pass them by.
+    """
+    known = FROM_NUMPY.get(array.dtype)
+    return array if known is None or known.numpy is array.dtype else array.view(known.numpy)
+
 
 #: Unsigned types that promote with no other integers, in PyTorch and here.
 _BARE: Final = (uint16, uint32, uint64)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes, engine
+from minigrad.core.dtypes import NATIVE
 from minigrad.core.engine import Node
 from minigrad.core.methods import TensorMethods
 from minigrad.core.versions import Counter
@@ -98,6 +99,8 @@ class Tensor(TensorMethods):
             data = np.array(
                 data.array if isinstance(data, Tensor) else data, dtypes.get_default_dtype().numpy
             )
+        if data.dtype is not NATIVE.get(data.dtype.num):
+            data = dtypes.native(data)
         self.array: Array = data
         self.node: Node | None = None
         self._requires_grad = False

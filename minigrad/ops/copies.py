@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.dtypes import native
 from minigrad.core.tensor import Tensor
 
 __all__: list[str] = []
@@ -21,7 +22,7 @@ def _extras(t: Tensor) -> dict[str, Any]:
 
 def _rebuild(cls: type, array: Array, requires_grad: bool, extras: dict[str, Any]) -> Any:
     t: Any = object.__new__(cls)
-    t.array, t.node, t._requires_grad = array, None, requires_grad
+    t.array, t.node, t._requires_grad = native(array), None, requires_grad
     t.__dict__.update(extras)
     return t
 
