@@ -22,6 +22,7 @@ from minigrad.core.promotion import (
     promote,
 )
 from minigrad.core.quiet import EVENTS, call_quietly
+from minigrad.core.room import no_room
 from minigrad.core.tensor import Tensor
 
 __all__ = [
@@ -160,6 +161,8 @@ def _unary(op: Any) -> Callable[..., Any]:
                 out = call_quietly(compute, x)
             except NoValues:
                 return apply(op, (input,))
+            except MemoryError as error:
+                raise no_room(op.name, error) from None
             return record(op, (input,), (), out)
         elif x.dtype.kind != "f" and (wants_float or x.dtype.kind == "V"):
             (input,) = promote(op, (input,))
@@ -222,7 +225,7 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
             out = call_quietly(compute, x, y)
         except NoValues:
             return apply(op, (input, other), defaults)
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             raise explain(op, (input, other), error) from None
         return record(op, (input, other), defaults, out)
 
@@ -241,7 +244,7 @@ def _promoted(op: Any, input: Any, other: Any) -> Any:
     operands = promote(op, (input, other))
     try:
         return apply(op, operands, op.defaults)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         raise explain(op, operands, error) from None
     except TypeError as error:  # numpy has no such operation on booleans
         raise RuntimeError(
@@ -254,14 +257,16 @@ def _several(op: Any) -> Callable[..., Any]:
         operands = promote(op, args[: op.arity])
         try:
             return apply(op, operands, bind(op, args[op.arity :], kwargs))
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             raise explain(op, operands, error) from None
 
     return function
 
 
-def explain(op: Any, operands: tuple[Tensor, ...], error: ValueError) -> Exception:
+def explain(op: Any, operands: tuple[Tensor, ...], error: Exception) -> Exception:
     """Numpy says that shapes do not broadcast; say which sizes, where, and of what operation."""
+    if isinstance(error, MemoryError):
+        return no_room(op.name, error)
     shapes = [o.array.shape for o in operands]
     try:
         np.broadcast_shapes(*shapes)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
-import math
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad.core import dtypes
+from minigrad.core.room import no_room
 from minigrad.core.tensor import Tensor
 
 __all__ = ["ACCIDENTS", "by_accident", "reraise"]
@@ -78,7 +78,7 @@ def reraise(
         raise error
     text = str(error)
     if isinstance(error, MemoryError) or text.startswith(_TOO_LARGE):
-        raise RuntimeError(f"{name}(): can't allocate memory: {_size(error)}") from None
+        raise no_room(name, error) from None
     if text.startswith(_UNLIKE):
         raise RuntimeError(
             f"{name}(): the sizes of the tensors must match, or be 1: {text.removeprefix(_UNLIKE)}"
@@ -104,17 +104,6 @@ def reraise(
             f"{name}() received an invalid combination of arguments - got ({', '.join(given)})"
         ) from error
     raise error
-
-
-def _size(error: Exception) -> str:
-    """How much memory was asked for, as far as the exception says."""
-    shape = getattr(error, "shape", None)
-    if shape is None and isinstance(error, MemoryError) and error.args:
-        return str(error)
-    if shape is None:
-        return "the tensor would have more elements than there are addresses"
-    count, size = math.prod(shape), np.dtype(getattr(error, "dtype", np.uint8)).itemsize
-    return f"you tried to allocate {count * size} bytes, for sizes {list(shape)}"
 
 
 def _bound(

@@ -210,6 +210,8 @@ def check_range(low: Any, high: Any, kind: dtypes.dtype) -> None:
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
+    if not -(2**63) <= low < high <= 2**63:
+        raise RuntimeError(f"from={low} and to={high} must fit int64, in which numbers are drawn")
     if kind.category == 1:
         info = dtypes.iinfo(kind)
         if low < info.min or high - 1 > info.max:

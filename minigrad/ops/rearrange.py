@@ -15,6 +15,7 @@ from minigrad.core.modes import interpreter
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import method, public
 from minigrad.core.quiet import call_quietly
+from minigrad.core.room import check_room
 from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish, spaced
 from minigrad.ops.guard import guarded
@@ -105,6 +106,9 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 # -- splits ----------------------------------------------------------------------------------------
 
 
+_BYTES_OF_A_VIEW = 512  #: a tensor, its array, and its place in a list
+
+
 @public
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """So many pieces of nearly equal size, or pieces that end at the given indices; views."""
@@ -122,6 +126,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     if isinstance(cuts, int):
         if cuts <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
+        check_room("tensor_split", (cuts,), _BYTES_OF_A_VIEW)
         quotient, rest = divmod(size, cuts)
         return split(input, [quotient + (i < rest) for i in range(cuts)], dim)
     edges = [slice(a, b).indices(size)[:2] for a, b in zip([0, *cuts], [*cuts, size], strict=True)]
@@ -414,6 +419,9 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if not r:
         return Tensor(np.zeros(0, input.array.dtype))
+    n = input.array.size
+    count = math.comb(n + r - 1, r) if with_replacement and n else math.comb(n, r)
+    check_room("combinations", (count, r), 8)
     choose: Any = combinations_with_replacement if with_replacement else _combinations
     rows = np.array(list(choose(range(input.array.size), r)), np.int64).reshape(-1, r)
     return input[Tensor(rows)]
@@ -423,6 +431,7 @@ def _triangle_indices(name: str, find: Any, text: str) -> Any:
     def function(
         row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
     ) -> Tensor:
+        check_room(name, (max(row, 0), max(col, 0)), 1)  # numpy marks the triangle in a matrix
         indices = np.stack(find(row, offset, col)).astype(np.int64)
         return finish(indices if dtype is None else indices.astype(dtype.numpy), False, device)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.room import check_room
 from minigrad.core.tensor import Tensor
 from minigrad.names import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from minigrad.nn.functions.warn import warn_user
@@ -153,6 +154,7 @@ def interpolate(
     shape = input.array.shape
     out, scales = _target(shape[2:], size, scale_factor, recompute_scale_factor)
     _check_sizes(shape, out)
+    check_room("interpolate", (*shape[:2], *out))
     kind = input.array.dtype
     if mode in ("nearest", "nearest-exact"):
         if kind.kind != "f" and kind != np.uint8:

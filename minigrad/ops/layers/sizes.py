@@ -1,12 +1,12 @@
 """Numbers that users give for windows and kernels: one for each dimension, in a range that can be
-computed with; and sizes of results, before anything of that size is made.
+computed with.
 """
 
 from __future__ import annotations
 
-import math
-import os
 from typing import Any
+
+from minigrad.core.room import check_room
 
 __all__ = ["LIMIT", "check_range", "check_room", "tupled"]
 
@@ -14,17 +14,6 @@ Sizes = tuple[int, ...]
 
 #: Sizes and steps lie below, as in PyTorch's kernels: positions are counted in 32 bits.
 LIMIT = 2**31
-
-
-def _room() -> int:
-    """How many elements of two bytes this machine's memory holds."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):  # not everywhere can one ask
-        return 2**40
-
-
-ROOM = _room()
 
 
 def tupled(value: Any) -> Any:
@@ -51,21 +40,3 @@ def check_range(name: str, **numbers: Sizes) -> None:
             raise RuntimeError(
                 f"{name}: integer out of range: {what}={values}, expected less than 2**31"
             )
-
-
-def check_room(name: str, shape: Sizes) -> None:
-    """Refuse results that cannot fit: the system would promise the memory, and then end us.
-
-    Raises
-    ------
-    RuntimeError
-        With the name and the sizes.
-
-    Examples
-    --------
-    >>> check_room("conv1d", (1, 1, 2**48))
-    Traceback (most recent call last):
-    RuntimeError: conv1d: can't allocate memory for an output of size [1, 1, 281474976710656]
-    """
-    if math.prod(shape) > ROOM:
-        raise RuntimeError(f"{name}: can't allocate memory for an output of size {list(shape)}")

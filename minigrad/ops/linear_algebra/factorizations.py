@@ -290,23 +290,30 @@ def _eigen(compute: Any, a: Array, part: str) -> Any:
     """Of the triangle that counts; matrices with NaN give NaN."""
     lower = symmetric(a) if part == "both" else a
     uplo = "L" if part == "both" else part
+    counts = np.tril(lower) if uplo == "L" else np.triu(lower)
+    bad: Any = ~np.isfinite(counts).all((-2, -1))
+    if bad.any():
+        return _eigen_of_finite(compute, lower, uplo, bad)
     try:
         return compute(lower, uplo)
     except np.linalg.LinAlgError:
-        bad: Any = ~np.isfinite(lower).all((-2, -1))
-        if not bad.any():
-            raise LinAlgError(
-                "linalg.eigh: The algorithm failed to converge because the input matrix is "
-                "ill-conditioned or has too many repeated eigenvalues."
-            ) from None
-        safe = np.where(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), lower)
-        found = compute(safe, uplo)
-        if isinstance(found, tuple):
-            w, v = found
-            return np.where(bad[..., None], np.nan, w).astype(a.dtype), np.where(
-                bad[..., None, None], np.nan, v
-            ).astype(a.dtype)
+        raise LinAlgError(
+            "linalg.eigh: The algorithm failed to converge because the input matrix is "
+            "ill-conditioned or has too many repeated eigenvalues."
+        ) from None
+
+
+def _eigen_of_finite(compute: Any, a: Array, uplo: str, bad: Array) -> Any:
+    """NaN for the `bad` matrices, which LAPACK may never come back from."""
+    safe = np.where(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a)
+    found = compute(safe, uplo)
+    if not isinstance(found, tuple):
         return np.where(bad[..., None], np.nan, found).astype(a.dtype)
+    w, v = found
+    return (
+        np.where(bad[..., None], np.nan, w).astype(a.dtype),
+        np.where(bad[..., None, None], np.nan, v).astype(a.dtype),
+    )
 
 
 def _eigh_grad(g: Parts, w: Tensor, v: Tensor) -> Tensor:
@@ -445,15 +452,29 @@ def _thin(g: Parts, u: Any, s: Any, vh: Any) -> tuple[Parts, Any, Any, Any]:
     return [gu, gs, gvh], u, s, vh
 
 
+def check_finite(a: Array, name: str) -> None:
+    """LAPACK may never end on a matrix with an infinity in it.
+
+    Raises
+    ------
+    LinAlgError
+        If an element is infinite or NaN.
+    """
+    if not np.isfinite(a).all():
+        raise LinAlgError(
+            f"{name}: The algorithm failed to converge because the input matrix contained "
+            "non-finite values."
+        )
+
+
 def _svd(a: Array, full: bool) -> Any:
+    check_finite(a, "linalg.svd")
     try:
         return np.linalg.svd(a, full)
     except np.linalg.LinAlgError:
-        why = "is ill-conditioned or has too many repeated singular values"
-        if not np.isfinite(a).all():
-            why = "contained non-finite values"
         raise LinAlgError(
-            f"linalg.svd: The algorithm failed to converge because the input matrix {why}."
+            "linalg.svd: The algorithm failed to converge because the input matrix is "
+            "ill-conditioned or has too many repeated singular values."
         ) from None
 
 
@@ -465,6 +486,7 @@ def _svd_forward(a: Array, full: bool) -> tuple[Array, ...]:
 def _svdvals_forward(a: Array) -> Array:
     if not a.size:
         return np.zeros((*a.shape[:-2], min(a.shape[-2:])), a.dtype)
+    check_finite(a, "linalg.svd")
     try:
         return np.linalg.svd(a, compute_uv=False)
     except np.linalg.LinAlgError:

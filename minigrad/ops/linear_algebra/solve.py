@@ -15,7 +15,7 @@ from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.guard import guarded
-from minigrad.ops.linear_algebra.factorizations import svdvals
+from minigrad.ops.linear_algebra.factorizations import check_finite, svdvals
 from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
     check_float,
@@ -278,6 +278,7 @@ def _cut(s: Array, atol: Array, rtol: Array) -> Array:
 def _pinv_forward(a: Array, atol: Any, rtol: Any) -> Array:
     if not a.size:
         return np.zeros(a.mT.shape, a.dtype)
+    check_finite(a, "linalg.svd")
     try:
         u, s, vh = np.linalg.svd(a, full_matrices=False)
     except np.linalg.LinAlgError:
@@ -381,6 +382,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 
 
 def _lstsq_forward(a: Array, b: Array, rcond: float) -> Array:
+    check_finite(a, "linalg.lstsq")
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     return np.asarray(vh.mT @ (_cut(s, np.asarray(0.0), np.asarray(rcond))[..., None] * (u.mT @ b)))
 
