@@ -26,7 +26,7 @@ from minigrad.ops.shape import expand, reshape
 
 kernels = lazy("reduce")
 softmax_kernels = lazy("softmax")
-along_kernels = lazy("along")
+running = lazy("cumsum")
 
 Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
@@ -181,7 +181,7 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 def _running(x: Array, dim: int, backwards: bool = False) -> Array:
     """Sums along `dim`, added up in float64 whatever the size."""
     if x.size >= _RUNNING and x.dtype.char in "fd":
-        return along_kernels.cumsum(x, dim, backwards)  # type: ignore[no-any-return]
+        return running.cumsum(x, dim, backwards)  # type: ignore[no-any-return]
     if backwards:
         return np.flip(_running(np.flip(x, dim), dim), dim)
     if x.dtype.kind in "biu":

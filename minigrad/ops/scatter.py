@@ -27,7 +27,7 @@ from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 from minigrad.ops.parts import take_part
 from minigrad.ops.shape import expand, reshape
 
-kernels = lazy("along")
+kernels = lazy("gather")
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
-__all__ = ["Geometry"]
+__all__ = ["Geometry", "offsets_met"]
 
 Ints = tuple[int, ...]
 
@@ -57,3 +58,34 @@ class Geometry(NamedTuple):
                 )
             ]
         )
+
+
+def offsets_met(
+    kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, sizes: Ints, out: Ints
+) -> Iterator[tuple[int, Any, Any]]:
+    """For each offset in windows its number, and what all windows together read by it.
+
+    Both as indices of the last dimensions: of the inputs that are read, and of the outputs whose
+    windows read them. An offset that meets nothing is left out.
+
+    >>> list(offsets_met((3,), (2,), (1,), (1,), (4,), (2,)))[0]
+    (0, (Ellipsis, slice(1, 2, 2)), (Ellipsis, slice(1, 2, None)))
+    """
+    spans = []
+    for k, s, p, d, n, o in zip(kernel, stride, padding, dilation, sizes, out, strict=True):
+        # offsets that some window has inside, of all those that there are
+        offsets = range(max(0, -(-(p - (o - 1) * s) // d)), min(k, (n - 1 + p) // d + 1))
+        axis = []
+        for offset in offsets:
+            shift = offset * d - p
+            first, last = max(-(shift // s), 0), min(-((shift - n) // s), o)
+            begin = first * s + shift
+            if last > first:
+                inputs = slice(begin, begin + (last - first - 1) * s + 1, s)
+                axis.append((offset, inputs, slice(first, last)))
+        spans.append(axis)
+    for axes in product(*spans):
+        number = 0
+        for (offset, _, _), k in zip(axes, kernel):
+            number = number * k + offset
+        yield number, (..., *[a[1] for a in axes]), (..., *[a[2] for a in axes])

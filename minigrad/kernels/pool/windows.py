@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ __all__ = [
     "counts",
     "flat_places",
     "meetings",
-    "offsets_met",
     "row_meetings",
 ]
 
@@ -115,26 +113,3 @@ def row_meetings(windows: Windows) -> tuple[Array, Array, Array]:
         (a[:, None] * n + b).reshape(-1) for a, b, n in zip(depths, heights, rows, strict=True)
     ]
     return outputs, offsets * windows.kernel[2], inputs
-
-
-def offsets_met(windows: Windows) -> Any:
-    """For each offset its number, and what all windows together read by it: indices of the pooled
-    dimensions of inputs and of outputs.
-    """
-    spans: list[list[tuple[slice, slice]]] = []
-    for k, s, p, d, n, o in zip(*windows, strict=True):
-        axis = []
-        for offset in range(k):
-            shift = offset * d - p
-            first = min(max(-(shift // s), 0), o)
-            last = max(min(-(-(n - shift) // s), o), first)
-            start = first * s + shift
-            axis.append(
-                (slice(start, start + max(last - first - 1, 0) * s + 1, s), slice(first, last))
-                if last > first
-                else (slice(0, 0), slice(0, 0))
-            )
-        spans.append(axis)
-    for number, axes in enumerate(product(*spans)):
-        inputs, outputs = zip(*axes, strict=True)
-        yield number, (..., *inputs), (..., *outputs)
