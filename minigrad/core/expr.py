@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FUNCTIONS", "Expr", "evaluate", "spelling", "symbol", "symbols", "walk"]
+__all__ = ["ELEMENTARY", "FUNCTIONS", "Expr", "evaluate", "spelling", "symbol", "symbols", "walk"]
 
 #: Precedence-free spelling of the operators in emitted source and in labels.
 OPERATORS = {
@@ -289,6 +289,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "maximum": np.maximum, "minimum": np.minimum, "where": np.where,
     "isnan": np.isnan, "copysign": np.copysign,
 }  # fmt: skip
+
+
+#: Those that take many instructions, ten and more.
+ELEMENTARY = frozenset(
+    ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "pow")
+)
 
 
 def _function(name: str) -> Callable[..., Any]:

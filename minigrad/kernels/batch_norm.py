@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.reduce import column_sums
+from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import row_sum, squares_block
 from minigrad.kernels.run.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
 from minigrad.kernels.run.threads import parallel_for, pool_address

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.core.expr import Expr, walk
+from minigrad.core.expr import ELEMENTARY, Expr, walk
 from minigrad.kernels.run.lazy import lazy
 from minigrad.kernels.run.sizes import PARALLEL_CHEAP, PARALLEL_MATH
 
@@ -28,20 +28,6 @@ Kernel: TypeAlias = Callable[..., Any]
 
 #: How many passes over memory numpy needs for a function that is not one ufunc.
 _PASSES = {"sigmoid": 6, "erf": 60, "rsqrt": 2}
-_TRANSCENDENTAL = {
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "sin",
-    "cos",
-    "tan",
-    "tanh",
-    "sigmoid",
-    "erf",
-    "pow",
-}
-
 #: Below how many elements a formula of so many numpy passes is left to numpy: a kernel call costs
 #: about three ufunc calls, and saves a pass over memory for each ufunc but one (measured).
 _NUMPY_BELOW = {0: 1 << 62, 1: 32_768, 2: 2_048, 3: 1_024, 4: 512}
@@ -86,7 +72,7 @@ class Fused:
         self.boolean = boolean
         operations = [e.op for e in walk(root) if e.op not in ("symbol", "const")]
         passes = sum(_PASSES.get(op, 1) for op in operations)
-        self.math = any(op in _TRANSCENDENTAL for op in operations)
+        self.math = any(op in ELEMENTARY for op in operations)
         self.parallel_from = PARALLEL_MATH if self.math else PARALLEL_CHEAP
         self.numpy_below = _NUMPY_BELOW.get(passes, 0)
         if self.math and passes == 1:

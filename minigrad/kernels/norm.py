@@ -39,7 +39,7 @@ from minigrad.kernels.batch_norm import (
     shift_and_scale,
     vector,
 )
-from minigrad.kernels.reduce import column_sums
+from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import row_moments, squares_block, sum_block
 from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
 from minigrad.kernels.run.threads import parallel_for

@@ -17,23 +17,21 @@ columns takes 2 s.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.core.expr import symbol
 from minigrad.core.quiet import EVENTS, call_quietly
-from minigrad.kernels.math.vecmath import maximum, minimum, select
-from minigrad.kernels.rows import copy, row_extreme, row_moments, row_sum
-from minigrad.kernels.run.jit import BLOCK, PARALLEL_CHEAP, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for, pool_address
-from minigrad.kernels.scalar import from_order_key, larger, order_key, smaller
+from minigrad.kernels.run.lazy import lazy
+from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP
 
 __all__ = [
     "argmax",
     "argmin",
-    "column_sums",
     "max",
     "mean",
     "min",
@@ -42,19 +40,19 @@ __all__ = [
     "var",
 ]
 
+bodies, call, target = lazy("emit.bodies"), lazy("emit.call"), lazy("emit.target")
+kernels, threads = lazy("reduce_loops"), lazy("run.threads")
+
 Array = NDArray[Any]
 Axes = tuple[int, ...]
 
 #: What a kernel does with two values; a number, so that one compiled kernel serves all three.
 ADD, MAX, MIN = 0, 1, 2
+_NAMES = ("add", "max", "min")
 
 _FLOAT_KERNELS = (11, 12)  # dtype.num of float32 and float64
 _PARALLEL_FROM = 65_536  # elements from which rows or columns are shared between threads
-_NARROW = 256  # rows shorter than this are joined until they are about this long
-_PANEL = 2048  # columns accumulated at a time: the accumulator stays in the first-level cache
-_MOST_ROWS = 128  # added to each other in float32
-_STRETCH = 128  # values of a row in which the position of the maximum is then looked for
-_CHUNK = 65_536  # elements in one piece of a column reduction
+_SHORT = 8  # rows of fewer values are added by a loop that numba compiles
 #: numpy runs one inner loop per row, some 20 ns each. Up to so many loops (and elements) it takes
 #: 2 to 4 us, as the kernels do (measured); with 2000 loops it takes ten times longer than they.
 _FEW_LOOPS, _NUMPY_ELEMENTS = 128, 32_768
@@ -63,246 +61,46 @@ _TINY = 512
 _add: Any = np.add.reduce
 
 
-# --- One contiguous row -------------------------------------------------------------------------
+# --- Rows ---------------------------------------------------------------------------------------
 
 
-@jit_sum
-def _sum_short_rows(x, cols, out):
-    """Sums of rows of at most `BLOCK` values."""
-    for r in range(out.size):
-        start = r * cols
-        total = x.dtype.type(0)
-        for i in range(cols):
-            total += x[start + i]
-        out[r] = total
+@functools.cache
+def _row_kernel(op: int, chars: str, dtype: str) -> Any:
+    """``(R, C) -> R`` in machine code, for sums with a divisor; see `emit.call`.
 
-
-@jit
-def _sum_each_row(x, cols, divisor, out, b0, b1):
-    target = out[b0:b1]
-    if cols <= BLOCK:
-        _sum_short_rows(x[b0 * cols :], cols, target)
-    else:
-        for r in range(b0, b1):
-            out[r] = row_sum(x[r * cols : (r + 1) * cols])
-    if divisor != 1.0:
-        for r in range(target.size):
-            target[r] = np.float64(target[r]) / divisor
-
-
-@jit
-def _sum_rows(pool, x, cols, divisor, out):
-    """``(R, C) -> R``: sums of rows, divided by `divisor`; very long rows are shared out."""
-    if cols < PARALLEL_CHEAP:
-        parallel_for(pool, _sum_each_row, (x, cols, divisor, out), out.size)
-        return
-    parts = np.empty(cols // BLOCK, x.dtype)
-    for r in range(out.size):
-        row = x[r * cols : (r + 1) * cols]
-        parallel_for(pool, _sum_each_row, (row, BLOCK, 1.0, parts), parts.size)
-        total = row_sum(row[parts.size * BLOCK :])
-        for part in parts:
-            total += np.float64(part)
-        out[r] = total / divisor
-
-
-@jit
-def _extreme_each_row(x, cols, down, out, b0, b1):
-    for r in range(b0, b1):
-        row = x[r * cols : (r + 1) * cols]
-        best = order_key(row[0], down)
-        for i in range(row.size):
-            best = larger(best, order_key(row[i], down))
-        out[r] = from_order_key(best, down)
-
-
-@jit
-def _extreme_rows(pool, x, cols, down, out):
-    """``(R, C) -> R``: the largest (smallest if `down`) of each row."""
-    if cols < PARALLEL_CHEAP:
-        parallel_for(pool, _extreme_each_row, (x, cols, down, out), out.size)
-        return
-    parts = np.empty(cols // BLOCK + 1, x.dtype)
-    for r in range(out.size):
-        row = x[r * cols : (r + 1) * cols]
-        parallel_for(pool, _extreme_each_row, (row, BLOCK, down, parts), parts.size - 1)
-        parts[-1] = row_extreme(row[cols - BLOCK :], down)  # the rest, and what came before it
-        out[r] = row_extreme(parts, down)
-
-
-# --- Columns ------------------------------------------------------------------------------------
-
-
-@jit
-def _accumulate(op, acc, row):
-    """``acc[i] = acc[i] op row[i]``, in the dtype of `acc`."""
-    if op == ADD:
-        for i in range(acc.size):
-            acc[i] += acc.dtype.type(row[i])
-    elif op == MAX:
-        for i in range(acc.size):
-            acc[i] = maximum(acc[i], acc.dtype.type(row[i]))
-    else:
-        for i in range(acc.size):
-            acc[i] = minimum(acc[i], acc.dtype.type(row[i]))
-
-
-@jit
-def _add_four(acc, x, stride):
-    """Add four rows of `x`, `stride` apart; `acc` is read and written once, not four times."""
-    n = acc.size
-    a, b, c, d = x[:n], x[stride:], x[2 * stride :], x[3 * stride :]
-    for i in range(n):
-        acc[i] += (a[i] + b[i]) + (c[i] + d[i])
-
-
-@jit
-def _reduce_panels(x, op, rows, cols, chunk, acc, b0, b1):
-    """Units `b0` to `b1`; a unit is one panel of columns in one chunk of rows of one slab."""
-    chunks = (rows + chunk - 1) // chunk
-    panels = (cols + _PANEL - 1) // _PANEL
-    for unit in range(b0, b1):
-        part, left = unit // panels, unit % panels * _PANEL
-        first = part % chunks * chunk
-        count = smaller(chunk, rows - first)
-        here = x[(part // chunks * rows + first) * cols + left :]
-        target = acc[part * cols + left : part * cols + smaller(left + _PANEL, cols)]
-        copy(target, here)
-        row = 1
-        while op == ADD and row + 4 <= count:
-            _add_four(target, here[row * cols :], cols)
-            row += 4
-        for r in range(row, count):
-            _accumulate(op, target, here[r * cols : r * cols + target.size])
-
-
-@jit
-def _combine(op, parts, count, fold, divisor, out, acc):
-    """``(A, count, fold, C) -> (A, C)`` in float64, divided by `divisor`: the last step."""
-    width = acc.size
-    cols = width // fold
-    for a in range(out.size // cols):
-        for k in range(count):
-            row = parts[(a * count + k) * width : (a * count + k + 1) * width]
-            if k == 0:
-                copy(acc, row)
-            else:
-                _accumulate(op, acc, row)
-        for f in range(1, fold):
-            _accumulate(op, acc[:cols], acc[f * cols : (f + 1) * cols])
-        target = out[a * cols : (a + 1) * cols]
-        for c in range(cols):
-            target[c] = acc[c] / divisor
-
-
-@jit
-def _reduce_columns(pool, op, x, rows, cols, divisor, out):
-    """``(A, B, C) -> (A, C)``, divided by `divisor`.
-
-    Narrow rows are joined: `fold` of them count as one wide row, and columns of wide rows are
-    reduced first. A partial result then holds `fold` rows of the true width.
+    `chars` are the types of the array and of the result, `dtype` the one that is computed in.
     """
-    slabs = out.size // cols
-    fold = larger(1, smaller(_NARROW // cols, rows // 16))
-    if slabs > 1 and rows % fold != 0:
-        fold = 1  # wide rows must not reach into the next slab
-    wide_rows, wide_cols = rows // fold, cols * fold
-    chunk = smaller(_MOST_ROWS, _CHUNK // smaller(wide_cols, _PANEL))
-    count = (wide_rows + chunk - 1) // chunk
-    units = slabs * count * ((wide_cols + _PANEL - 1) // _PANEL)
-    parts = out if count * fold == 1 else np.empty(slabs * count * wide_cols, x.dtype)
-    parallel_for(pool, _reduce_panels, (x, op, wide_rows, wide_cols, chunk, parts), units)
-    rest = x[wide_rows * wide_cols * slabs :]
-    _accumulate(op, parts[parts.size - wide_cols :][: rest.size], rest)
-    if count * fold > 1 or divisor != 1.0:
-        _combine(op, parts, count, fold, divisor, out, np.empty(wide_cols, np.float64))
+    name, x, n = _NAMES[op], symbol("x"), symbol("n")
+    total = symbol("total")
+    finish, params = (total / n, ["n"]) if op == ADD else (total, [])
+    entry = bodies.row_reduction(name, name, x, finish, ["x"], "f", chars, dtype, params)
+    return call.caller(entry, [np.dtype(c) for c in reversed(chars)], len(params), True)
 
 
-@jit
-def column_sums(pool, x, rows, cols, divisor, out):
-    """Sums over the middle of ``(A, B, C)``, divided by `divisor`, for other kernels."""
-    if rows == 0:
-        for i in range(out.size):
-            out[i] = 0
+def _reduce_rows(op: int, x: Array, cols: int, divisor: float, out: Array, shared: bool) -> None:
+    """``(R, C) -> R``, in parts where rows are so long that threads share each of them."""
+    team = threads.team() if shared else (0, 0)
+    numbers = (divisor,) if op == ADD else ()
+    char = x.dtype.char
+    kernel = _row_kernel(op, 2 * char, char)
+    if cols < PARALLEL_CHEAP:
+        _done(kernel(*team, out.size, cols, out, x, *numbers))
         return
-    _reduce_columns(pool, np.int64(ADD), x, rows, cols, divisor, out)
+    whole = cols // BLOCK
+    parts = np.empty(-(-cols // BLOCK), x.dtype)
+    one = (1.0,) if op == ADD else ()
+    last = _row_kernel(op, 2 * char, "d" if op == ADD else char)  # parts are added in float64
+    for r in range(out.size):
+        row = x[r * cols : (r + 1) * cols]
+        _done(kernel(*team, whole, BLOCK, parts[:whole], row[: whole * BLOCK], *one))
+        if parts.size > whole:
+            _done(kernel(0, 0, 1, cols % BLOCK, parts[whole:], row[whole * BLOCK :], *one))
+        _done(last(0, 0, 1, parts.size, out[r : r + 1], parts, *numbers))
 
 
-# --- Variance and positions ---------------------------------------------------------------------
-
-
-@jit
-def _moments_each_row(x, cols, count, variance, mean, b0, b1):
-    for r in range(b0, b1):
-        center, squares = row_moments(x[r * cols : (r + 1) * cols])
-        mean[r] = center
-        variance[r] = squares / count
-
-
-@jit
-def _var_rows(pool, x, cols, count, variance, mean):
-    """``(R, C) -> R``: squared deviations divided by `count`, and means."""
-    parallel_for(pool, _moments_each_row, (x, cols, count, variance, mean), mean.size)
-
-
-@jit
-def row_argmax(x, down):
-    """First position of the largest value (smallest if `down`), or of the first NaN.
-
-    Finds the first stretch that holds the maximum, then looks for it there. Adding zero makes
-    ``-0.0`` equal to ``0.0``.
-    """
-    zero = x.dtype.type(0)
-    best, found = order_key(x[0] + zero, down), 0
-    for start in range(0, x.size, _STRETCH):
-        stretch = x[start : start + _STRETCH]
-        top = order_key(stretch[0] + zero, down)
-        for i in range(stretch.size):
-            top = larger(top, order_key(stretch[i] + zero, down))
-        if top > best:
-            best, found = top, start
-    while order_key(x[found] + zero, down) != best:
-        found += 1
-    return found
-
-
-@jit
-def _argmax_each_row(x, cols, down, out, b0, b1):
-    for r in range(b0, b1):
-        out[r] = row_argmax(x[r * cols : (r + 1) * cols], down)
-
-
-@jit
-def _argmax_rows(pool, x, cols, down, out):
-    """``(R, C) -> R``, positions."""
-    parallel_for(pool, _argmax_each_row, (x, cols, down, out), out.size)
-
-
-@jit
-def _argmax_panels(x, rows, cols, down, best, out, b0, b1):
-    """Units `b0` to `b1`, each a panel of columns of one slab; `best` is for the largest values."""
-    zero = x.dtype.type(0)
-    panels = (cols + _NARROW - 1) // _NARROW
-    for unit in range(b0, b1):
-        slab, left = unit // panels, unit % panels * _NARROW
-        right = smaller(left + _NARROW, cols)
-        value, where = best[slab * cols + left : slab * cols + right], out[slab * cols + left :]
-        for r in range(rows):
-            row = x[(slab * rows + r) * cols + left :]
-            for i in range(value.size):
-                key, top = order_key(row[i] + zero, down), order_key(value[i] + zero, down)
-                better = (key > top) or (r == 0)
-                value[i] = select(better, row[i], value[i])
-                where[i] = select(better, r, where[i])
-
-
-@jit
-def _argmax_columns(pool, x, rows, cols, down, out):
-    """``(A, B, C) -> (A, C)``, positions."""
-    best = np.zeros(out.size, x.dtype)
-    panels = (cols + _NARROW - 1) // _NARROW
-    units = out.size // cols * panels
-    parallel_for(pool, _argmax_panels, (x, rows, cols, down, best, out), units)
+def _done(result: Array | None) -> None:
+    if result is None:
+        raise TypeError("arrays of this machine's own byte order, aligned, are expected")
 
 
 # --- Any axes -----------------------------------------------------------------------------------
@@ -348,13 +146,17 @@ def _launch(op: int, x: Array, rows: int, cols: int, divisor: float, out: Array)
         except EVENTS:
             call_quietly(_sum_with_numpy, x, rows, cols, divisor, out)
         return
-    pool = pool_address() if x.size >= _PARALLEL_FROM else 0
+    shared = x.size >= _PARALLEL_FROM
+    if cols == 1 and (op != ADD or rows >= _SHORT) and target.host() is not None:
+        _reduce_rows(op, x if x.flags.aligned else x.copy(), rows, divisor, out, shared)
+        return
+    pool = threads.pool_address() if shared else 0
     if cols > 1:
-        _reduce_columns(pool, op, x, rows, cols, divisor, out)
+        kernels.reduce_columns(pool, op, x, rows, cols, divisor, out)
     elif op == ADD:
-        _sum_rows(pool, x, rows, divisor, out)
+        kernels.sum_rows(pool, x, rows, divisor, out)
     else:
-        _extreme_rows(pool, x, rows, op == MIN, out)
+        kernels.extreme_rows(pool, x, rows, op == MIN, out)
 
 
 def _sum_with_numpy(x: Array, rows: int, cols: int, divisor: float, out: Array) -> None:
@@ -505,8 +307,8 @@ def var(x: Array, axes: Axes, correction: float = 1, keepdim: bool = False) -> t
     shape = reduced_shape(x.shape, axes, keepdim)
     if x.size > 0 and axes == tuple(range(x.ndim - len(axes), x.ndim)):
         variance, center = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
-        pool = pool_address() if x.size >= _PARALLEL_FROM else 0
-        _var_rows(pool, x.ravel(), count, divisor, variance.ravel(), center.ravel())
+        pool = threads.pool_address() if x.size >= _PARALLEL_FROM else 0
+        kernels.var_rows(pool, x.ravel(), count, divisor, variance.ravel(), center.ravel())
         return variance, center
     center = mean(x, axes, keepdim=True)
     deviation = x - center
@@ -551,7 +353,7 @@ def _argmax(x: Array, axis: int | None, keepdim: bool, down: bool) -> Array:
     rows = x.size if axis is None else x.shape[axis]
     cols = 1 if axis is None else math.prod(x.shape[axis + 1 :])
     if cols == 1:
-        _argmax_rows(pool_address(), x.ravel(), rows, down, out.ravel())
+        kernels.argmax_rows(threads.pool_address(), x.ravel(), rows, down, out.ravel())
     else:
-        _argmax_columns(pool_address(), x.ravel(), rows, cols, down, out.ravel())
+        kernels.argmax_columns(threads.pool_address(), x.ravel(), rows, cols, down, out.ravel())
     return out

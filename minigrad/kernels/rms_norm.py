@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.batch_norm import flat, pool_for, rows_per_unit
-from minigrad.kernels.reduce import column_sums
+from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import squares_block
 from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
 from minigrad.kernels.run.threads import parallel_for

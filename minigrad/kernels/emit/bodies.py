@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from minigrad.core.expr import Expr, spelling
 from minigrad.kernels.emit import objects, target
 
-__all__ = ["elementwise"]
+__all__ = ["elementwise", "row_reduction"]
 
 
 def elementwise(
@@ -38,10 +38,7 @@ def elementwise(
     params : sequence of str
         Symbols that are numbers for the whole array, read as float64.
     """
-    chosen = target.host()
-    if chosen is None:
-        raise RuntimeError("no machine code is written for this processor")
-    register = chosen.register
+    register = _register()
     wanted = (tuple(operands), pattern, chars, dtype, tuple(params), register)
 
     def write(function: str) -> str:
@@ -53,3 +50,44 @@ def elementwise(
 
     readable = f"{name}_{pattern}_{chars}".replace("?", "b")
     return objects.entry_of(readable, f"{wanted} {spelling(*roots)}", write)
+
+
+def row_reduction(
+    name: str,
+    operation: str,
+    root: Expr,
+    finish: Expr,
+    operands: Sequence[str],
+    pattern: str,
+    chars: str,
+    dtype: str,
+    params: Sequence[str] = (),
+) -> int:
+    """The address of a body that reduces rows; see `reduction`, and above for the parameters.
+
+    Parameters
+    ----------
+    operation : {"add", "max", "min"}
+        How values are joined.
+    root, finish : Expr
+        What is joined, and the result as a formula of ``total``.
+    """
+    register = _register()
+    wanted = (operation, tuple(operands), pattern, chars, dtype, tuple(params), register)
+
+    def write(function: str) -> str:
+        from minigrad.kernels.emit.reduction import RowReduction
+
+        return RowReduction(
+            function, operation, root, finish, operands, pattern, chars, dtype, params, register
+        ).text()
+
+    readable = f"{name}_{pattern}_{chars}".replace("?", "b")
+    return objects.entry_of(readable, f"{wanted} {spelling(root, finish)}", write)
+
+
+def _register() -> int:
+    chosen = target.host()
+    if chosen is None:
+        raise RuntimeError("no machine code is written for this processor")
+    return chosen.register

@@ -1,7 +1,7 @@
 """Values that write instructions: what a formula becomes when it runs on :class:`Vector`.
 
 Each operation on a vector appends one LLVM instruction to a :class:`.Code` and
-returns the vector that it computes. Formulas (:mod:`minigrad.expr`) and the elementary
+returns the vector that it computes. Formulas (:mod:`minigrad.core.expr`) and the elementary
 functions (:mod:`minigrad.kernels.math.vecmath32`) are straight lines of such operations, so running
 one of them once writes the body of a loop over arrays. The instructions are those that numba's
 compiled code has, so the results have the same bits.
@@ -28,7 +28,8 @@ _OWN_DTYPE: dict[type, str] = {
 #: How an operation is spelled on floats and on integers.
 _ARITHMETIC = {
     "add": ("fadd", "add"), "sub": ("fsub", "sub"), "mul": ("fmul", "mul"), "div": ("fdiv", ""),
-    "and": ("", "and"), "or": ("", "or"), "shl": ("", "shl"), "shr": ("", "ashr"),
+    "and": ("", "and"), "or": ("", "or"), "xor": ("", "xor"), "shl": ("", "shl"),
+    "shr": ("", "ashr"),
 }  # fmt: skip
 #: Comparisons of floats and of integers: with NaN all are false, but that it differs is true.
 _COMPARISONS = {
@@ -130,6 +131,14 @@ class Vector:
             else self._cast(_cast_of(self.kind.dtype, dtype), dtype)
         )
 
+    def not_zero(self) -> Vector:
+        """A flag for each number."""
+        return _comparison("ne")(self, 0)
+
+    def cast_bits(self, dtype: str) -> Vector:
+        """The same bits as another type of the same width."""
+        return self._cast("bitcast", dtype)
+
     def _cast(self, operation: str, dtype: str) -> Vector:
         kind = Kind(dtype, self.kind.lanes)
         text = f"{operation} {self.kind.text} {self.name} to {kind.text}"
@@ -147,6 +156,7 @@ class Vector:
     __truediv__, __rtruediv__ = _arithmetic("div"), _arithmetic("div", reverse=True)
     __and__, __rand__ = _arithmetic("and"), _arithmetic("and", reverse=True)
     __or__, __ror__ = _arithmetic("or"), _arithmetic("or", reverse=True)
+    __xor__ = _arithmetic("xor")
     __lshift__, __rshift__ = _arithmetic("shl"), _arithmetic("shr")
     __lt__, __le__ = _comparison("lt"), _comparison("le")
     __gt__, __ge__ = _comparison("gt"), _comparison("ge")
@@ -266,7 +276,7 @@ def _looked_up(table: np.ndarray[Any, Any], row: Vector, column: int) -> Vector:
 
 
 def _bits(dtype: str) -> Callable[[Vector], Vector]:
-    return lambda x: x._cast("bitcast", dtype)
+    return lambda x: x.cast_bits(dtype)
 
 
 def _conversion(dtype: str) -> Callable[[Vector], Vector]:
@@ -281,12 +291,31 @@ def _operator(method: str) -> Callable[[Any, Any], Vector]:
     return operate
 
 
+def _of_either(of_floats: str, of_integers: str) -> Callable[..., Vector]:
+    """One of LLVM's functions of two numbers, which has another name for integers."""
+
+    def call(a: Any, b: Any) -> Vector:
+        first, second = _vectors((a, b))
+        name = of_floats if first.kind.dtype[0] == "f" else of_integers
+        return _call(name, 2)(first, second)
+
+    return call
+
+
+def _fabs(x: Vector) -> Vector:
+    return _call("fabs", 1)(x) if x.kind.dtype[0] == "f" else _select(x < 0, -x, x)
+
+
 _FUNCTIONS = {
     name: _call(name, count)
     for name, count in {
-        "fabs": 1, "sqrt": 1, "floor": 1, "ceil": 1, "trunc": 1, "rint": 1,
-        "copysign": 2, "maximum": 2, "minimum": 2,
+        "sqrt": 1, "floor": 1, "ceil": 1, "trunc": 1, "rint": 1,
+        "copysign": 2,
     }.items()
+} | {
+    "fabs": _fabs,
+    "maximum": _of_either("maximum", "smax"),
+    "minimum": _of_either("minimum", "smin"),
 }  # fmt: skip
 
 Vector.__instructions__ = _FUNCTIONS | {
