@@ -19,12 +19,13 @@ import pytest
 from minigrad.core import expr as fx
 from minigrad.core.declare import REGISTRY, Elementwise
 from minigrad.core.expr import Expr, symbol, symbols
-from minigrad.kernels import elementwise
+from minigrad.kernels import elementwise, reduce, reduce_loops
 from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.emit import bodies, numba_source, objects, target
 from minigrad.kernels.emit.call import caller
 from minigrad.kernels.emit.code import Code, Kind, literal
 from minigrad.kernels.emit.loops import ElementwiseLoop
+from minigrad.kernels.emit.reduction import TOTAL, RowReduction
 from minigrad.kernels.emit.vector import Vector
 from minigrad.kernels.run import store
 from minigrad.kernels.run.settings import get_num_threads, set_num_threads
@@ -240,6 +241,79 @@ def test_threads_change_no_bit(threads: int) -> None:
         set_num_threads(before)
 
 
+# -- reductions of rows ----------------------------------------------------------------------------
+
+LENGTHS = [1, 2, 3, 7, 8, 15, 16, 17, 31, 63, 64, 65, 100, 129, BLOCK - 1, BLOCK, BLOCK + 1]
+LENGTHS += [2 * BLOCK + 70]
+
+
+def reduced(operation: str, array: np.ndarray, root: Expr = x, **others: np.ndarray) -> np.ndarray:
+    """The rows of an array (`x`) and of columns, reduced."""
+    rows, columns = array.shape
+    out = np.full(rows + 2, 77, array.dtype)  # and two that must stay as they are
+    char = array.dtype.char
+    entry = bodies.row_reduction(
+        "rows", operation, root, TOTAL, ["x", *others], "f" + "c" * len(others),
+        char * (2 + len(others)), char,
+    )  # fmt: skip
+    run(entry, rows, columns, [array, *others.values(), out])
+    assert (out[rows:] == 77).all()
+    return out[:rows]
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_sums_of_every_length(length: int, kind: str) -> None:
+    rng = np.random.default_rng(length)
+    array = rng.standard_normal((3, length)).astype(kind)
+    exact = array.astype(np.longdouble).sum(1)
+    error = np.abs(reduced("add", array) - exact) / np.abs(array).sum(1)
+    # lanes of at most BLOCK values, and less where they are many
+    assert error.max() <= 16 * np.finfo(kind).eps
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_extremes_have_the_bits_of_numbas_loop(length: int, kind: str) -> None:
+    array = numbers(kind, (5, length), length)
+    array[0] = np.where(np.isnan(array[0]), -0.0, array[0])
+    array[1] = -0.0
+    for operation, down in (("max", False), ("min", True)):
+        expected = np.empty(5, kind)
+        reduce_loops.extreme_rows(0, array.reshape(-1), length, down, expected)
+        assert same_bits(reduced(operation, array), expected), operation
+
+
+def test_formulas_around_a_sum() -> None:
+    """The sum of exp(x - m), of which the logarithm is taken: in one loop over the rows."""
+    array = np.random.default_rng(0).standard_normal((6, 1000)).astype("f4") * 10
+    most = reduced("max", array)
+    sums = reduced("add", array, fx.exp(x - symbol("m")), m=most)
+    expected = np.exp(array.astype("f8") - most[:, None]).sum(1)
+    np.testing.assert_allclose(sums, expected, rtol=1e-6)
+    entry = bodies.row_reduction(
+        "log_sum", "add", fx.exp(x), fx.log(TOTAL) / symbol("n"), ["x"], "f", "fd", "f", ["n"]
+    )
+    small, out = array / 10, np.empty(6)
+    run(entry, 6, 1000, [small, np.array(3.0), out])
+    np.testing.assert_allclose(out, np.log(np.exp(small.astype("f8")).sum(1)) / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 300_000), (70_000, 9), (1, 2_000_000)])
+def test_threads_change_no_bit_of_a_reduction(shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(0).standard_normal(shape).astype("f4")
+    before = get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            set_num_threads(threads)
+            found.append([f(array, (1,)) for f in (reduce.sum, reduce.mean, reduce.max)])
+    finally:
+        set_num_threads(before)
+    for results in found[1:]:
+        assert all(same_bits(p, q) for p, q in zip(found[0], results))
+
+
 # -- other processors ------------------------------------------------------------------------------
 
 OLDER = {
@@ -277,6 +351,14 @@ def test_older_processors_give_the_same_bits(older: str, kind: str) -> None:
         run(one, 70, 37, [*arrays, *outs])
     for p, q in zip(*found):
         assert same_bits(p, q)
+    rows = RowReduction(
+        f"older_rows_{older}_{kind}", "max", root, TOTAL, ["a", "b"], "fr", char * 3, char, (),
+        chosen.register,
+    )  # fmt: skip
+    entry = objects._engine.load(target.compile_text(rows.text(), chosen), rows.name)
+    out, expected = np.empty(70, kind), found[0][0].max(1)
+    run(entry, 70, 37, [*arrays, out])
+    assert np.array_equal(out, expected, equal_nan=True)
 
 
 # -- what Python may call it with ------------------------------------------------------------------

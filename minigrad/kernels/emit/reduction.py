@@ -75,7 +75,7 @@ class RowReduction(Body):
 
     def combine(self, a: Vector, b: Vector) -> Vector:
         """Two values or keys as one."""
-        return a + b if self.operation == "add" else fx.maximum(a, b)  # type: ignore[no-any-return]
+        return a + b if self.operation == "add" else fx.maximum(a, b)
 
     def neutral(self, kind: Kind) -> Vector:
         """What changes nothing."""
@@ -133,7 +133,7 @@ class RowReduction(Body):
         key = _flipped(value.cast_bits(kind.dtype))
         if self.operation == "min":
             key = ~key
-        return fx.where(value != value, key.like(2 ** (width - 1) - 1), key)  # type: ignore[no-any-return]
+        return fx.where(value != value, key.like(2 ** (width - 1) - 1), key)
 
     def _unkeyed(self, key: Vector) -> Vector:
         if self.operation == "min":

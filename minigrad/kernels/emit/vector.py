@@ -339,7 +339,7 @@ Vector.__instructions__ = _FUNCTIONS | {
 }
 
 
-# ---------------------------------------------------------------- the functions of minigrad.expr
+# ---------------------------------------------------------------- the functions of formulas
 
 
 def _per_type(name: str) -> Callable[[Vector], Vector]:
