@@ -17,11 +17,12 @@ import numpy as np
 from minigrad.core.expr import ELEMENTARY, Expr, walk
 from minigrad.kernels.run.lazy import lazy
 from minigrad.kernels.run.sizes import PARALLEL_CHEAP, PARALLEL_MATH
+from minigrad.kernels.run.team import NOBODY, team
 
 __all__ = ["Fused"]
 
 bodies, call, numba_source = lazy("emit.bodies"), lazy("emit.call"), lazy("emit.numba_source")
-target, store, threads = lazy("emit.target"), lazy("run.store"), lazy("run.threads")
+target, store = lazy("emit.target"), lazy("run.store")
 
 Array = np.ndarray[Any, Any]
 Kernel: TypeAlias = Callable[..., Any]
@@ -98,8 +99,8 @@ class Fused:
             given = True
         kernel = self._flat.get(dtype.char)
         if kernel is not None:
-            team = (0, 0) if out.size < self.parallel_from else threads.team()
-            if kernel(*team, 0, 0, out, *arrays, *params) is not None:
+            who = NOBODY if out.size < self.parallel_from else team(out.size)
+            if kernel(*who, 0, 0, out, *arrays, *params) is not None:
                 return out
         return self._laid_out(arrays, params, dtype, out, given)
 
@@ -124,9 +125,9 @@ class Fused:
         kernel = self.kernel(pattern, [out.dtype, *(a.dtype for a in operands)], dtype)
         if "r" not in pattern and "c" not in pattern and "s" not in pattern:
             self._flat[dtype.char] = kernel
-        team = (0, 0) if out.size < self.parallel_from else threads.team()
+        who = NOBODY if out.size < self.parallel_from else team(out.size)
         numbers = [float(p) for p in params]
-        if kernel(*team, rows, columns, out, *operands, *numbers) is None:
+        if kernel(*who, rows, columns, out, *operands, *numbers) is None:
             raise TypeError(f"{self.name}: out must be contiguous and writeable")
         return out
 

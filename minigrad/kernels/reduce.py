@@ -28,6 +28,7 @@ from minigrad.core.expr import symbol
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.kernels.run.lazy import lazy
 from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP
+from minigrad.kernels.run.team import NOBODY, team
 
 __all__ = [
     "argmax",
@@ -79,12 +80,12 @@ def _row_kernel(op: int, chars: str, dtype: str) -> Any:
 
 def _reduce_rows(op: int, x: Array, cols: int, divisor: float, out: Array, shared: bool) -> None:
     """``(R, C) -> R``, in parts where rows are so long that threads share each of them."""
-    team = threads.team() if shared else (0, 0)
+    who = team(x.size) if shared else NOBODY
     numbers = (divisor,) if op == ADD else ()
     char = x.dtype.char
     kernel = _row_kernel(op, 2 * char, char)
     if cols < PARALLEL_CHEAP:
-        _done(kernel(*team, out.size, cols, out, x, *numbers))
+        _done(kernel(*who, out.size, cols, out, x, *numbers))
         return
     whole = cols // BLOCK
     parts = np.empty(-(-cols // BLOCK), x.dtype)
@@ -92,10 +93,10 @@ def _reduce_rows(op: int, x: Array, cols: int, divisor: float, out: Array, share
     last = _row_kernel(op, 2 * char, "d" if op == ADD else char)  # parts are added in float64
     for r in range(out.size):
         row = x[r * cols : (r + 1) * cols]
-        _done(kernel(*team, whole, BLOCK, parts[:whole], row[: whole * BLOCK], *one))
+        _done(kernel(*who, whole, BLOCK, parts[:whole], row[: whole * BLOCK], *one))
         if parts.size > whole:
-            _done(kernel(0, 0, 1, cols % BLOCK, parts[whole:], row[whole * BLOCK :], *one))
-        _done(last(0, 0, 1, parts.size, out[r : r + 1], parts, *numbers))
+            _done(kernel(*NOBODY, 1, cols % BLOCK, parts[whole:], row[whole * BLOCK :], *one))
+        _done(last(*NOBODY, 1, parts.size, out[r : r + 1], parts, *numbers))
 
 
 def _done(result: Array | None) -> None:

@@ -30,6 +30,8 @@ from minigrad.kernels.emit.vector import Vector
 from minigrad.kernels.run import store
 from minigrad.kernels.run.settings import get_num_threads, set_num_threads
 from minigrad.kernels.run.sizes import BLOCK
+from minigrad.kernels.run.team import NOBODY, team
+from minigrad.kernels.run.threads import pool_address
 
 pytestmark = pytest.mark.skipif(target.host() is None, reason="no code for this processor")
 
@@ -227,6 +229,35 @@ def test_the_result_may_replace_an_operand() -> None:
         assert same_bits(left, expected)
 
 
+def test_the_pool_is_started_when_there_has_been_work_for_it(tmp_path: Path) -> None:
+    code = """
+import sys
+import numpy as np
+from minigrad import set_num_threads
+from minigrad.kernels import reduce
+from minigrad.kernels.run.team import NOBODY, team
+set_num_threads(2)
+reduce.sum(np.ones(200_000, "f4"), (0,))
+assert "numba" not in sys.modules
+for _ in range(2000):
+    first = team(1_000_000)
+    if first != NOBODY:
+        break
+set_num_threads(1)
+print(_, first == NOBODY, team(10**9) == NOBODY, "numba" in sys.modules)
+"""
+    assert Process(tmp_path).run(code, warnings="ignore") == "66 False True True"
+
+
+def test_a_pool_that_is_there_is_used() -> None:
+    before = get_num_threads()
+    try:
+        set_num_threads(2)
+        assert pool_address() == 0 or team(1) != NOBODY
+    finally:
+        set_num_threads(before)
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_no_bit(threads: int) -> None:
     fused = Fused("soft", SOFT, ["a", "b"])
@@ -236,6 +267,7 @@ def test_threads_change_no_bit(threads: int) -> None:
         set_num_threads(1)
         expected = fused((left, right), (), left.dtype)
         set_num_threads(threads)
+        pool_address()  # `team` would start it later
         assert same_bits(fused((left, right), (), left.dtype), expected)
     finally:
         set_num_threads(before)
@@ -307,6 +339,7 @@ def test_threads_change_no_bit_of_a_reduction(shape: tuple[int, ...]) -> None:
     try:
         for threads in (1, 2, 3):
             set_num_threads(threads)
+            pool_address()
             found.append([f(array, (1,)) for f in (reduce.sum, reduce.mean, reduce.max)])
     finally:
         set_num_threads(before)

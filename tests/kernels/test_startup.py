@@ -48,6 +48,7 @@ class Package:
             (package / "__init__.py").touch()
         for name in (
             "jit.py",
+            "sizes.py",
             "startup.py",
             "folder.py",
             "making.py",

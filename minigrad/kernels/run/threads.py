@@ -117,6 +117,7 @@ __all__ = [
     "run_body",
     "set_num_threads",
     "stack_address",
+    "started",
     "team",
 ]
 
@@ -490,6 +491,11 @@ def _launch_entry() -> int:
     launch.compile(arguments)
     compiled = launch.overloads[arguments]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
+def started() -> bool:
+    """Whether there is a pool already."""
+    return _pool.threads > 0
 
 
 def team() -> tuple[int, int]:
