@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import os
 import threading
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.kernels.emit import target
-from minigrad.kernels.run import startup
 from minigrad.kernels.run.folder import cache_folder
 from minigrad.kernels.run.making import interrupts_wait, require_memory
 from minigrad.kernels.run.whole_file import write_whole
@@ -30,9 +28,15 @@ _CHECKSUM = 32  # bytes of a SHA-256 at the beginning of a file
 
 @functools.cache
 def _stamp() -> str:
-    """What all functions depend on: these sources and those they import, and LLVM."""
-    version = importlib.metadata.version("llvmlite")
-    return " ".join([version, *map(startup.source_stamp, sorted(_HERE.glob("*.py")))])
+    """What all functions depend on: LLVM, and the sources that write them."""
+    import llvmlite
+
+    kernels = _HERE.parent
+    sources = [*_HERE.glob("*.py"), *(kernels / "math").glob("*.py"), kernels / "run" / "sizes.py"]
+    total = hashlib.sha256(llvmlite.__version__.encode())
+    for path in [*sorted(sources), kernels.parent / "core" / "expr.py"]:
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 class _Engine:
@@ -120,7 +124,9 @@ def _write(path: Path, key: str, code: bytes) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, _seal(key, code) + code)
     except OSError as error:  # the disk is full, or the folder has gone
-        startup.warn_write_failed(error.strerror or str(error))
+        from minigrad.kernels.run.startup import warn_write_failed  # not needed else
+
+        warn_write_failed(error.strerror or str(error))
 
 
 def _after_fork() -> None:

@@ -11,7 +11,6 @@ import functools
 import os
 import platform
 import sys
-import sysconfig
 from typing import Any, NamedTuple
 
 __all__ = ["Target", "compile_text", "host", "llvm", "new_machine", "target"]
@@ -55,7 +54,7 @@ def host() -> Target | None:
         machine in _REGISTERS
         and sys.byteorder == "little"
         and sys.implementation.name == "cpython"
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and "t" not in getattr(sys, "abiflags", "")  # without the lock objects look different
         and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
     )
     if not known:
