@@ -29,9 +29,10 @@ Kernel: TypeAlias = Callable[..., Any]
 
 #: How many passes over memory numpy needs for a function that is not one ufunc.
 _PASSES = {"sigmoid": 6, "erf": 60, "rsqrt": 2}
-#: Below how many elements a formula of so many numpy passes is left to numpy: a kernel call costs
-#: about three ufunc calls, and saves a pass over memory for each ufunc but one (measured).
-_NUMPY_BELOW = {0: 1 << 62, 1: 32_768, 2: 2_048, 3: 1_024, 4: 512}
+#: Below how many elements a formula of so many numpy passes is left to numpy. A kernel call costs
+#: as much as one ufunc call and a half, so from two passes on it is quicker at any size (measured);
+#: but for tiny arrays it would not make up for being compiled, or read from the cache.
+_NUMPY_BELOW = {0: 1 << 62, 1: 32_768, 2: 256, 3: 128, 4: 64}
 #: The same for one transcendental function, where vecmath is quicker than numpy per element.
 _NUMPY_BELOW_MATH = 4_096
 

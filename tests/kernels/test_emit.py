@@ -273,6 +273,57 @@ def test_threads_change_no_bit(threads: int) -> None:
         set_num_threads(before)
 
 
+# -- other types -----------------------------------------------------------------------------------
+
+
+def computed(root: Expr, dtype: str, out: str, **operands: np.ndarray) -> np.ndarray:
+    """A formula of whole arrays, computed in one type and written in another."""
+    size = next(iter(operands.values())).size
+    result = np.empty(size, out)
+    chars = "".join(a.dtype.char for a in (*operands.values(), result))
+    entry = bodies.elementwise("types", [root], list(operands), "f" * len(operands), chars, dtype)
+    run(entry, 1, size, [*operands.values(), result])
+    return result
+
+
+@pytest.mark.parametrize("char", ["i", "l"])
+def test_integers(char: str) -> None:
+    rng = np.random.default_rng(0)
+    p, q = (rng.integers(-1000, 1000, 333).astype(char) for _ in range(2))
+    roots = {
+        a + b * 3 - 7: p + q * 3 - 7,
+        fx.maximum(a, b): np.maximum(p, q),
+        fx.where(a > b, fx.abs(a), -b): np.where(p > q, np.abs(p), -q),
+    }
+    for root, expected in roots.items():
+        assert same_bits(computed(root, char, char, a=p, b=q), expected.astype(char))
+    assert same_bits(computed(a >= b, char, "?", a=p, b=q), p >= q)
+    wide = np.array([2**31 - 1, -(2**31)], char)
+    assert same_bits(computed(a + 1, char, char, a=wide), wide + np.array(1, char))  # wraps
+    with pytest.raises(TypeError, match="for floating point numbers"):
+        computed(a * 0.5, char, char, a=p)
+
+
+def test_conversions_between_types() -> None:
+    rng = np.random.default_rng(0)
+    values: dict[str, np.ndarray] = {
+        "f": (rng.standard_normal(99) * 100).astype("f4"),
+        "d": rng.standard_normal(99) * 100,
+        "i": rng.integers(-(2**31), 2**31 - 1, 99).astype("i4"),
+        "l": rng.integers(-(2**62), 2**62, 99),
+        "?": rng.random(99) > 0.5,
+    }
+    for source, array in values.items():
+        for target_ in "fdil?":
+            if source in "fd" and target_ in "il":
+                array = np.trunc(array)
+            compute = target_ if source == "?" else source  # flags are no type to compute in
+            if compute == "?":
+                continue
+            expected = array.astype(target_)
+            assert same_bits(computed(a, compute, target_, a=array), expected), source + target_
+
+
 # -- reductions of rows ----------------------------------------------------------------------------
 
 LENGTHS = [1, 2, 3, 7, 8, 15, 16, 17, 31, 63, 64, 65, 100, 129, BLOCK - 1, BLOCK, BLOCK + 1]

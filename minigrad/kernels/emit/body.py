@@ -182,6 +182,8 @@ class Body:
 
     def store(self, array: Array, pointer: str, value: Vector) -> None:
         """Write a vector."""
+        if array.boolean:
+            value = value.not_zero()
         value = value.to(array.kind.dtype)
         kind = array.kind
         self.code.line(f"store {kind.text} {value.name}, ptr {pointer}, align {kind.size}")

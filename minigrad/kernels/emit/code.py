@@ -49,6 +49,8 @@ def literal(number: float, dtype: str) -> str:
     if dtype == "i1":
         return "true" if number else "false"
     if dtype[0] == "i":
+        if number != int(number):
+            raise TypeError(f"{number} is no {dtype}: this formula is for floating point numbers")
         return str(int(number))
     if dtype == "f32":
         with np.errstate(all="ignore"):

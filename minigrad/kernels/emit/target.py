@@ -46,12 +46,18 @@ _REGISTERS = {
 def host() -> Target | None:
     """The processor we run on; None where code is left to numba.
 
-    So it is for processors other than 64-bit x86 and ARM, for Pythons whose objects look
-    different (see :mod:`.call`), and with ``NUMBA_DISABLE_JIT=1``, when nothing is to be compiled.
+    So it is for Pythons whose objects look different (see :mod:`.call`), and with
+    ``NUMBA_DISABLE_JIT=1``, when nothing is to be compiled. ``MINIGRAD_EMIT=0`` leaves everything
+    to numba, ``MINIGRAD_EMIT=1`` nothing, on 64-bit ARM and on macOS, too: code is written for
+    them, but was never run there, so that by default it is used on Linux on 64-bit x86 only.
     """
-    machine = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+    machine = platform.machine()
+    asked = os.environ.get("MINIGRAD_EMIT", "")
+    tried = machine == "x86_64" and sys.platform == "linux"
     known = (
         machine in _REGISTERS
+        and sys.platform in ("linux", "darwin")
+        and (asked == "1" or (tried and asked != "0"))
         and sys.byteorder == "little"
         and sys.implementation.name == "cpython"
         and "t" not in getattr(sys, "abiflags", "")  # without the lock objects look different

@@ -132,8 +132,8 @@ class Vector:
         )
 
     def not_zero(self) -> Vector:
-        """A flag for each number."""
-        return _comparison("ne")(self, 0)
+        """A flag for each number; flags as they are."""
+        return self if self.kind.dtype == "i1" else _comparison("ne")(self, 0)
 
     def cast_bits(self, dtype: str) -> Vector:
         """The same bits as another type of the same width."""

@@ -37,7 +37,8 @@ def team(elements: int) -> tuple[int, int]:
     if settings.num_threads == 1:
         return NOBODY
     known = sys.modules.get("minigrad.kernels.run.threads")
-    if known is None or not known.started():
+    started = getattr(known, "started", None)  # another thread may be importing it just now
+    if started is None or not started():
         _done += elements
         if _done < _PAYS:
             return NOBODY
