@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from minigrad.core.ops.matmul import matmul as _matmul
 from minigrad.core.tensor import Tensor
 from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.determinant import linalg_det as det
@@ -37,7 +38,6 @@ from minigrad.ops.linear_algebra.matrix_functions import linalg_matrix_power as 
 from minigrad.ops.linear_algebra.matrix_functions import linalg_vander as vander
 from minigrad.ops.linear_algebra.norms import cond, matrix_norm, matrix_rank, vector_norm
 from minigrad.ops.linear_algebra.norms import linalg_norm as norm
-from minigrad.ops.linear_algebra.products import matmul as _matmul
 from minigrad.ops.linear_algebra.solve import (
     inv,
     inv_ex,

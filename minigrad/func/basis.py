@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.public import PUBLIC
 from minigrad.core.tensor import Tensor
 from minigrad.func.vmap import vmap
-from minigrad.ops.shape import reshape
 
 __all__ = ["basis", "columns", "cut", "mapped"]
 

@@ -29,10 +29,10 @@ import numpy as np
 
 from minigrad.core.modes import Mode, current
 from minigrad.core.operation import NoValues
+from minigrad.core.ops.shape import expand, permute, reshape
 from minigrad.core.tensor import Tensor
 from minigrad.func.logical import Logical
 from minigrad.ops.guard import one_by_one
-from minigrad.ops.shape import expand, permute, reshape
 
 __all__ = [
     "Batched",

@@ -11,6 +11,7 @@ from minigrad.core import gradients
 from minigrad.core.declare import Elementwise
 from minigrad.core.engine import apply
 from minigrad.core.operation import NoValues
+from minigrad.core.ops.shape import expand, permute
 from minigrad.core.public import PUBLIC
 from minigrad.core.tensor import Tensor
 from minigrad.func import batched, tree
@@ -30,7 +31,6 @@ from minigrad.func.batched import (
 from minigrad.ops.batching import apart
 from minigrad.ops.inplace import write as write_plain
 from minigrad.ops.random import numpy_generator
-from minigrad.ops.shape import expand, permute
 
 __all__ = ["Batching"]
 

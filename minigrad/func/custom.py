@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from minigrad.autograd.function import Function, FunctionCtx, run_forward
+from minigrad.core.ops.shape import expand
 from minigrad.core.public import PUBLIC
 from minigrad.core.tensor import Tensor
 from minigrad.func import tree
 from minigrad.func.batched import Batched, Level, peel, split, union, wrap
 from minigrad.func.batching import Batching
 from minigrad.func.vmap import map_level
-from minigrad.ops.shape import expand
 
 __all__ = ["VmapInfo", "apply_batched"]
 

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigrad.core.ops.shape import expand
 from minigrad.core.public import PUBLIC
 from minigrad.core.tensor import Tensor
 from minigrad.func import batching, tree  # noqa: F401 - the engine asks it
 from minigrad.func.batched import Level, moved, split, wrap
-from minigrad.ops.shape import expand
 
 __all__ = ["map_level", "name_of", "vmap"]
 

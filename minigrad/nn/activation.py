@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.core.ops import elementwise as e
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill, pointwise
 from minigrad.nn.functions import activation as F
@@ -11,7 +12,6 @@ from minigrad.nn.layer import ActivationLayer, UnaryLayer
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 from minigrad.nn.pointwise import *  # noqa: F403
-from minigrad.ops import elementwise as e
 
 __all__ = [
     "GELU", "GLU", "Hardtanh", "LogSoftmax", "PReLU", "RReLU", "ReLU", "Sigmoid", "Softmax",

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.ops import reduce as core
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.linear import Linear
@@ -17,7 +19,7 @@ from minigrad.ops.join import cat
 from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
-from minigrad.ops.shape import reshape, unsqueeze
+from minigrad.ops.shape import unsqueeze
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
@@ -147,7 +149,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             order.append(rows)
         if parts:
             output = index_select(cat(parts), 0, Tensor(np.argsort(np.concatenate(order))))
-        loss = -r.mean(output)
+        loss = -core.mean(output)
         return _ASMoutput(output if batched else reshape(output, ()), loss)
 
     @staticmethod

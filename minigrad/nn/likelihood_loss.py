@@ -6,12 +6,12 @@ import math
 from dataclasses import KW_ONLY, InitVar
 from typing import Any
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import likelihood_loss as F
 from minigrad.nn.functions.warn import warn_user
 from minigrad.nn.linear import Linear
 from minigrad.nn.loss import NLLLoss, _Loss, _WeightedLoss
-from minigrad.ops.shape import reshape
 
 __all__ = ["CTCLoss", "GaussianNLLLoss", "LinearCrossEntropyLoss", "NLLLoss2d", "PoissonNLLLoss"]
 

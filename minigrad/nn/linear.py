@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.ops import reduce as r
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions.sparse import bilinear, linear
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
-from minigrad.ops import reduce as r
 from minigrad.ops.creation import finish
-from minigrad.ops.shape import reshape
 
 __all__ = [
     "Bilinear", "Flatten", "Identity", "Linear", "Maxout", "TransposedLinear", "Unflatten",

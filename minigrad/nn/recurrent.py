@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions.dropout import dropout as drop
@@ -22,7 +23,6 @@ from minigrad.ops.join import cat, stack
 from minigrad.ops.layers import recurrent as ops
 from minigrad.ops.parts import unbind
 from minigrad.ops.select import index_select
-from minigrad.ops.shape import reshape
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions.sparse import linear
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 from minigrad.ops.layers import recurrent as ops
-from minigrad.ops.shape import reshape
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 

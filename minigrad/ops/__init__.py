@@ -4,17 +4,17 @@ Importing this package fills the registry of operations, puts the methods on ten
 engine what it needs to add gradients.
 """
 
-from minigrad.core import gradients, several  # noqa: F401 - the engine asks them
 from minigrad.core.declare import REGISTRY
 from minigrad.core.public import PUBLIC
 from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors and functions get
     activations,
     arithmetic,
     assign,
+    batching_core,
     compare,
+    compiled,
     copies,
     creation,
-    elementwise,
     guard,
     index,
     join,
@@ -43,7 +43,6 @@ __all__ = [
     "assign",
     "compare",
     "creation",
-    "elementwise",
     "index",
     "join",
     "layers",

@@ -9,8 +9,8 @@
         return x / (1 + fx.abs(x))
 
 The formula is the function, its parameters are those with a default, and its text is that of all
-three. relu, sigmoid and tanh are declared in `ops.elementwise`. At a kink the derivative is that of
-the flat side where there is one, as in PyTorch; the tests name each point.
+three. relu, sigmoid and tanh are declared in `core.ops.elementwise`. At a kink the derivative is
+that of the flat side where there is one, as in PyTorch; the tests name each point.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
-from minigrad.core.engine import adding
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.operators import as_operator, known, power
 from minigrad.core.promotion import (
     NUMBERS,
     as_operand,
@@ -22,11 +23,10 @@ from minigrad.core.promotion import (
     require_tensor,
     result_type,
 )
-from minigrad.core.public import PUBLIC, explain, method, operator, public
+from minigrad.core.public import explain, method, public
 from minigrad.core.samples import cases, pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.inplace import write
@@ -34,7 +34,7 @@ from minigrad.ops.inplace import write
 kernels = lazy("reduce")
 
 Array = np.ndarray[Any, Any]
-_plus, _minus, _over = e._add, e._sub, e._div
+_plus, _minus, _over = e.plus, e.minus, e.over
 
 
 def _scaled(input: Any, other: Any, alpha: Any) -> Any:
@@ -132,17 +132,17 @@ def _nonzero_divisor(a: Tensor, b: Tensor) -> None:
 @public(inplace=True)
 def remainder(input: Any, other: Any) -> Tensor:
     """Element by element, Python's ``input % other``: the sign is that of `other`."""
-    a, b = promote(e._remainder.op, (input, other))
+    a, b = promote(e.mod.op, (input, other))
     _nonzero_divisor(a, b)
-    return e._remainder(a, b)
+    return e.mod(a, b)
 
 
 @public(inplace=True)
 def fmod(input: Any, other: Any) -> Tensor:
     """Element by element, C's ``fmod``: the sign is that of `input`."""
-    a, b = promote(e._fmod.op, (input, other))
+    a, b = promote(e.fmod.op, (input, other))
     _nonzero_divisor(a, b)
-    return e._fmod(a, b)
+    return e.fmod(a, b)
 
 
 @public(inplace=True)
@@ -152,15 +152,14 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     if input.array.dtype.kind != "f":
         return input.clone()
     if decimals == 0:
-        return e._round(input)
+        return e.rint(input)
     scale = 10.0 ** abs(decimals)
     if decimals > 0:
-        return _over(e._round(e.mul(input, scale)), scale)
-    return e.mul(e._round(_over(input, scale)), scale)
+        return _over(e.rint(e.mul(input, scale)), scale)
+    return e.mul(e.rint(_over(input, scale)), scale)
 
 
 #: Powers that have an operation of their own, exact and vectorised.
-_POWERS = {2: e.square, 3: e._cube, 0.5: e.sqrt, -0.5: e.rsqrt, -1: e.reciprocal}
 
 
 @public(inplace=True)
@@ -174,10 +173,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """
     if isinstance(input, Tensor) and isinstance(exponent, (int, float)) and exponent != 0:
         if input.array.dtype.kind == "f":
-            special = _POWERS.get(exponent)
-            if special is not None:
-                return special(input)
-            return e._pow_number(input, float(exponent))
+            return power(input, exponent)
         if isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     try:
@@ -185,7 +181,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
             y = _integer_power(input, exponent, kind.numpy)
             if y is not None:
                 return y
-        y = e._pow(input, exponent)
+        y = e.pow_tensors(input, exponent)
         if y.array.dtype == np.int8 and result_type(input, exponent).category == 0:
             return cast(y, np.dtype(bool))  # numpy computes powers of booleans as int8
         return y
@@ -232,12 +228,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """
     if input is None and other is None:
         return tuple(Tensor(i) for i in np.nonzero(as_operand(condition, "where", 0).array))
-    return e._where(condition, input, other)
+    return e.choose(condition, input, other)
 
 
 @method(name="where")
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
-    return e._where(condition, self, other)
+    return e.choose(condition, self, other)
 
 
 # -- clamping ------------------------------------------------------------------------------------
@@ -389,31 +385,10 @@ def bitwise_not(input: Tensor) -> Tensor:
 # -- operators -----------------------------------------------------------------------------------
 
 
-def _known(other: Any) -> Any:
-    """Arrays and numbers of numpy as tensors; tensors and Python's numbers as they are."""
-    if isinstance(other, (Tensor, bool, int, float)):
-        return other
-    return as_operand(other, "operator", 1)
-
-
-def _operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any:
-    """A binary operator method; for what is no tensor, array or number, Python asks the other."""
-
-    def forward(self: Tensor, other: Any) -> Any:
-        if other.__class__ is Tensor or isinstance(other, NUMBERS):
-            return function(self, _known(other))
-        return NotImplemented
-
-    def swapped(self: Tensor, other: Any) -> Any:
-        return function(_known(other), self) if isinstance(other, NUMBERS) else NotImplemented
-
-    return swapped if swap else forward
-
-
 def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, NUMBERS):
-            operand = _known(other)
+            operand = known(other)
             return write(self, lambda x: function(x, operand), name)
         return NotImplemented
 
@@ -421,80 +396,15 @@ def _in_place(function: Callable[[Any, Any], Tensor], name: str) -> Any:
 
 
 for _name, _function in {
-    "add": _plus, "sub": sub, "mul": e.mul, "truediv": _over, "floordiv": floor_divide,
-    "mod": remainder, "pow": pow, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
-    "lshift": bitwise_left_shift, "rshift": bitwise_right_shift,
+    "floordiv": floor_divide, "mod": remainder, "pow": pow, "and": bitwise_and, "or": bitwise_or,
+    "xor": bitwise_xor, "lshift": bitwise_left_shift, "rshift": bitwise_right_shift,
 }.items():  # fmt: skip
-    setattr(Tensor, f"__{_name}__", _operator(_function))
-    setattr(Tensor, f"__r{_name}__", _operator(_function, swap=True))
+    setattr(Tensor, f"__{_name}__", as_operator(_function))
+    setattr(Tensor, f"__r{_name}__", as_operator(_function, swap=True))
     setattr(Tensor, f"__i{_name}__", _in_place(_function, f"__i{_name}__"))
-for _name, _function in {
-    "add": _plus, "sub": _minus, "mul": e.mul, "truediv": _over,
-    "eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge,
-}.items():  # fmt: skip
-    setattr(Tensor, f"__{_name}__", operator(_function.op))
+for _name, _function in {"add": _plus, "sub": sub, "mul": e.mul, "truediv": _over}.items():
+    setattr(Tensor, f"__i{_name}__", _in_place(_function, f"__i{_name}__"))
+setattr(Tensor, "__rsub__", as_operator(sub, swap=True))  # noqa: B010 - says what booleans lack
 setattr(Tensor, "__rdiv__", getattr(Tensor, "__rtruediv__"))  # noqa: B009, B010
-setattr(Tensor, "__radd__", Tensor.__add__)  # noqa: B010
-setattr(Tensor, "__rmul__", Tensor.__mul__)  # noqa: B010
-for _name, _function in {"neg": e.neg, "abs": e.abs, "invert": bitwise_not}.items():
-    setattr(Tensor, f"__{_name}__", _function)
+setattr(Tensor, "__invert__", bitwise_not)  # noqa: B010
 setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010
-
-#: How formulas read on tensors: the functions of `expr` under its names.
-setattr(  # noqa: B010
-    Tensor,
-    "__formulas__",
-    {
-        "abs": e.abs, "sign": e.sign, "sqrt": e.sqrt, "rsqrt": e.rsqrt, "exp": e.exp,
-        "expm1": e.expm1, "log": e.log, "log1p": e.log1p, "sin": e.sin, "cos": e.cos,
-        "tan": e.tan, "tanh": e.tanh, "sigmoid": e.sigmoid, "erf": e.erf, "floor": e.floor,
-        "ceil": e.ceil, "round": e._round, "trunc": e.trunc, "maximum": e.maximum,
-        "minimum": e.minimum, "where": e._where, "isnan": e.isnan,
-    },
-)  # fmt: skip
-
-
-# -- what the engine needs -----------------------------------------------------------------------
-
-
-def _axes_to_sum(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
-    new = len(shape) - len(target)
-    return tuple(i for i, n in enumerate(shape) if i < new or (target[i - new] == 1 and n != 1))
-
-
-class _OnArrays:
-    """Adding gradients, and summing a broadcast away."""
-
-    @staticmethod
-    def add(a: Array, b: Array) -> Array:
-        return np.asarray(np.add(a, b))
-
-    @staticmethod
-    def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
-        return np.asarray(kernels.sum(g, _axes_to_sum(g.shape, shape))).reshape(shape)
-
-
-class _OnTensors:
-    """The same, recorded."""
-
-    @staticmethod
-    def add(a: Tensor, b: Tensor) -> Tensor:
-        return _plus(a, b)
-
-    @staticmethod
-    def sum_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
-        axes = _axes_to_sum(g.array.shape, shape)
-        summed = PUBLIC["sum"](g, axes) if axes else g
-        return PUBLIC["reshape"](summed, tuple(shape))  # type: ignore[no-any-return]
-
-    @staticmethod
-    def copy(g: Tensor) -> Tensor:
-        return PUBLIC["clone"](g)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def cast(g: Tensor, dtype: np.dtype[Any]) -> Tensor:
-        return cast(g, dtype)
-
-
-adding[False] = _OnArrays
-adding[True] = _OnTensors

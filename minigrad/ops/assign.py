@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import interpreter
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops import shape as core_shape
+from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import method, public
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops import shape, strides
 from minigrad.ops.index import as_value, recorded
 from minigrad.ops.inplace import check_writable, write, written
@@ -26,11 +28,11 @@ def _overwrite(x: Tensor, value: Tensor, name: str) -> Tensor:
     """Write `value`, which broadcasts, in the type of `x`."""
     if recorded(x, value):
         check_writable(x, name)
-        value = shape.expand(cast(value, x.array.dtype), x.array.shape)
+        value = expand(cast(value, x.array.dtype), x.array.shape)
         return write(x, lambda _: value, name)
     check_writable(x, name)
     if value.array.shape != x.array.shape and value.array.ndim:
-        value = shape.expand(value, x.array.shape)  # says what does not match
+        value = expand(value, x.array.shape)  # says what does not match
     with np.errstate(all="ignore"):
         x.array[...] = value.array
     written(x, None)
@@ -59,7 +61,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor of the shape and type of `input` full of one value."""
     value = cast(as_value(value, input), input.array.dtype)
-    return shape.expand(value, input.array.shape).clone()
+    return expand(value, input.array.shape).clone()
 
 
 @method
@@ -131,8 +133,9 @@ def _view_in_place(name: str, module: Any = shape) -> None:
     method(in_place)
 
 
-for _name in ("t", "transpose", "squeeze", "unsqueeze"):
+for _name in ("t", "squeeze", "unsqueeze"):
     _view_in_place(_name)
+_view_in_place("transpose", core_shape)
 _view_in_place("as_strided", strides)
 for _alias in ("swapaxes", "swapdims"):
     setattr(Tensor, f"{_alias}_", getattr(Tensor, "transpose_"))  # noqa: B009

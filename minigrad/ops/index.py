@@ -19,6 +19,8 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
 from minigrad.core.modes import current, interpreter
+from minigrad.core.ops.index import PART
+from minigrad.core.ops.shape import expand, permute, reshape
 from minigrad.core.promotion import cast, constant, refuse_bfloat16
 from minigrad.core.public import PUBLIC, method
 from minigrad.core.quiet import quiet, restore
@@ -28,8 +30,6 @@ from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import check_writable, write, written
-from minigrad.ops.parts import PART
-from minigrad.ops.shape import expand, permute, reshape
 
 kernels = lazy("index")
 

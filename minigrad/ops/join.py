@@ -12,14 +12,14 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
 from minigrad.core.engine import apply
+from minigrad.core.ops.index import take_part
+from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import OpFunction, method, public
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
-from minigrad.ops.parts import take_part
-from minigrad.ops.shape import expand, reshape
 
 kernels = lazy("copy")
 

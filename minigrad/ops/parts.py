@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.engine import apply
+from minigrad.core.ops.index import PART, take_part
 from minigrad.core.public import PUBLIC, OpFunction, method, public
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
@@ -20,53 +21,7 @@ from minigrad.ops.shape import clone
 Array = np.ndarray[Any, Any]
 
 
-def _put(shape: tuple[int, ...], key: Any, g: Array) -> Array:
-    """Zeros of `shape` with `g` at `key`: the derivative of taking a part."""
-    out = np.zeros(shape, g.dtype)
-    out[key] = g
-    return out
-
-
-def _view_part(x: Array, key: Any) -> Array:
-    """Part of an array as a view, also where it is one element."""
-    part = x[key]
-    return part if part.__class__ is np.ndarray else x[(*key, Ellipsis)]
-
-
-def _part_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
-    return apply(op, inputs, ((slice(None), *params[0]),))
-
-
-def _embed_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
-    key, shape = params
-    return apply(op, inputs, ((slice(None), *key), (inputs[0].array.shape[0], *shape)))
-
-
-_part: OpFunction = primitive(
-    "slice", _view_part, view=True,
-    vjp=lambda g, key, x_shape: _embed((g,), (key, x_shape)),
-    fused=lambda g, key, x_shape: _put(x_shape, key, g),
-    sample=cases(
-        normal((3, 4), (slice(1, 3), 2)), normal((5,), (slice(None, None, 2),)),
-        normal((2, 3), (Ellipsis, None, 0)),
-    ),
-    batch=_part_each, doc="Basic indexing by integers, slices, None and Ellipsis.",
-)  # fmt: skip
-_embed: OpFunction = primitive(
-    "embed", lambda g, key, shape: _put(shape, key, g), vjp=lambda g, key: _part((g,), (key,)),
-    sample=cases(lambda rng: ((rng.normal(size=2),), ((slice(1, 3), 2), (3, 4)))),
-    batch=_embed_each, doc="Zeros with the input at some place: the inverse of a slice.",
-)  # fmt: skip
-
-
 #: The operation itself, for callers that have checked the key.
-PART = _part.op
-
-
-def take_part(x: Tensor, key: tuple[Any, ...]) -> Tensor:
-    """Basic indexing, with a key of ints, slices, None and Ellipsis that is known to be valid."""
-    y: Tensor = _part((x,), (key,))
-    return y
 
 
 @public

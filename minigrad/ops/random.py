@@ -18,13 +18,14 @@ from minigrad.core import dtypes
 from minigrad.core.dims import as_sizes
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
+from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import PUBLIC, public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import check_writable, written
-from minigrad.ops.shape import broadcast_shapes, expand
+from minigrad.ops.shape import broadcast_shapes
 from minigrad.place import let_go, only_cpu
 
 __all__ = ["Generator", "default_generator", "numpy_generator"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad.core import dtypes
 from minigrad.core.modes import interpreter
+from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import method
 from minigrad.core.tensor import Tensor
@@ -25,7 +26,6 @@ from minigrad.ops.random import (
     overwrite,
     uniform_array,
 )
-from minigrad.ops.shape import expand
 
 Array = np.ndarray[Any, Any]
 

@@ -12,6 +12,8 @@ import numpy as np
 from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
+from minigrad.core.ops.index import take_part
+from minigrad.core.ops.shape import expand, reshape, transpose
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import method, public
 from minigrad.core.quiet import call_quietly
@@ -20,9 +22,8 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish, spaced
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat, flip, repeat, stack
-from minigrad.ops.parts import _embed_diagonal, diagonal, narrow, select, split, take_part
+from minigrad.ops.parts import _embed_diagonal, diagonal, narrow, select, split
 from minigrad.ops.select import index_select
-from minigrad.ops.shape import expand, reshape, transpose
 
 Array = np.ndarray[Any, Any]
 

@@ -10,19 +10,28 @@ from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.dims import wrap_dim, wrap_dims
-from minigrad.core.dtypes import as_dtype
-from minigrad.core.engine import record
-from minigrad.core.operation import NoValues
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.reduce import (
+    amax_op,
+    amin_op,
+    axes_samples,
+    count,
+    in_dtype,
+    mean,
+    nonempty,
+    spread,
+    sum,
+    sum_op,
+)
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, refuse_bfloat16
 from minigrad.core.public import OpFunction, public
 from minigrad.core.samples import cases, normal, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
-from minigrad.ops.shape import expand, reshape
 
 kernels = lazy("reduce")
 softmax_kernels = lazy("softmax")
@@ -39,97 +48,10 @@ class ValuesIndices(NamedTuple):
     indices: Tensor
 
 
-def _sample(*shapes_axes: tuple[tuple[int, ...], Axes], low: float = -3, high: float = 3) -> Any:
-    def make(shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Any:
-        return lambda rng: ((rng.uniform(low, high, shape),), (axes, keepdim))
-
-    pairs = shapes_axes or (((3, 4), (1,)), ((2, 3, 4), (0, 2)), ((5,), (0,)), ((3, 2), (0, 1)))
-    return cases(*[make(s, a, k) for s, a in pairs for k in (False, True)])
-
-
-def _kept(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
-    """The shape with the reduced dimensions of size 1."""
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
-
-
-def spread(g: Any, shape: tuple[int, ...], axes: Axes) -> Any:
-    """A reduced tensor (or array) over the shape it was reduced from."""
-    kept = _kept(shape, axes)
-    if isinstance(g, Tensor):
-        return expand(reshape(g, kept), shape)
-    return np.broadcast_to(g.reshape(kept), shape)
-
-
-def _count(shape: tuple[int, ...], axes: Axes) -> int:
-    n = 1
-    for a in axes:
-        n *= shape[a]
-    return n
-
-
 # -- sums ----------------------------------------------------------------------------------------
 
-_sum = primitive(
-    "sum", lambda x, axes, keepdim: kernels.sum(x, axes, keepdim),
-    vjp=lambda g, axes, x_shape: spread(g, x_shape, axes),
-    fused=lambda g, axes, x_shape: spread(g, x_shape, axes),
-    batch=reducing, sample=_sample(), doc="Blocks of 8192 elements, the blocks added in float64.",
-)  # fmt: skip
-_mean = primitive(
-    "mean", lambda x, axes, keepdim: kernels.mean(x, axes, keepdim),
-    vjp=lambda g, axes, x_shape: spread(g / _count(x_shape, axes), x_shape, axes),
-    fused=lambda g, axes, x_shape: spread(
-        g / np.float64(_count(x_shape, axes)).astype(g.dtype), x_shape, axes
-    ),
-    batch=reducing, sample=_sample(),
-)  # fmt: skip
 
-
-_SUM = _sum.op
 _RUNNING = 1024  #: below so many elements numpy's ``cumsum`` is as quick as a kernel
-
-
-def _in_dtype(input: Tensor, dtype: Any) -> Tensor:
-    return input if dtype is None else cast(input, as_dtype(dtype).numpy)
-
-
-@public
-def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """The sum over some dimensions, or over all.
-
-    Integers and booleans sum to int64. float32 is summed in blocks of 8192, the blocks in float64:
-    more accurate than one running sum, and the same bits for any number of threads.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.sum(mg.ones(2, 3), dim=1)
-    tensor([3., 3.])
-    """
-    x = input.array
-    params = (wrap_dims(dim, x.ndim, "sum"), keepdim)
-    if dtype is None:  # straight to the engine: a small sum is little more than its calls
-        try:
-            out = kernels.sum(x, *params)
-        except NoValues:
-            return _sum((input,), params)
-        summed: Tensor = record(_SUM, (input,), params, out)
-        return summed
-    return _in_dtype(_sum((_in_dtype(input, dtype),), params), dtype)
-
-
-@public
-def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """The mean over some dimensions, or over all."""
-    x = _in_dtype(input, dtype)
-    if x.array.dtype.kind != "f":
-        raise RuntimeError(
-            f"mean(): could not infer output dtype. Input dtype must be either a floating point or "
-            f"complex dtype. Got: {x.dtype}; use .float() first"
-        )
-    if x.array.dtype.char == "e":  # as `in_float32` has it, without the price of a call
-        return cast(mean(cast(x, np.dtype(np.float32)), dim, keepdim), x.array.dtype)
-    return _mean((x,), (wrap_dims(dim, x.array.ndim, "mean"), keepdim))
 
 
 def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
@@ -145,9 +67,9 @@ def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
             place[a] = slice(i, i + 1)
         hole = np.zeros(x.array.shape, bool)
         hole[tuple(place)] = True
-        without = e._where(Tensor(hole), 1.0, x)
+        without = e.choose(Tensor(hole), 1.0, x)
         others.append(
-            e._where(
+            e.choose(
                 Tensor(hole), spread(_prod((without,), (axes, True)), x.array.shape, axes), 0.0
             )
         )
@@ -174,8 +96,8 @@ _prod = primitive(
 @in_float32
 def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product over a dimension, or over all; its derivative is right where factors are 0."""
-    x = _in_dtype(input, dtype)
-    return _in_dtype(_prod((x,), (wrap_dims(dim, x.array.ndim, "prod"), keepdim)), dtype)
+    x = in_dtype(input, dtype)
+    return in_dtype(_prod((x,), (wrap_dims(dim, x.array.ndim, "prod"), keepdim)), dtype)
 
 
 def _running(x: Array, dim: int, backwards: bool = False) -> Array:
@@ -207,65 +129,16 @@ def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
 @public(inplace=True)
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The sums of the first 1, 2, 3, ... entries along `dim`."""
-    x = _in_dtype(input, dtype)
+    x = in_dtype(input, dtype)
     if x.array.dtype.kind == "V":
         refuse_bfloat16("cumsum")
     if not x.array.ndim:
         wrap_dim(dim, 0, "cumsum")
         return sum(x, dtype=dtype)
-    return _in_dtype(_cumsum((x,), (wrap_dim(dim, x.array.ndim, "cumsum"),)), dtype)
+    return in_dtype(_cumsum((x,), (wrap_dim(dim, x.array.ndim, "cumsum"),)), dtype)
 
 
 # -- extremes ------------------------------------------------------------------------------------
-
-
-def _extreme_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
-    """Ties share the gradient equally."""
-    shape = x.array.shape
-    ties = x.array == spread(y.array, shape, axes)
-    share = ties / ties.sum(axis=axes, keepdims=True)
-    gx: Tensor = spread(g, shape, axes) * Tensor(share.astype(x.array.dtype))
-    return gx
-
-
-_amax = primitive(
-    "amax",
-    lambda x, axes, keepdim: kernels.max(x, axes, keepdim),
-    vjp=_extreme_grad,
-    batch=reducing,
-    sample=_sample(),
-)
-_amin = primitive(
-    "amin",
-    lambda x, axes, keepdim: kernels.min(x, axes, keepdim),
-    vjp=_extreme_grad,
-    batch=reducing,
-    sample=_sample(),
-)
-
-
-def _nonempty(x: Tensor, axes: Axes, name: str, dim: Any = 0) -> None:
-    if 0 in [x.array.shape[a] for a in axes]:
-        raise (RuntimeError if dim in (None, (), []) else IndexError)(
-            f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have "
-            f"non-zero size; got shape {list(x.array.shape)}"
-        )
-
-
-@public
-def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-    """The largest element over some dimensions, or all; ties share the gradient equally."""
-    axes = wrap_dims(dim, input.array.ndim, "amax")
-    _nonempty(input, axes, "amax", dim)
-    return _amax((input,), (axes, keepdim))
-
-
-@public
-def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-    """The smallest element over some dimensions, or all; ties share the gradient equally."""
-    axes = wrap_dims(dim, input.array.ndim, "amin")
-    _nonempty(input, axes, "amin", dim)
-    return _amin((input,), (axes, keepdim))
 
 
 def _finder(name: str, find: str) -> OpFunction:
@@ -285,7 +158,7 @@ def _search(input: Tensor, dim: Any, keepdim: bool, find: OpFunction, name: str)
     d = wrap_dim(dim, x.ndim, name)
     if not x.ndim:
         return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))
-    _nonempty(input, (d,), name)
+    nonempty(input, (d,), name)
     indices = find((input,), (d, True))
     values = input.gather(d, indices)
     if keepdim:
@@ -318,8 +191,8 @@ def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
     return public(function)
 
 
-max = _extreme("max", _amax, _argmax, e.maximum, "largest")
-min = _extreme("min", _amin, _argmin, e.minimum, "smallest")
+max = _extreme("max", amax_op, _argmax, e.maximum, "largest")
+min = _extreme("min", amin_op, _argmin, e.minimum, "smallest")
 
 
 def _position(name: str, find: Any, text: str) -> Any:
@@ -354,7 +227,7 @@ _logsumexp = primitive(
     vjp=lambda g, x, y, axes, x_shape: (
         spread(g, x_shape, axes) * e.exp(x - spread(y, x_shape, axes))
     ),
-    batch=reducing, sample=_sample(),
+    batch=reducing, sample=axes_samples(),
 )  # fmt: skip
 
 
@@ -370,7 +243,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 
 
 def _var_grad(g: Any, x: Any, axes: Axes, correction: float) -> Any:
-    n = _count(tuple(x.shape), axes)
+    n = count(tuple(x.shape), axes)
     centred = x - (x.mean(axes, True) if isinstance(x, Tensor) else kernels.mean(x, axes, True))
     scale = 2.0 / (n - correction) if n > correction else float("nan")
     return spread(g, tuple(x.shape), axes) * centred * scale
@@ -476,14 +349,14 @@ def std_mean(
 def _norm_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     """``x / |x|``, and 0 where the norm is 0."""
     norm = spread(y, x.array.shape, axes)
-    safe = e._where(norm == 0, 1.0, norm)
+    safe = e.choose(norm == 0, 1.0, norm)
     gx: Tensor = spread(g, x.array.shape, axes) * x / safe
     return gx
 
 
 _norm2 = primitive(
     "norm2", lambda x, axes, keepdim: np.sqrt(kernels.sum(x * x, axes, keepdim)), vjp=_norm_grad,
-    batch=reducing, sample=_sample(),
+    batch=reducing, sample=axes_samples(),
 )  # fmt: skip
 
 
@@ -492,7 +365,7 @@ def p_norm(
     input: Tensor, p: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
     """``sum(|x|**p) ** (1/p)`` over some dimensions, or all; "fro" is p = 2."""
-    x = _in_dtype(input, dtype)
+    x = in_dtype(input, dtype)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
@@ -502,14 +375,14 @@ def p_norm(
     if p in ("fro", 2, None):
         return _norm2((x,), (axes, keepdim))
     if p == float("inf"):
-        return _amax((e.abs(x),), (axes, keepdim))
+        return amax_op((e.abs(x),), (axes, keepdim))
     if p == -float("inf"):
-        return _amin((e.abs(x),), (axes, keepdim))
+        return amin_op((e.abs(x),), (axes, keepdim))
     if p == 0:
-        return _sum((cast(x != 0, x.array.dtype),), (axes, keepdim))
+        return sum_op((cast(x != 0, x.array.dtype),), (axes, keepdim))
     if p == 1:
-        return _sum((e.abs(x),), (axes, keepdim))
-    root: Tensor = _sum((e.abs(x) ** p,), (axes, keepdim)) ** (1.0 / p)
+        return sum_op((e.abs(x),), (axes, keepdim))
+    root: Tensor = sum_op((e.abs(x) ** p,), (axes, keepdim)) ** (1.0 / p)
     return root
 
 
@@ -523,7 +396,10 @@ def _logic(name: str, ufunc: Any, text: str) -> Any:
         return np.asarray(ufunc.reduce(flags, axis=axes, keepdims=keepdim), kind)
 
     op = primitive(
-        name, lambda x, axes, keepdim: compute(x, axes, keepdim), batch=reducing, sample=_sample()
+        name,
+        lambda x, axes, keepdim: compute(x, axes, keepdim),
+        batch=reducing,
+        sample=axes_samples(),
     )
 
     def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:

@@ -15,17 +15,17 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
 from minigrad.core.engine import apply
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.index import take_part
+from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import method, public
 from minigrad.core.samples import Sample, cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import all_values
 from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
-from minigrad.ops.parts import take_part
-from minigrad.ops.shape import expand, reshape
 
 kernels = lazy("gather")
 
@@ -323,14 +323,14 @@ def _product_grad(
     of the others stay as they are, so that derivatives of this in them are right, too.
     """
     x_zero, src_zero = Tensor(x.array == 0), src.array == 0
-    safe_x = e._where(x_zero, 1.0, x)
+    safe_x = e.choose(x_zero, 1.0, x)
     for_x = g * _scatter_prod((safe_x, index, src), (dim,)) / safe_x
     count = _sum_at(np.zeros(x.array.shape, np.int64), index.array, src_zero.astype(np.int64), dim)
     single = Tensor(src_zero & (_gather_array(count, index.array, dim) == 1))
-    without = g * _scatter_prod((x, index, e._where(single, 1.0, src)), (dim,))
+    without = g * _scatter_prod((x, index, e.choose(single, 1.0, src)), (dim,))
     whole = _gather((g * _scatter_prod((x, index, src), (dim,)), index), (dim,))
-    for_src = e._where(
-        single, _gather((without, index), (dim,)), whole / e._where(Tensor(src_zero), 1.0, src)
+    for_src = e.choose(
+        single, _gather((without, index), (dim,)), whole / e.choose(Tensor(src_zero), 1.0, src)
     )
     return for_x, None, for_src
 
@@ -415,7 +415,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     dim = wrap_dim(dim, n, "take_along_dim")
     size = input.array.shape[dim] if n else 1
     if all_values(indices).min(initial=0) < 0:
-        indices = e._where(indices < 0, indices + size, indices)
+        indices = e.choose(indices < 0, indices + size, indices)
     given = indices.array.shape
     shapes = [list(input.array.shape), list(given)]
     for s in shapes:
@@ -467,7 +467,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{fill.array.ndim} dimension(s)."
         )
-    return e._where(flags, cast(fill, input.array.dtype), input)
+    return e.choose(flags, cast(fill, input.array.dtype), input)
 
 
 def _together(input: Tensor, mask: Tensor, name: str) -> Shape:

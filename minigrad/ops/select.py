@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import method, public
 from minigrad.core.tensor import Tensor
@@ -28,7 +29,6 @@ from minigrad.ops.index import (
 )
 from minigrad.ops.inplace import check_writable, write
 from minigrad.ops.scatter import scatter_reduce
-from minigrad.ops.shape import expand, reshape
 
 Shape = tuple[int, ...]
 

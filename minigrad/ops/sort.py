@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
 from minigrad.core.engine import apply
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
@@ -21,7 +22,6 @@ from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.guard import guarded
 from minigrad.ops.reduce import ValuesIndices
 from minigrad.ops.scatter import gather
-from minigrad.ops.shape import reshape
 
 kernels = lazy("sort")
 

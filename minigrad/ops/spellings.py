@@ -9,10 +9,11 @@ import numpy as np
 
 from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.shape import reshape, transpose
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import PUBLIC, method, public
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.activations import hardshrink
 from minigrad.ops.creation import finish
 from minigrad.ops.inplace import write
@@ -20,7 +21,7 @@ from minigrad.ops.join import flip
 from minigrad.ops.linear_algebra.norms import vector_norm
 from minigrad.ops.parts import narrow, split
 from minigrad.ops.random import numpy_generator, overwrite
-from minigrad.ops.shape import broadcast_tensors, reshape, transpose
+from minigrad.ops.shape import broadcast_tensors
 from minigrad.place import device, only_cpu
 
 Array = np.ndarray[Any, Any]
@@ -237,7 +238,7 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     mask = np.zeros(shape, bool)
     if mask.size:
         np.fill_diagonal(mask, True, wrap)
-    return write(self, lambda x: cast(e._where(Tensor(mask), fill_value, x), x.array.dtype),
+    return write(self, lambda x: cast(e.choose(Tensor(mask), fill_value, x), x.array.dtype),
                  "fill_diagonal_")  # fmt: skip
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
 from minigrad.core.operation import NoValues
+from minigrad.core.ops.shape import reshape
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.ops.batching import shifted
 from minigrad.ops.index import add_zeros_op, pick_op
-from minigrad.ops.shape import reshape
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

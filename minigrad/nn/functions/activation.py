@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import pointwise
 from minigrad.nn.functions.pointwise import *  # noqa: F403
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops import activations as act
-from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.layers import activations as a
 from minigrad.ops.parts import chunk
 from minigrad.ops.random import Generator, draw, numpy_generator
-from minigrad.ops.shape import reshape
 
 __all__ = [
     "gelu", "glu", "gumbel_softmax", "hardtanh", "hardtanh_", "log_softmax", "prelu", "relu",

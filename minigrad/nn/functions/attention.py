@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.shape import expand, permute, reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functions.dropout import dropout
 from minigrad.nn.functions.warn import warn_user
@@ -15,9 +17,7 @@ from minigrad.ops.join import cat
 from minigrad.ops.layers import attention as ops
 from minigrad.ops.layers.activations import softmax
 from minigrad.ops.layers.affine import linear
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import chunk
-from minigrad.ops.shape import expand, permute, reshape
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 

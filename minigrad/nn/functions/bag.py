@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops import elementwise as e
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.sparse import limit_norms
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
 from minigrad.ops.layers import bag as ops
 from minigrad.ops.scatter import gather
@@ -127,7 +127,7 @@ def _largest(weight: Tensor, index: Array, starts: Array, skip: int) -> Tensor:
     if rows.size == 0 or weight.array.size == 0:
         return weight[:0] if len(rows) == 0 else Tensor(np.zeros(rows.shape, weight.array.dtype))
     found = gather(weight, 0, Tensor(np.maximum(rows, 0)))
-    return e._where(Tensor(rows >= 0), found, 0.0)
+    return e.choose(Tensor(rows >= 0), found, 0.0)
 
 
 @guarded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.ops.guard import guarded
@@ -18,7 +19,6 @@ from minigrad.ops.layers.conv_functions import (
     conv_transpose3d,
 )
 from minigrad.ops.layers.sizes import check_range, check_room, tupled
-from minigrad.ops.shape import reshape
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.loss import cross_entropy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
-from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.layers import ctc as ctc_ops
 from minigrad.ops.layers.affine import linear
-from minigrad.ops.shape import reshape, unsqueeze
+from minigrad.ops.shape import unsqueeze
 
 __all__ = ["ctc_loss", "gaussian_nll_loss", "linear_cross_entropy", "poisson_nll_loss"]
 
@@ -53,7 +54,7 @@ def poisson_nll_loss(
     loss: Tensor = e.exp(x) - t * x if log_input else x - t * e.log(x + eps)
     if full:
         stirling = t * e.log(t) - t + 0.5 * e.log(2 * math.pi * t)
-        loss = loss + e._where(t > 1, stirling, 0.0)
+        loss = loss + e.choose(t > 1, stirling, 0.0)
     return loss
 
 

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import apply
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops import reduce as r
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, promote
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops import elementwise as e
-from minigrad.ops import reduce as r
 from minigrad.ops.activations import logsigmoid
 from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.half import in_float32
+from minigrad.ops.layers import losses
 from minigrad.ops.layers import losses as ops
 from minigrad.ops.layers.activations import log_softmax
-from minigrad.ops.shape import movedim, reshape, unsqueeze
+from minigrad.ops.shape import movedim, unsqueeze
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",
@@ -208,7 +210,7 @@ def binary_cross_entropy(
     """
     check_same_shape(input, target, "binary_cross_entropy")
     _in_unit_interval(all_values(input), "binary_cross_entropy")
-    loss = e.bce(input, target)
+    loss = losses.bce(input, target)
     return loss if weight is None else e.mul(loss, weight)
 
 
@@ -236,7 +238,7 @@ def binary_cross_entropy_with_logits(
             input, "binary_cross_entropy_with_logits", "or use binary_cross_entropy", ("sigmoid",)
         )
     if pos_weight is None:
-        loss = e.xent_with_logits(input, target)
+        loss = losses.bce_with_logits(input, target)
     else:  # (1 - t) x + (1 + (w - 1) t) softplus(-x)
         more = 1 + (pos_weight - 1) * target
         loss = (1 - target) * input - more * logsigmoid(input)

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops import reduce as r
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.reduction import check_same_shape, reducing
 from minigrad.nn.functions.sparse import pairwise_distance
-from minigrad.ops import elementwise as e
-from minigrad.ops import reduce as r
 from minigrad.ops.activations import logsigmoid
 from minigrad.ops.arithmetic import clamp_min
+from minigrad.ops.layers import losses
 from minigrad.ops.scatter import gather
 from minigrad.ops.select import index_select
-from minigrad.ops.shape import reshape
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -67,8 +68,8 @@ def hinge_embedding_loss(
     reduction : {"mean", "sum", "none"}
     """
     check_same_shape(input, target, "hinge_embedding_loss")
-    far = e._where(target != 1, clamp_min(margin - input, 0), 0.0)
-    near = e._where(target != -1, input, 0.0)
+    far = e.choose(target != 1, clamp_min(margin - input, 0), 0.0)
+    near = e.choose(target != -1, input, 0.0)
     return far + near
 
 
@@ -242,7 +243,7 @@ def multilabel_soft_margin_loss(
     check_same_shape(input, target, "multilabel_soft_margin_loss")
     if input.array.ndim == 0:
         raise IndexError("multilabel_soft_margin_loss: expected a dimension of classes, got none")
-    loss: Any = e.xent_with_logits(input, target)
+    loss: Any = losses.bce_with_logits(input, target)
     if weight is not None:
         loss = loss * weight
     return r.mean(loss, -1)
@@ -277,8 +278,8 @@ def cosine_embedding_loss(
     b: Any = input2
     squares = ((a * a).sum(-1) + 1e-12) * ((b * b).sum(-1) + 1e-12)
     cosine = (a * b).sum(-1) / squares.sqrt()
-    near = e._where(target == 1, 1 - cosine, 0.0)
-    far = e._where(target == -1, clamp_min(cosine - margin, 0), 0.0)
+    near = e.choose(target == 1, 1 - cosine, 0.0)
+    far = e.choose(target == -1, clamp_min(cosine - margin, 0), 0.0)
     return near + far
 
 

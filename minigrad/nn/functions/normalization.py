@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import current, interpreter, no_grad
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.shape import reshape
 from minigrad.core.quiet import call_quietly
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.inplace import written
 from minigrad.ops.layers import normalization as ops
 from minigrad.ops.layers.channels import channel_sums
-from minigrad.ops.shape import reshape
 
 __all__ = [
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
@@ -250,7 +250,7 @@ def group_norm(
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divide by the p-norm along `dim`, which counts as `eps` at least."""
     size = r.p_norm(input, p, dim, keepdim=True).clamp_min(eps)
-    return e._div(input, size)
+    return e.over(input, size)
 
 
 @guarded

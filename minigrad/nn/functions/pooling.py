@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import apply
+from minigrad.core.ops import elementwise as e
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.layers import pool as ops

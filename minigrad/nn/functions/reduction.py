@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from minigrad.core.ops import reduce as r
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functions.warn import warn_user
-from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops import reduce as core
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, result_type
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -17,7 +19,7 @@ from minigrad.ops.inplace import written
 from minigrad.ops.layers import affine as ops
 from minigrad.ops.layers.affine import linear
 from minigrad.ops.select import index_select
-from minigrad.ops.shape import broadcast_tensors, reshape
+from minigrad.ops.shape import broadcast_tensors
 
 __all__ = [
     "bilinear", "cosine_similarity", "embedding", "linear", "one_hot", "pairwise_distance", "pdist",
@@ -156,7 +158,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     a, b = broadcast_tensors(cast(x1, kind), cast(x2, kind))
     first = r.p_norm(a, 2, dim, keepdim=True).clamp_min(eps)
     second = r.p_norm(b, 2, dim, keepdim=True).clamp_min(eps)
-    return r.sum(e.mul(e._div(a, first), e._div(b, second)), dim)
+    return core.sum(e.mul(e.over(a, first), e.over(b, second)), dim)
 
 
 @guarded
@@ -192,5 +194,5 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     first, second = (Tensor(i) for i in np.triu_indices(len(x), 1))
     difference: Any = index_select(input, 0, first) - index_select(input, 0, second)
     if x.shape[1] == 0:
-        return r.sum(difference, 1)
+        return core.sum(difference, 1)
     return r.p_norm(difference, p, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.room import check_room
 from minigrad.core.tensor import Tensor
 from minigrad.names import channel_shuffle, pixel_shuffle, pixel_unshuffle
@@ -16,7 +17,6 @@ from minigrad.ops.guard import guarded
 from minigrad.ops.layers.interpolate import interpolate_linear, interpolate_nearest, scaled_size
 from minigrad.ops.layers.pool import adaptive_avg
 from minigrad.ops.layers.vision import sample_grid
-from minigrad.ops.shape import expand, reshape
 
 __all__ = [
     "affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pixel_shuffle",

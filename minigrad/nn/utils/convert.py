@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.ops.join import cat
-from minigrad.ops.shape import reshape
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast
 from minigrad.core.tensor import Tensor
 from minigrad.ops.join import cat
 from minigrad.ops.select import index_select
-from minigrad.ops.shape import reshape
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence",

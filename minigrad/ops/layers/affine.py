@@ -9,6 +9,8 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.shape import permute, reshape
 from minigrad.core.promotion import cast
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.core.samples import cases
@@ -17,8 +19,6 @@ from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
 from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.guard import all_values, guarded
-from minigrad.ops.linear_algebra.products import matmul
-from minigrad.ops.shape import permute, reshape
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("index")

@@ -13,13 +13,13 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.shape import reshape
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers.activations import softmax
-from minigrad.ops.linear_algebra.products import matmul
-from minigrad.ops.shape import reshape
 
 __all__ = ["attention", "attention_masked", "weights"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import apply
+from minigrad.core.ops.shape import reshape
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
@@ -15,7 +16,7 @@ from minigrad.ops.family import for_dimensions
 from minigrad.ops.join import cat
 from minigrad.ops.layers import conv as ops
 from minigrad.ops.layers.sizes import check_range, check_room, tupled
-from minigrad.ops.shape import contiguous, reshape
+from minigrad.ops.shape import contiguous
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",

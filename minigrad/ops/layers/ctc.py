@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat, stack
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.reduce import logsumexp
 
 __all__ = ["ctc"]
@@ -80,7 +80,7 @@ def _betas(emitted: list[Any], inside: Array, skips: Array, times: Array, ends: 
             if inside.shape[1] > 2:
                 ways += [_moved(rows[-1], -1), _choice(ahead, _moved(rows[-1], -2))]
             on = _choice(inside, logsumexp(stack(ways), 0) + emitted[t])
-            last = e._where(Tensor((times == t + 1)[:, None]), last, on)
+            last = e.choose(Tensor((times == t + 1)[:, None]), last, on)
         rows.append(last)
     return rows[::-1]
 

@@ -367,3 +367,24 @@ nll_weighted = primitive(
     ),
     batch=each.likelihood, sample=_nll_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip
+
+
+# -- logistic losses, element by element -----------------------------------------------------------
+
+bce_with_logits = elementwise(
+    "bce_with_logits",
+    lambda x, t: fx.maximum(x, 0) - x * t + fx.log1p(fx.exp(-fx.abs(x))),
+    vjp=(lambda g, x, t: g * (fx.sigmoid(x) - t), lambda g, x: -g * x),
+    sample=pair(second=(0, 1)), public=False, method=False,
+    doc="``-(t log s(x) + (1 - t) log(1 - s(x)))`` with s the sigmoid, without overflow.",
+)  # fmt: skip
+bce = elementwise(
+    "bce",
+    lambda p, t: -(t * fx.maximum(fx.log(p), -100) + (1 - t) * fx.maximum(fx.log1p(-p), -100)),
+    vjp=(
+        lambda g, p, t: g * (p - t) / fx.maximum(p * (1 - p), 1e-12),
+        lambda g, p: g * (fx.maximum(fx.log1p(-p), -100) - fx.maximum(fx.log(p), -100)),
+    ),
+    sample=pair(first=(0.1, 0.9), second=(0, 1)), public=False, method=False,
+    doc="``-(t log p + (1 - t) log(1 - p))``; the logarithms are kept above -100, as PyTorch does.",
+)  # fmt: skip

@@ -14,11 +14,11 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
+from minigrad.core.ops import elementwise as e
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import lined_up, sharing
 
 Array = np.ndarray[Any, Any]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops.shape import reshape
 from minigrad.core.samples import Sample, cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.pool import pooling as kernels
@@ -23,7 +24,6 @@ from minigrad.kernels.pool.windows import Windows
 from minigrad.ops.batching import same
 from minigrad.ops.layers.resample import average_bins, bin_bounds
 from minigrad.ops.scatter import gather, scatter, scatter_add
-from minigrad.ops.shape import reshape
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]

@@ -20,14 +20,14 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import split
 
 __all__ = ["gru", "lstm", "lstm_projected", "rnn"]

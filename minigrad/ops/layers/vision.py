@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.shape import expand, permute, reshape
 from minigrad.core.promotion import cast
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.guard import guarded
 from minigrad.ops.scatter import gather
-from minigrad.ops.shape import expand, permute, reshape
 
 Sizes = tuple[int, ...]
 
@@ -138,7 +138,7 @@ def _reflected(c: Any, low: float, high: float) -> Any:
     distance = abs(c - low)
     flips = (distance.detach() / span).floor()
     rest = distance - flips * span
-    return e._where(flips % 2 == 1, span - rest, rest) + low
+    return e.choose(flips % 2 == 1, span - rest, rest) + low
 
 
 def _inside(c: Any, size: int, padding: str, align: bool) -> Any:
@@ -158,7 +158,7 @@ def _take(rows: Any, places: list[Any], sizes: Sizes) -> Tensor:
     for at, size in zip(places, sizes, strict=True):
         inside = (at >= 0) & (at <= size - 1)  # false for NaN
         valid = inside if valid is None else valid & inside
-        flat = flat * size + e._where(inside, at, 0).long()
+        flat = flat * size + e.choose(inside, at, 0).long()
     index = expand(flat.unsqueeze(1), (n, channels, flat.array.shape[1]))
     found: Any = gather(rows, 2, index)
     return found * cast(valid.unsqueeze(1), rows.array.dtype)  # type: ignore[no-any-return]

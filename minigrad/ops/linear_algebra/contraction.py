@@ -11,11 +11,11 @@ import math
 from typing import Any
 
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.shape import permute, reshape
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
-from minigrad.ops.linear_algebra.products import matmul
-from minigrad.ops.shape import permute, reshape
 
 #: A letter, or for a dimension of the ellipsis its number counted from the right.
 Label = Any

@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
 from minigrad.core.public import OpFunction, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.matrices import check_square
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.solve import inverse_or_nan
 
 __all__ = ["linalg_det", "linalg_slogdet"]
@@ -204,4 +204,4 @@ def slogdet(input: Tensor) -> SlogDet:
 def logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant: -inf where it is 0, NaN where it is negative."""
     sign, logabsdet = linalg_slogdet(input)
-    return e._where(e.lt(sign, 0), np.nan, logabsdet)
+    return e.choose(e.lt(sign, 0), np.nan, logabsdet)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.linear_algebra.contraction import Label, Labels, arrange, contract, sum_out
 from minigrad.ops.parts import diagonal
-from minigrad.ops.shape import reshape
 
 # -- the equation ----------------------------------------------------------------------------------
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
 from minigrad.core.public import OpFunction, public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -31,7 +32,6 @@ from minigrad.ops.linear_algebra.matrices import (
     positions,
     symmetric,
 )
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.rearrange import diag_embed
@@ -170,7 +170,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     for place, _ in positions(info.shape):
         info[place] = _order(a[place])
     bad = info > 0
-    safe = e._where(Tensor(bad[..., None, None]), cast_eye(A), A)
+    safe = e.choose(Tensor(bad[..., None, None]), cast_eye(A), A)
     return CholeskyEx(chosen(bad, np.nan, linalg_cholesky(safe, upper=upper)), Tensor(info))
 
 
@@ -322,8 +322,8 @@ def _eigh_grad(g: Parts, w: Tensor, v: Tensor) -> Tensor:
     if gv is None:
         return matmul(v * gw.unsqueeze(-2), v.mT)
     eye = eye_like(v)
-    gaps = e._where(eye, 1.0, w.unsqueeze(-2) - w.unsqueeze(-1))
-    inner = e._where(eye, 0.0, matmul(v.mT, gv) / gaps)
+    gaps = e.choose(eye, 1.0, w.unsqueeze(-2) - w.unsqueeze(-1))
+    inner = e.choose(eye, 0.0, matmul(v.mT, gv) / gaps)
     if gw is not None:
         inner = inner + diag_embed(gw)
     return symmetric(matmul(matmul(v, inner), v.mT))  # type: ignore[no-any-return]
@@ -423,7 +423,7 @@ def _svd_grad(g: Parts, u: Tensor, s: Tensor, vh: Tensor) -> Tensor:
         return matmul(u * gs.unsqueeze(-2), vh)
     m, k, n = u.array.shape[-2], s.array.shape[-1], vh.array.shape[-1]
     row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-    gaps = e._where(Tensor(np.eye(k, dtype=bool)), 1.0, (row - column) * (row + column))
+    gaps = e.choose(Tensor(np.eye(k, dtype=bool)), 1.0, (row - column) * (row + column))
     inner = diag_embed(gs) if gs is not None else Tensor(np.zeros((k, k), u.array.dtype))
     outside = None
     if gu is not None:

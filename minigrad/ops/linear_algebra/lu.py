@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.reduce import amax, sum
+from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -23,12 +26,9 @@ from minigrad.ops.linear_algebra.matrices import (
     check_square,
     positions,
 )
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import diagonal, narrow, tril, triu
-from minigrad.ops.reduce import amax, sum
 from minigrad.ops.scatter import gather
-from minigrad.ops.shape import expand
 
 __all__ = ["linalg_lu", "linalg_lu_solve", "lu_factor", "lu_factor_ex"]
 
@@ -145,8 +145,8 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     zero = diagonal(packed, 0, -2, -1) == 0
     size = zero.array.shape[-1]
     after = Tensor(np.arange(size, 0, -1, dtype=np.int32))  # the first zero counts most
-    info = amax(e._where(zero, after, 0), -1) if size else sum(cast(zero, np.dtype(np.int32)), -1)
-    info = cast(e._where(info > 0, size + 1 - info, 0), np.dtype(np.int32))
+    info = amax(e.choose(zero, after, 0), -1) if size else sum(cast(zero, np.dtype(np.int32)), -1)
+    info = cast(e.choose(info > 0, size + 1 - info, 0), np.dtype(np.int32))
     if check_errors and info.array.__class__ is np.ndarray and info.array.any():
         found = info.array  # (inside vmap there are no values to look at)
         place, words = next((p, w) for p, w in positions(found.shape) if found[p])

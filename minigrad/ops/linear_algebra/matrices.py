@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
+from minigrad.core.ops import elementwise as e
 from minigrad.core.public import FLOAT32, FLOAT64
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 
 __all__ = [
     "LinAlgError",
@@ -118,7 +118,7 @@ def eye_like(x: Tensor) -> Tensor:
 
 def chosen(bad: Array, value: float, otherwise: Tensor) -> Tensor:
     """`otherwise`, with whole matrices replaced by `value` where `bad`."""
-    return e._where(Tensor(bad[..., None, None]), value, otherwise)
+    return e.choose(Tensor(bad[..., None, None]), value, otherwise)
 
 
 def symmetric(x: Any) -> Any:

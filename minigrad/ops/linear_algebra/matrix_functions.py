@@ -10,10 +10,13 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.reduce import sum
+from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -23,11 +26,9 @@ from minigrad.ops.linear_algebra.matrices import (
     check_same_type,
     check_square,
 )
-from minigrad.ops.linear_algebra.products import cross, matmul
+from minigrad.ops.linear_algebra.products import cross
 from minigrad.ops.linear_algebra.solve import inv
 from minigrad.ops.parts import diagonal, narrow, tril
-from minigrad.ops.reduce import sum
-from minigrad.ops.shape import expand, reshape
 
 __all__ = [
     "householder_product",

@@ -10,12 +10,14 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim, wrap_dims
 from minigrad.core.dtypes import as_dtype
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.reduce import amax, amin, spread, sum
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast
 from minigrad.core.public import FLOAT32, FLOAT64, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -23,8 +25,8 @@ from minigrad.ops.linear_algebra.factorizations import eigvalsh, svdvals
 from minigrad.ops.linear_algebra.matrices import check_float, check_matrix, check_square, type_name
 from minigrad.ops.linear_algebra.solve import count_large, inverse_or_nan, tolerances
 from minigrad.ops.parts import select
-from minigrad.ops.reduce import amax, amin, p_norm, spread, sum
-from minigrad.ops.shape import movedim, reshape, unsqueeze
+from minigrad.ops.reduce import p_norm
+from minigrad.ops.shape import movedim, unsqueeze
 
 __all__ = ["cond", "linalg_norm", "matrix_norm", "matrix_rank", "vector_norm"]
 
@@ -65,12 +67,12 @@ def _grad(g: Tensor, x: Tensor, y: Tensor, p: float, axes: Axes) -> Tensor:
         at = cast((e.abs(x) == wide_y) | e.isnan(x), x.array.dtype)
         return sign * (at / sum(at, axes, True)) * wide_g  # type: ignore[no-any-return]
     still = wide_y == 0
-    safe = e._where(still, 1.0, wide_y)
+    safe = e.choose(still, 1.0, wide_y)
     if p == 2:
-        return e._where(still, 0.0, wide_g * (x / safe))
+        return e.choose(still, 0.0, wide_g * (x / safe))
     zero = x == 0
-    ratio = e._where(zero, 1.0, e.abs(x)) / safe
-    slope = e._where(zero | still, 0.0, sign * ratio ** (p - 1))
+    ratio = e.choose(zero, 1.0, e.abs(x)) / safe
+    slope = e.choose(zero | still, 0.0, sign * ratio ** (p - 1))
     return slope * wide_g  # type: ignore[no-any-return]
 
 
@@ -340,5 +342,5 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         return Tensor(np.zeros(A.array.shape[:-2], A.array.dtype))
     inverse = inverse_or_nan(A)
     singular = e.isnan(inverse) & ~e.isnan(A).any()
-    found = matrix_norm(A, p) * matrix_norm(e._where(singular, 0.0, inverse), p)
-    return e._where(singular.all(-1).all(-1), INF, found)
+    found = matrix_norm(A, p) * matrix_norm(e.choose(singular, 0.0, inverse), p)
+    return e.choose(singular.all(-1).all(-1), INF, found)

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.reduce import amax, sum
+from minigrad.core.ops.shape import reshape
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.factorizations import check_finite, svdvals
@@ -25,11 +28,9 @@ from minigrad.ops.linear_algebra.matrices import (
     chosen,
     positions,
 )
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import tril, triu
-from minigrad.ops.reduce import amax, sum
-from minigrad.ops.shape import movedim, reshape
+from minigrad.ops.shape import movedim
 
 __all__ = [
     "inv",
@@ -148,7 +149,7 @@ def _with_info(A: Tensor, compute: Any, check_errors: bool) -> tuple[Tensor, Ten
     info = zero_pivots(A.array)
     bad = info > 0
     unit = Tensor(np.eye(A.array.shape[-1], dtype=A.array.dtype))
-    return chosen(bad, math.nan, compute(e._where(Tensor(bad[..., None, None]), unit, A))), Tensor(
+    return chosen(bad, math.nan, compute(e.choose(Tensor(bad[..., None, None]), unit, A))), Tensor(
         info
     )
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.ops.matmul import matmul
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.matrices import check_matrix, check_same_type, check_square
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import tril, triu
 
 __all__ = ["solve_triangular", "substitute"]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, result_type
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.join import cat
 from minigrad.ops.parts import narrow
-from minigrad.ops.shape import reshape
 
 __all__ = ["gradient"]
 

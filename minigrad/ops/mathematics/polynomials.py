@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes
+from minigrad.core.ops import elementwise as e
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 
 __all__ = ["FUNCTIONS"]
 
@@ -61,11 +61,11 @@ def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
         top = int(degree.max().item()) if degree.array.size else 0
         if top > _HIGHEST:
             raise RuntimeError(f"{name}: degree {top} is too high: at most {_HIGHEST}")
-        one = e._where(e.isnan(x), x, Tensor(np.ones((), kind.numpy)))
+        one = e.choose(e.isnan(x), x, Tensor(np.ones((), kind.numpy)))
         before, now = one, first(x)
-        y = e._where(e.lt(degree, 0), 0.0, one)
+        y = e.choose(e.lt(degree, 0), 0.0, one)
         for k in range(1, top + 1):
-            y = e._where(e.eq(degree, k), now, y)
+            y = e.choose(e.eq(degree, k), now, y)
             if k < top:
                 before, now = now, step(x, k, now, before)
         return y

@@ -16,13 +16,13 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
+from minigrad.core.ops import elementwise as e
 from minigrad.core.promotion import as_operand, cast, promote, require_tensor, result_type
 from minigrad.core.public import PUBLIC, OpFunction, explain, method, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.arithmetic import add, div, sub
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.guard import guarded
@@ -134,9 +134,9 @@ for _name in ("asin", "acos", "atan", "asinh", "acosh", "atanh"):
 
 def _sinc_grad(g: Tensor, x: Tensor) -> Tensor:
     zero = x == 0
-    z = e._where(zero, 1.0, x) * math.pi
+    z = e.choose(zero, 1.0, x) * math.pi
     slope = (z * e.cos(z) - e.sin(z)) / (z * z) * math.pi
-    return g * e._where(zero, x * (-(math.pi**2) / 3), slope)
+    return g * e.choose(zero, x * (-(math.pi**2) / 3), slope)
 
 
 sinc = _unary("sinc", np.sinc, _sinc_grad, span(-2, 2), "``sin(pi x) / (pi x)``, 1 at 0")
@@ -209,22 +209,22 @@ hypot = _binary(
 )  # fmt: skip
 copysign = _binary(
     "copysign", np.copysign,
-    (lambda g, a, y: e._where(a == 0, 0.0, g * (y / e._where(a == 0, 1.0, a))), lambda g: g * 0),
+    (lambda g, a, y: e.choose(a == 0, 0.0, g * (y / e.choose(a == 0, 1.0, a))), lambda g: g * 0),
     pair(first=(0.3, 3), second=(0.3, 3)), "the size of `input` with the sign of `other`",
 )  # fmt: skip
 fmax = _binary(
     "fmax", np.fmax,
     (
-        lambda g, a, b: e._where(e.ge(a, b) | e.isnan(b), g, 0.0),
-        lambda g, a, b: e._where(e.ge(a, b) | e.isnan(b), 0.0, g),
+        lambda g, a, b: e.choose(e.ge(a, b) | e.isnan(b), g, 0.0),
+        lambda g, a, b: e.choose(e.ge(a, b) | e.isnan(b), 0.0, g),
     ),
     pair(apart=0.1), "the larger one, or the one that is not NaN", kind="promote",
 )  # fmt: skip
 fmin = _binary(
     "fmin", np.fmin,
     (
-        lambda g, a, b: e._where(e.le(a, b) | e.isnan(b), g, 0.0),
-        lambda g, a, b: e._where(e.le(a, b) | e.isnan(b), 0.0, g),
+        lambda g, a, b: e.choose(e.le(a, b) | e.isnan(b), g, 0.0),
+        lambda g, a, b: e.choose(e.le(a, b) | e.isnan(b), 0.0, g),
     ),
     pair(apart=0.1), "the smaller one, or the one that is not NaN", kind="promote",
 )  # fmt: skip
@@ -312,7 +312,7 @@ def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
 gcd = _plain("gcd", np.gcd, "iu", "the greatest common divisor")
 lcm = _plain("lcm", np.lcm, "iu", "the least common multiple")
 _nextafter = _binary(
-    "nextafter", np.nextafter, (lambda g, a, b: e._where(e.eq(a, b), 0.0, g), lambda g: g * 0),
+    "nextafter", np.nextafter, (lambda g, a, b: e.choose(e.eq(a, b), 0.0, g), lambda g: g * 0),
     pair(apart=0.1), "the next number after `input` towards `other`", kind="promote",
 )  # fmt: skip
 
@@ -391,7 +391,7 @@ def nan_to_num(
     )
     y = input
     for where, value in values:
-        y = e._where(Tensor(np.asarray(where)), float(value), y)
+        y = e.choose(Tensor(np.asarray(where)), float(value), y)
     return y
 
 
@@ -441,7 +441,7 @@ def angle(input: Tensor) -> Tensor:
     if x.array.dtype.kind != "f":
         x = cast(x, dtypes.get_default_dtype().numpy)
     zero = Tensor(np.zeros((), x.array.dtype))
-    return e._where(e.isnan(x), x, e._where(e.lt(x, 0), math.pi, zero))
+    return e.choose(e.isnan(x), x, e.choose(e.lt(x, 0), math.pi, zero))
 
 
 _frexp: OpFunction = primitive(

@@ -8,21 +8,23 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.matmul import matmul
+from minigrad.core.ops.reduce import amax, amin, in_dtype, mean, sum
+from minigrad.core.ops.shape import reshape, transpose
 from minigrad.core.promotion import cast, promote, result_type
 from minigrad.core.public import OpFunction, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.join import cat, stack
-from minigrad.ops.linear_algebra.products import matmul
 from minigrad.ops.parts import narrow
-from minigrad.ops.reduce import ValuesIndices, _in_dtype, amax, amin, mean, p_norm, prod, sum
+from minigrad.ops.reduce import ValuesIndices, p_norm, prod
 from minigrad.ops.scatter import gather
-from minigrad.ops.shape import movedim, reshape, transpose, unsqueeze
+from minigrad.ops.shape import movedim, unsqueeze
 from minigrad.ops.sort import sort
 
 Array = np.ndarray[Any, Any]
@@ -60,9 +62,9 @@ _cumprod = primitive(
 @in_float32
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The products of the first 1, 2, 3, ... entries along `dim`."""
-    x = _in_dtype(input, dtype)
+    x = in_dtype(input, dtype)
     dim = wrap_dim(dim, x.array.ndim, "cumprod")
-    return _in_dtype(_cumprod((x,), (dim,)), dtype) if x.array.ndim else prod(x, dtype=dtype)
+    return in_dtype(_cumprod((x,), (dim,)), dtype) if x.array.ndim else prod(x, dtype=dtype)
 
 
 def _running(name: str, ufunc: Any, text: str) -> Any:
@@ -185,13 +187,13 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 def _without_nan(input: Tensor) -> Tensor:
     missing = np.isnan(input.array) if input.array.dtype.kind == "f" else np.zeros((), bool)
-    return e._where(Tensor(missing), 0, input) if missing.any() else input
+    return e.choose(Tensor(missing), 0, input) if missing.any() else input
 
 
 @public
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of what is not NaN."""
-    return sum(_without_nan(_in_dtype(input, dtype)), dim, keepdim, dtype=dtype)
+    return sum(_without_nan(in_dtype(input, dtype)), dim, keepdim, dtype=dtype)
 
 
 @public
@@ -199,7 +201,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 @in_float32
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN."""
-    x = _in_dtype(input, dtype)
+    x = in_dtype(input, dtype)
     if x.array.dtype.kind != "f":
         raise RuntimeError(
             f"nanmean(): expected input to have floating point dtype but got {x.dtype}"
@@ -228,7 +230,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     d = wrap_dim(dim, input.array.ndim, "renorm")
     others = [i for i in range(input.array.ndim) if i != d]
     size = p_norm(input, p, others, True)
-    factor = e._where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+    factor = e.choose(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
     return input * factor
 
 
@@ -298,7 +300,7 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
         last = np.maximum(size - missing, 1) - 1 if skip_nan else np.full(missing.shape, size - 1)
         flat = reshape(share, -1)
         if not skip_nan and missing.any():  # a row with NaN is NaN: look at the end
-            flat = e._where(Tensor(missing > 0), 1.0, flat)
+            flat = e.choose(Tensor(missing > 0), 1.0, flat)
         found = movedim(_between(ordered, flat, last, interpolation), -1, 0)
         if not x.ndim:
             found = reshape(found, -1)
@@ -458,7 +460,7 @@ def corrcoef(input: Tensor) -> Tensor:
 @public(method=False)
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
     """The p-norm distances between all rows: ``(*, n, d)`` and ``(*, m, d)`` give ``(*, n, m)``."""
-    a, b = promote(e._sub.op, (x1, x2))
+    a, b = promote(e.minus.op, (x1, x2))
     if min(a.array.ndim, b.array.ndim) < 2:
         raise RuntimeError("cdist only supports at least 2D tensors")
     if a.array.shape[-1] != b.array.shape[-1]:

@@ -15,17 +15,17 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.reduce import sum
 from minigrad.core.promotion import as_operand, cast, promote, result_type
 from minigrad.core.public import explain, method, public
 from minigrad.core.samples import pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops import elementwise as e
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.mathematics.special import _Binary, lgamma
-from minigrad.ops.reduce import sum
 
 __all__ = [
     "entr",
@@ -100,7 +100,7 @@ def _binary(module: str, name: str, vjp: Any, sample: Any, text: str) -> TwoNumb
 def _over_x(y: Tensor, x: Tensor) -> Tensor:
     """``I1(x) / x``, 1/2 at 0."""
     zero = x == 0
-    return e._where(zero, 0.5, y / e._where(zero, 1.0, x))
+    return e.choose(zero, 0.5, y / e.choose(zero, 1.0, x))
 
 
 i0: OneNumber = _unary(

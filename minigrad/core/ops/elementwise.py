@@ -17,11 +17,11 @@ from minigrad.core.samples import pair, span, spans
 
 # -- arithmetic ----------------------------------------------------------------------------------
 
-_add = elementwise(
+plus = elementwise(
     "add", lambda a, b: a + b, vjp=(lambda g: g, lambda g: g),
     sample=pair(), kind="promote", ufunc=np.add, public=False, method=False,
 )  # fmt: skip
-_sub = elementwise(
+minus = elementwise(
     "sub", lambda a, b: a - b, vjp=(lambda g: g, lambda g: -g),
     sample=pair(), kind="promote", ufunc=np.subtract, public=False, method=False,
 )  # fmt: skip
@@ -29,11 +29,11 @@ mul = elementwise(
     "mul", lambda a, b: a * b, vjp=(lambda g, b: g * b, lambda g, a: g * a),
     sample=pair(), kind="promote", ufunc=np.multiply,
 )  # fmt: skip
-_div = elementwise(
+over = elementwise(
     "div", lambda a, b: a / b, vjp=(lambda g, b: g / b, lambda g, a, b: -g * a / (b * b)),
     sample=pair(second=(0.5, 3)), ufunc=np.true_divide, public=False, method=False,
 )  # fmt: skip
-_pow = elementwise(
+pow_tensors = elementwise(
     "pow", lambda a, b: a**b,
     vjp=(
         lambda g, a, b: fx.where(b == 0, 0, g * b * a ** (b - 1)),
@@ -42,12 +42,12 @@ _pow = elementwise(
     sample=pair(first=(0.3, 3)), kind="promote", ufunc=np.power, public=False, method=False,
     doc="The derivative in the exponent is taken as 0 where the base is 0.",
 )  # fmt: skip
-_pow_number = elementwise(
+pow_number = elementwise(
     "pow_number", lambda x, p=2.0: x**p, vjp=lambda g, x, p: g * (p * x ** (p - 1)),
     sample=span(0.3, 3, params=(2.5,)), kind="promote", public=False, method=False,
     doc="The exponent is a Python number.",
 )  # fmt: skip
-_cube = elementwise(
+cube = elementwise(
     "cube", lambda x: x * x * x, vjp=lambda g, x: g * 3 * x * x, sample=span(-3, 3), kind="promote",
     public=False, method=False,
 )  # fmt: skip
@@ -69,7 +69,7 @@ minimum = elementwise(
     sample=pair(apart=0.1), kind="promote", ufunc=np.minimum,
     doc="NaN in either operand gives NaN; where both are equal each gets half of the gradient.",
 )  # fmt: skip
-_where = elementwise(
+choose = elementwise(
     "where", lambda c, a, b: fx.where(c, a, b),
     vjp=(None, lambda g, c: fx.where(c, g, 0), lambda g, c: fx.where(c, 0, g)),
     sample=spans((-3, 3), (-3, 3), flags=1), kind="promote", ufunc=np.where, flags=1,
@@ -164,18 +164,18 @@ trunc = elementwise(
     "trunc", lambda x: fx.trunc(x), vjp=lambda g: 0 * g,
     sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.trunc,
 )  # fmt: skip
-_round = elementwise(
+rint = elementwise(
     "round", lambda x: fx.round(x), vjp=lambda g: 0 * g,
     sample=span(-3, 3, avoid=(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)), kind="promote", ufunc=np.rint,
     public=False, method=False,
 )  # fmt: skip
-_remainder = elementwise(
+mod = elementwise(
     "remainder", lambda a, b: a - b * fx.floor(a / b),
     vjp=(lambda g: g, lambda g, a, b: -g * fx.floor(a / b)),
     sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.remainder, exact=True,
     public=False, method=False, doc="The sign is that of the divisor, as for Python's ``%``.",
 )  # fmt: skip
-_fmod = elementwise(
+fmod = elementwise(
     "fmod", lambda a, b: a - b * fx.trunc(a / b),
     vjp=(lambda g: g, lambda g, a, b: -g * fx.trunc(a / b)),
     sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.fmod, exact=True,
@@ -188,23 +188,6 @@ relu = elementwise(
     "relu", lambda x: fx.maximum(x, 0), vjp=lambda g, y: fx.where(y > 0, g, 0),
     sample=span(-3, 3, avoid=(0,)), kind="promote",
     doc="Nair and Hinton 2010; the derivative at 0 is 0.",
-)  # fmt: skip
-xent_with_logits = elementwise(
-    "bce_with_logits",
-    lambda x, t: fx.maximum(x, 0) - x * t + fx.log1p(fx.exp(-fx.abs(x))),
-    vjp=(lambda g, x, t: g * (fx.sigmoid(x) - t), lambda g, x: -g * x),
-    sample=pair(second=(0, 1)), public=False, method=False,
-    doc="``-(t log s(x) + (1 - t) log(1 - s(x)))`` with s the sigmoid, without overflow.",
-)  # fmt: skip
-bce = elementwise(
-    "bce",
-    lambda p, t: -(t * fx.maximum(fx.log(p), -100) + (1 - t) * fx.maximum(fx.log1p(-p), -100)),
-    vjp=(
-        lambda g, p, t: g * (p - t) / fx.maximum(p * (1 - p), 1e-12),
-        lambda g, p: g * (fx.maximum(fx.log1p(-p), -100) - fx.maximum(fx.log(p), -100)),
-    ),
-    sample=pair(first=(0.1, 0.9), second=(0, 1)), public=False, method=False,
-    doc="``-(t log p + (1 - t) log(1 - p))``; the logarithms are kept above -100, as PyTorch does.",
 )  # fmt: skip
 
 # -- comparisons and tests: boolean results, no gradient -----------------------------------------

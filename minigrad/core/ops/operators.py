@@ -1,0 +1,117 @@
+"""The operators of tensors, what formulas read on tensors, and how gradients are added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.core.engine import adding
+from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.reduce import sum as sum_
+from minigrad.core.ops.shape import copy, reshape
+from minigrad.core.promotion import NUMBERS, as_operand, cast
+from minigrad.core.public import operator
+from minigrad.core.rules import REGISTRY
+from minigrad.core.tensor import Tensor
+
+__all__ = ["as_operator", "known", "power"]
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+#: Powers that have an operation of their own, exact and vectorised.
+_POWERS = {2: e.square, 3: e.cube, 0.5: e.sqrt, -0.5: e.rsqrt, -1: e.reciprocal}
+
+
+def power(input: Any, exponent: Any) -> Tensor:
+    """``input ** exponent``, of floats; either may be a number."""
+    if isinstance(input, Tensor) and isinstance(exponent, (int, float)) and exponent != 0:
+        special = _POWERS.get(exponent)
+        return special(input) if special is not None else e.pow_number(input, float(exponent))
+    return e.pow_tensors(input, exponent)
+
+
+def known(other: Any) -> Any:
+    """Arrays and numbers of numpy as tensors; tensors and Python's numbers as they are."""
+    if isinstance(other, (Tensor, bool, int, float)):
+        return other
+    return as_operand(other, "operator", 1)
+
+
+def as_operator(function: Callable[[Any, Any], Tensor], swap: bool = False) -> Any:
+    """A binary operator method; for what is no tensor, array or number, Python asks the other."""
+
+    def forward(self: Tensor, other: Any) -> Any:
+        if other.__class__ is Tensor or isinstance(other, NUMBERS):
+            return function(self, known(other))
+        return NotImplemented
+
+    def swapped(self: Tensor, other: Any) -> Any:
+        return function(known(other), self) if isinstance(other, NUMBERS) else NotImplemented
+
+    return swapped if swap else forward
+
+
+for _name, _function in {
+    "add": e.plus, "sub": e.minus, "mul": e.mul, "truediv": e.over,
+    "eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge,
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_name}__", operator(_function.op))
+_two: Any
+for _name, _two in {"sub": e.minus, "truediv": e.over, "pow": power}.items():
+    setattr(Tensor, f"__r{_name}__", as_operator(_two, swap=True))
+setattr(Tensor, "__radd__", Tensor.__add__)  # noqa: B010
+setattr(Tensor, "__rmul__", Tensor.__mul__)  # noqa: B010
+setattr(Tensor, "__pow__", as_operator(power))  # noqa: B010
+setattr(Tensor, "__neg__", e.neg)  # noqa: B010
+setattr(Tensor, "__abs__", e.abs)  # noqa: B010
+
+#: How formulas read on tensors: the functions of `expr` under its names.
+setattr(  # noqa: B010
+    Tensor,
+    "__formulas__",
+    {
+        "abs": e.abs, "sign": e.sign, "sqrt": e.sqrt, "rsqrt": e.rsqrt, "exp": e.exp,
+        "expm1": e.expm1, "log": e.log, "log1p": e.log1p, "sin": e.sin, "cos": e.cos,
+        "tan": e.tan, "tanh": e.tanh, "sigmoid": e.sigmoid, "erf": e.erf, "floor": e.floor,
+        "ceil": e.ceil, "round": e.rint, "trunc": e.trunc, "maximum": e.maximum,
+        "minimum": e.minimum, "where": e.choose, "isnan": e.isnan,
+    },
+)  # fmt: skip
+
+
+def _axes_to_sum(shape: Shape, target: Shape) -> Shape:
+    new = len(shape) - len(target)
+    return tuple([i for i, n in enumerate(shape) if i < new or (target[i - new] == 1 and n != 1)])
+
+
+class _OnArrays:
+    """Adding gradients, and summing a broadcast away."""
+
+    @staticmethod
+    def add(a: Array, b: Array) -> Array:
+        return np.asarray(np.add(a, b))
+
+    @staticmethod
+    def sum_to(g: Array, shape: Shape) -> Array:
+        total = REGISTRY["sum"].forward((g,), (_axes_to_sum(g.shape, shape), False))
+        return np.asarray(total).reshape(shape)
+
+
+class _OnTensors:
+    """The same, recorded; and what else gradients with a graph need."""
+
+    add = staticmethod(e.plus)
+    copy = staticmethod(copy)
+    cast = staticmethod(cast)
+
+    @staticmethod
+    def sum_to(g: Tensor, shape: Shape) -> Tensor:
+        axes = _axes_to_sum(g.array.shape, shape)
+        return reshape(sum_(g, axes) if axes else g, shape)
+
+
+adding[False] = _OnArrays
+adding[True] = _OnTensors
