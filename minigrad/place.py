@@ -58,6 +58,8 @@ class device:
                 f"device() takes a name such as 'cpu', got {type!r} of type {_kind_of(type)}"
             )
         found = _SPELLING.fullmatch(type)
+        if index is not None and (not isinstance(index, int) or index < 0):
+            raise RuntimeError(f"Device index must not be negative, got {index!r}")
         if found is None or (found[2] is not None and index is not None):
             raise RuntimeError(f"Invalid device string: {type!r}")
         if found[1] not in _KINDS:

@@ -36,7 +36,6 @@ ABSENT = {
     "CrossMapLRN2d": "of Caffe2's days: LocalResponseNorm computes the same",
     "FractionalMaxPool2d": "random windows, not among the operations",
     "FractionalMaxPool3d": "random windows, not among the operations",
-    "SyncBatchNorm": "of several GPUs",
 }
 
 #: Modules that only hold others; tests/nn/test_containers.py, test_nn_modules.py and
@@ -79,6 +78,7 @@ MORE: dict[str, list[tuple[str, list[Any]]]] = {
     "PixelShuffle": [("2", [(1, 8, 2, 3)])],
     "PixelUnshuffle": [("2", [(1, 2, 4, 6)])],
     "RReLU": [("0.2, 0.2", [(3, 4)])],
+    "SyncBatchNorm": [("3", [(4, 3)]), ("3, momentum=None", [(2, 3, 4, 2)])],
     "TransformerDecoder": [
         (f"nn.TransformerDecoderLayer(4, 2, 8, 0.0, norm_first={first}), 2, {norm}", shapes)
         for first in (False, True)
