@@ -211,7 +211,7 @@ _LAZY = {
         "linalg", "models", "nn", "optim", "serialize", "signal", "special", "train", "utils",
         "viz", "xp",
     )
-} | {"fx": "core.expr"}  # fmt: skip
+}  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp", "bfloat16": "core.dtypes", "from_dlpack": "interop.dlpack",
     "elementwise": "autograd.elementwise", "kernel": "autograd.kernel", "load": "serialize",
@@ -221,8 +221,8 @@ _LAZY_NAMES = {
 _LAZY |= {
     name: name
     for name in (
-        "compiler", "distributed", "hub", "mps", "overrides", "profiler", "random", "types",
-        "version", "xpu",
+        "compiler", "distributed", "fx", "hub", "mps", "multiprocessing", "overrides", "profiler",
+        "random", "types", "version", "xpu",
     )
 }  # fmt: skip
 #: Names that stand in for what is not here; `compat` says what each does.

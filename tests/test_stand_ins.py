@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+import packaging.version
 import pytest
 
 import minigrad as mg
@@ -398,7 +399,18 @@ def test_the_version_is_minigrads_and_compares_with_releases_of_both() -> None:
     version = mg.__version__
     assert str(version) == f"{version}" == "0.1.0"
     assert version == "0.1.0"
-    assert version.split(".")[:2] == ["0", "1"]
+    assert "minigrad " + version == "minigrad 0.1.0"
+    assert repr(version) == "'0.1.0'"
+    assert {version: 1} == {"0.1.0": 1}
+    assert pickle.loads(pickle.dumps(version)) == copy.deepcopy(version) == version != "2.13.0"
+    # as scripts cut it up
+    assert tuple(map(int, version.split(".")[:2])) == (2, 13)
+    assert int(version[0]) >= 2
+    assert re.match(r"(\d+)\.(\d+)", version).groups() == ("2", "13")
+    parsed = packaging.version.parse(version)
+    assert parsed >= packaging.version.parse("2.0")
+    assert (parsed.release, parsed.local) == ((2, 13, 0), "minigrad.0.1.0")
+    assert packaging.version.parse("1.12") < version
     assert version >= "0.1"
     assert version < "0.2"
     assert not version > "0.1.0"
@@ -545,3 +557,21 @@ def test_small_things_of_the_files_of_layers() -> None:
         _get_activation_fn("tanh")
     assert _addindent("a\nb", 2) == "a\n  b"
     assert NonDynamicallyQuantizableLinear(2, 3)(mg.ones(1, 2)).shape == (1, 3)
+
+
+def test_processes_of_python() -> None:
+    mp = mg.multiprocessing
+    mp.spawn(sys.exit, nprocs=1)
+    with pytest.raises(RuntimeError, match=r"\[1, 2\] failed"):
+        mp.spawn(sys.exit, nprocs=3)
+    assert mp.cpu_count() >= 1
+
+
+def test_formulas_and_the_mark_of_the_tracer_share_a_name() -> None:
+    import minigrad.fx as fx
+
+    from minigrad.core import expr
+
+    assert fx is mg.fx
+    assert fx.exp is expr.exp
+    assert fx.wrap("a_name") == "a_name"

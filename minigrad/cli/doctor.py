@@ -81,7 +81,7 @@ def examine() -> tuple[dict[str, str], list[str]]:
 def _minigrad_version() -> str:
     from minigrad import __version__
 
-    return __version__
+    return str(__version__)
 
 
 def _version(package: str) -> str:

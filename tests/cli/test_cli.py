@@ -137,7 +137,7 @@ def test_doctor(capsys: Any) -> None:
 def test_doctor_for_machines(capsys: Any) -> None:
     _, out, _ = run(capsys, "doctor", "--json")
     found = json.loads(out)
-    assert found["minigrad"].startswith(mg.__version__)
+    assert found["minigrad"].startswith(str(mg.__version__))
     assert isinstance(found["suggestions"], list)
 
 
