@@ -1,18 +1,9 @@
 """From an expression to the readable numba source of one fused loop.
 
-A kernel reads its operands, computes one value per element and writes it; the *pattern* says how
-each operand is laid out against the output:
-
-====  ==========================================================================
-``f``  full: the same shape as the output
-``o``  full, and the output itself (in place: one array argument, not two)
-``r``  row: one value per column, ``(C,)`` against ``(R, C)``
-``c``  column: one value per row, ``(R,)`` against ``(R, C)``
-``s``  scalar: a Python number
-====  ==========================================================================
-
-With only ``f``, ``o`` and ``s`` the loop is flat. Literals take the kernel's type: numba would turn
-``1 - y * y`` into float64 arithmetic, many times slower where it meets ``exp``.
+It shows what a kernel computes, is what the machine code of :mod:`.loops` is tested against, bit by
+bit, and serves the processors for which there is none. Operands are laid out as told there.
+Literals take the kernel's type: numba would turn ``1 - y * y`` into float64 arithmetic, many times
+slower where it meets ``exp``.
 """
 
 from __future__ import annotations
@@ -125,7 +116,7 @@ def source(
     operands : sequence of str
         The names of the symbols that are operands, in the order of the arguments.
     pattern : str
-        One letter per operand, see the module's docstring.
+        One letter per operand, see :mod:`.loops`.
     dtype : {"float32", "float64"}
         The type that is computed in.
     params : sequence of str
@@ -138,7 +129,7 @@ def source(
     elements |= {p: p for p in params}
     writer = _Writer(roots, dtype, elements)
 
-    arguments = [p for p, letter in layout.items() if letter != "o"] + [*params, *outputs]
+    arguments = [*layout, *params, *outputs]
     scalars = [p for p, letter in layout.items() if letter == "s"] + list(params)
     arrays = {p: letter for p, letter in layout.items() if letter in "frc"}
     arrays |= dict.fromkeys(outputs, "f")
@@ -176,8 +167,6 @@ def source(
 
 def _element(operand: str, letter: str, rows: bool) -> str:
     """How the loop spells the current element of an operand."""
-    if letter == "o":
-        operand, letter = "out", "f"
     if not rows:
         return operand if letter == "s" else f"{operand}[i]"
     return {"f": f"{operand}_r[j]", "r": f"{operand}[j]", "c": f"{operand}_r", "s": operand}[letter]
