@@ -114,14 +114,9 @@ def combine(x: Array, axis: int, c: Combination) -> Array:
     if math.prod(shape) == 0:
         return np.zeros(shape, x.dtype)
     values, out = np.ascontiguousarray(x, wide), np.empty(shape, wide)
-    pool = pool_address() if larger_size(x, out) >= _PARALLEL_FROM else 0
+    pool = pool_address() if max(x.size, out.size) >= _PARALLEL_FROM else 0
     cols = math.prod(shape[axis + 1 :])
     weight = c.weight.astype(wide)
     flat = (values.reshape(-1), c.starts, c.at, weight, cols, c.columns, out.reshape(-1))
     _combine(pool, *flat)
     return out.astype(x.dtype, copy=False)
-
-
-def larger_size(x: Array, y: Array) -> int:
-    """The number of elements of the larger array."""
-    return max(x.size, y.size)

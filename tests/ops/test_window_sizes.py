@@ -51,6 +51,11 @@ def test_results_larger_than_memory_are_refused(call: Any) -> None:
         call()
 
 
+def test_windows_far_apart_around_a_small_input_are_refused() -> None:
+    with pytest.raises(RuntimeError, match=r"max_pool1d: windows of .* are too large"):
+        F.max_pool1d(X1, 2**30, 2**29 + 2, 2**29, 1, True)
+
+
 def test_windows_that_cover_everything_many_times_over() -> None:
     x = np.random.default_rng(0).normal(size=(1, 1, 4)).astype(np.float32)
     for n in (10**6, 2**30):

@@ -144,11 +144,14 @@ def _check_inside(
 
 
 def _check_volume(name: str, made: Windows) -> None:
-    """Places in a window, and positions along the width, are counted in 32 bits."""
+    """Places in a window, and positions along the width, are counted in 32 bits; and few windows
+    far apart, around a small input, would still be gone through offset by offset.
+    """
     near = clamped(made)
     volume = near.kernel[0] * near.kernel[1] * near.kernel[2]
-    if volume >= LIMIT or made.size[2] + near.padding[2] >= LIMIT // 2:
+    apart = any(max(k, s) > 4 * n + 2**18 for k, s, n in zip(near.kernel, near.stride, near.size))
+    if apart or volume >= LIMIT or made.size[2] + near.padding[2] >= LIMIT // 2:
         raise RuntimeError(
-            f"{name}: windows of {made.kernel} with padding {made.padding} are too large for an "
-            f"input of {made.size}: places are counted in 32 bits"
+            f"{name}: windows of {made.kernel} with stride {made.stride} and padding "
+            f"{made.padding} are too large for an input of {made.size}"
         )
