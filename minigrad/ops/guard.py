@@ -20,6 +20,9 @@ __all__ = ["all_values", "guarded", "one_by_one"]
 #: Arguments as NumPy calls them.
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
+#: Methods that check their arguments themselves, and are called too often for a guard around them.
+_PLAIN = frozenset(("clone", "contiguous", "expand", "permute", "reshape", "view"))
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -130,7 +133,7 @@ def _guard(declared: Declared) -> None:
     if declared.method and not formula and not name.startswith("_"):
         # Those along a dimension may be asked for by NumPy's names of arguments.
         along = "dim" in getattr(function, "__annotations__", ())
-        if along or not declared.public:
+        if along or name not in _PLAIN:
             setattr(Tensor, name, guarded(function, name))
     if declared.inplace:
         _add_inplace(name, function)

@@ -24,8 +24,14 @@ from minigrad.core.tensor import Tensor
 
 __all__ = ["ACCIDENTS", "by_accident", "reraise"]
 
-#: What the interpreter and numpy raise by themselves.
-ACCIDENTS = (AttributeError, TypeError, ValueError, IndexError, OverflowError, MemoryError)
+#: What the interpreter and numpy raise by themselves: numpy's own exceptions derive from these.
+#: Exceptions that steer (a checkpoint that stops early) pass unseen: whoever holds one holds frames.
+ACCIDENTS = (
+    AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError, BufferError,
+    AssertionError,
+)  # fmt: skip
+#: Whose exceptions are accidents. Others come from functions that users hand over, and stay as is.
+_OURS = frozenset(("minigrad", "numpy", "numba", "llvmlite"))
 _TOO_LARGE = (
     "array is too big", "Maximum allowed", "maximum supported dimension", "iterator is too large",
 )  # fmt: skip
@@ -74,7 +80,7 @@ def reraise(
     RuntimeError
         If memory or the range of numbers did not suffice.
     """
-    if not by_accident(error):
+    if not by_accident(error) or _users_own(error):
         raise error
     text = str(error)
     if isinstance(error, MemoryError) or text.startswith(_TOO_LARGE):
@@ -98,12 +104,30 @@ def reraise(
     if isinstance(error, OverflowError):
         raise RuntimeError(f"{name}(): a number is out of range of its type") from error
     inside = error.__traceback__ is not None and error.__traceback__.tb_next is not None
-    if inside and isinstance(error, (TypeError, AttributeError)):
-        given = [_kind(v) for v in args] + [f"{k}={_kind(v)}" for k, v in kwargs.items()]
-        raise TypeError(
-            f"{name}() received an invalid combination of arguments - got ({', '.join(given)})"
-        ) from error
-    raise error
+    if not inside and isinstance(error, TypeError):  # the call itself: too many arguments, a name
+        raise error
+    kind = next((k for k in _KINDS if isinstance(error, k)), RuntimeError)
+    given = [_given(v) for v in args] + [f"{k}={_given(v)}" for k, v in kwargs.items()]
+    raise _KINDS.get(kind, RuntimeError)(
+        f"{name}() received an invalid combination of arguments - got ({', '.join(given)})"
+    ) from error
+
+
+#: What accidents without a better explanation become; all others a RuntimeError.
+_KINDS: dict[type[Exception], type[Exception]] = {
+    TypeError: TypeError, AttributeError: TypeError, IndexError: IndexError, ValueError: ValueError,
+}  # fmt: skip
+
+
+def _users_own(error: Exception) -> bool:
+    """Whether a function of the user raised it: a hook, a callback, an argument's method."""
+    tb = error.__traceback__
+    while tb is not None:
+        frame = tb.tb_frame
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _OURS:
+            return True
+        tb = tb.tb_next
+    return False
 
 
 def _bound(
@@ -186,3 +210,10 @@ def _kind(value: Any) -> str:
         inner = ", ".join(dict.fromkeys(type(v).__name__ for v in value))
         return f"{type(value).__name__} of ({inner})"
     return type(value).__name__
+
+
+def _given(value: Any) -> str:
+    """What was passed: tensors with their shape, numbers as they are, other things by type."""
+    if isinstance(value, Tensor) and isinstance(value.array, np.ndarray):
+        return f"Tensor of shape {list(value.array.shape)}"
+    return repr(value) if isinstance(value, (bool, int, float)) else _kind(value)
