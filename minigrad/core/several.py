@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigrad.core import engine
 from minigrad.core.engine import Node, adding, find_edges, new_tensor
 from minigrad.core.modes import current
@@ -62,7 +64,8 @@ def _record_several(
 ) -> tuple[Any, ...]:
     """What `engine.record` does, for several results; floating ones get a node each."""
     count = op.results or len(out)  # 0 stands for as many as there are
-    arrays, residuals = out[:count], out[count:]
+    # numpy turns 0-dim results into scalars
+    arrays, residuals = tuple([np.asarray(a) for a in out[:count]]), out[count:]
     mode, node = current.get(), None
     need, edges = find_edges(inputs) if mode.grad and op.differentiable else (0, ())
     if need:

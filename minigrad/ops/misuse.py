@@ -25,7 +25,7 @@ from minigrad.core.tensor import Tensor
 __all__ = ["ACCIDENTS", "by_accident", "reraise"]
 
 #: What the interpreter and numpy raise by themselves: numpy's own exceptions derive from these.
-#: Exceptions that steer (a checkpoint that stops early) pass unseen: whoever holds one holds frames.
+#: Exceptions that steer (a checkpoint that stops early) pass unseen: who holds one holds frames.
 ACCIDENTS = (
     AttributeError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError, BufferError,
     AssertionError,

@@ -494,3 +494,10 @@ def test_threads_run_their_own_graphs() -> None:
     for t in threads:
         t.join()
     assert not errors
+
+
+@pytest.mark.parametrize("call", [mg.slogdet, mg.frexp, mg.aminmax])
+def test_several_results_without_dimensions_are_arrays(call: Any) -> None:
+    """numpy gives scalars there; a tensor of one could not be written to, nor asked for much."""
+    for t in call(mg.tensor([[2.0]]) if call is mg.slogdet else mg.tensor(2.0)):
+        assert type(t.array) is np.ndarray

@@ -17,7 +17,6 @@ import os
 import resource
 import sys
 import traceback
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -25,11 +24,12 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Tensor
+from minigrad.core.public import PUBLIC
 from tests.fuzz.arguments import DTYPES, LEFT
-from tests.fuzz.test_fuzz import FUNCTIONS, Hang, assert_documented, described, limited, on_a_copy
+from tests.fuzz.test_fuzz import FUNCTIONS, Hang, check, described, on_a_copy
 from tests.fuzz.valid import VALID
 
-MEMORY = 8 * 2**30  #: bytes of address space for a process that computes and compiles
+MEMORY = 5 * 2**30  #: bytes of address space for a process that computes and compiles
 SECONDS = 20  #: a call may compile a kernel or two
 
 Rng = np.random.Generator
@@ -40,7 +40,7 @@ _WORDS = (
     "bicubic", "linear", "zeros", "border", "same", "valid", "fro", "nuc", "ortho", "ij", "xy",
     "floor", "trunc", "amax", "amin", "prod", "max", "L", "U", "reduced", "complete", "", "typo",
 )  # fmt: skip
-_JUNK = (None, "typo", 1.5, (), [], {}, object, True, -1, b"x", float, np.float32(2), ("a", 1))
+_JUNK = (None, "typo", 1.5, (), [], {}, object, True, -1, b"x", float, ("a", 1))
 
 
 def one_of(rng: Rng, values: Any) -> Any:
@@ -129,7 +129,8 @@ def arguments(rng: Rng, name: str) -> tuple[list[Any], dict[str, Any]]:
         return _changed(rng, list(VALID[name]())), {}
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
-    function, method = described(name), name.startswith("Tensor.")
+    method = name.startswith("Tensor.")
+    function = METHODS[name] if name in METHODS else described(name)
     op = getattr(function, "op", None)
     if op is not None and hasattr(op, "formula"):
         args = [tensor(rng) if i or rng.integers(9) else number(rng) for i in range(op.arity)]
@@ -171,25 +172,30 @@ def made(seed: int, number: int) -> tuple[str, list[Any], dict[str, Any]]:
     return name, *arguments(rng, name)
 
 
+def called(name: str) -> Callable[..., Any]:
+    """The function or method of that name, writing to copies only."""
+    return METHODS[name] if name in METHODS else on_a_copy(name)
+
+
 def attempt(seed: int, number: int) -> str:
-    """Make a call; what is wrong about how it ended, or nothing."""
+    """Make a call, and go backward; what is wrong about how it ended, or nothing."""
     name, args, kwargs = made(seed, number)
-    call = on_a_copy(name)
     try:
-        with warnings.catch_warnings(), limited(SECONDS):
-            warnings.simplefilter("ignore")
-            call(*args, **kwargs)
+        check(called(name), args, kwargs, SECONDS)
     except Hang:
         return f"{name}: no end after {SECONDS} s"
     except Exception as error:
-        try:
-            assert_documented(error)
-        except AssertionError as wrong:
-            return f"{name}: {type(error).__name__}: {wrong}".replace("\n", " ")[:300]
+        return f"{name}: {type(error).__name__}: {error}".replace("\n", " ")[:300]
     return ""
 
 
-NAMES = sorted(FUNCTIONS)
+#: Methods of tensors with the name of a function, which may have other guards around them.
+METHODS: dict[str, Any] = {
+    f"Tensor.{name}": getattr(Tensor, name)
+    for name in PUBLIC
+    if hasattr(Tensor, name) and f"minigrad.{name}" in FUNCTIONS and not name.endswith("_")
+}
+NAMES = sorted({**FUNCTIONS, **METHODS})
 
 
 def main(seed: int, count: int, only: bool) -> None:
@@ -199,7 +205,7 @@ def main(seed: int, count: int, only: bool) -> None:
         name, args, kwargs = made(seed, count)
         print(name, args, kwargs)
         try:
-            on_a_copy(name)(*args, **kwargs)
+            called(name)(*args, **kwargs)
         except Exception:
             traceback.print_exc()
         return
