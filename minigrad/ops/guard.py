@@ -21,7 +21,9 @@ __all__ = ["all_values", "guarded", "one_by_one"]
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 #: Methods that check their arguments themselves, and are called too often for a guard around them.
-_PLAIN = frozenset(("clone", "contiguous", "expand", "permute", "reshape", "view"))
+_PLAIN = frozenset((
+    "clone", "contiguous", "expand", "flatten", "permute", "reshape", "transpose", "view",
+))  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.core.ops.shape import clone_op, expand, filled_in, permute_op, reshape, reshape_op
+from minigrad.core.ops.shape import clone_op, expand, filled_in, permute_op, reshape
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Size, Tensor
@@ -45,7 +45,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
                 "view size is not compatible with input tensor's size and stride (at least one "
                 "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
             ) from None
-    return reshape_op((self,), (sizes,))
+    return reshape(self, sizes)
 
 
 def _reinterpret(x: Tensor, dtype: dtypes.dtype) -> Tensor:

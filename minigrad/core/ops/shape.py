@@ -15,6 +15,7 @@ from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.promotion import cast
 from minigrad.core.public import OpFunction, method, public
 from minigrad.core.quiet import call_quietly
+from minigrad.core.room import no_room
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
 
@@ -64,9 +65,11 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 0:
         raise TypeError("reshape() missing the new shape")
     x = input.array
-    return reshape_op(
-        (input,), (filled_in(x.size, as_sizes(shape, "reshape"), "reshape", x.shape),)
-    )
+    sizes = filled_in(x.size, as_sizes(shape, "reshape"), "reshape", x.shape)
+    try:
+        return reshape_op((input,), (sizes,))
+    except ValueError as error:  # nothing, in sizes that numpy cannot count to
+        raise no_room("reshape", error) from None
 
 
 def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -155,7 +158,10 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
                 f"Tensor sizes: {list(shape)}"
             )
         full.append(s)
-    return _expand((self,), (tuple(full),))
+    try:
+        return _expand((self,), (tuple(full),))
+    except ValueError as error:  # sizes that numpy cannot count to
+        raise no_room("expand", error) from None
 
 
 clone_op = primitive(
