@@ -99,5 +99,5 @@ def solve_triangular(
             f"({m}x{m} and {B.array.shape[-2]}x{B.array.shape[-1]})"
         )
     if left:
-        return substitute(A, B, upper, unitriangular)
-    return substitute(A.mT, B.mT, not upper, unitriangular).mT
+        return substitute(A, B, bool(upper), bool(unitriangular))
+    return substitute(A.mT, B.mT, not upper, bool(unitriangular)).mT
