@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from types import FunctionType
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from minigrad.ops.guard import guarded
 
-__all__ = ["filled_in", "for_dimensions"]
+__all__ = ["filled_in", "for_dimensions", "with_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +38,7 @@ def filled_in(text: str | None, n: int) -> str | None:
 
 
 def for_dimensions(function: F) -> tuple[F, F, F]:
-    """`function`, called ``name_Nd``, for one, two and three dimensions.
+    """`function`, called ``_name_Nd``, for one, two and three dimensions.
 
     Its keyword `n` is the number of dimensions. Each of the three is the same code with another
     default for it, so that a call costs no more than that of a function written out.
@@ -46,7 +47,7 @@ def for_dimensions(function: F) -> tuple[F, F, F]:
 
 
 def _of(function: Any, n: int) -> Any:
-    name = function.__name__.strip("_").replace("Nd", f"{n}d")
+    name = function.__name__.strip("_").replace("_Nd", f"{n}d")
     made = FunctionType(
         function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
     )
@@ -58,3 +59,17 @@ def _of(function: Any, n: int) -> Any:
     kept = [p for p in seen.parameters.values() if p.name != "n"]
     made.__signature__ = seen.replace(parameters=kept)  # type: ignore[attr-defined]
     return guarded(made, name)
+
+
+def with_option(function: F, option: str, value: Any) -> F:
+    """`function` as ``name_with_indices``: one option has a value of its own, whatever is given."""
+    place = list(inspect.signature(function).parameters).index(option)
+    suffix = option.removeprefix("return_")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args[:place], **kwargs | {option: value})
+
+    call.__name__ = call.__qualname__ = f"{function.__name__}_with_{suffix}"
+    call.__doc__ = f":func:`{function.__name__}` with ``{option}={value}``."
+    return call  # type: ignore[return-value]

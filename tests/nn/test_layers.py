@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from typing import Any
 
@@ -286,3 +287,13 @@ def test_a_transposed_weight_follows_and_sends_its_gradient() -> None:
         assert mg.allclose(twin(x), 2 * x.sum(1, keepdim=True).expand(3, 4), atol=1e-6)
     assert not (net[1].weight == 1).any()
     assert "in_features=2, out_features=4, tied=True" in repr(net)
+
+
+def test_made_functions_bear_their_names_and_fill_in_their_texts() -> None:
+    made = [n for n in dir(F) if n.rstrip("d")[-1:] in "123" and "pool" in n or "dropout" in n]
+    assert len(made) > 20
+    for name in made:
+        function = getattr(F, name)
+        assert function.__name__ == name
+        assert "{" not in (function.__doc__ or "")
+        assert "n" not in inspect.signature(function).parameters

@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.core.engine import apply
 from minigrad.core.ops import elementwise as e
 from minigrad.core.tensor import Tensor
-from minigrad.ops.guard import guarded
+from minigrad.ops.family import for_dimensions, with_option
 from minigrad.ops.half import in_float32
 from minigrad.ops.layers import pool as ops
 from minigrad.ops.layers.pool import AVG_POOL, MAX_POOL
@@ -42,61 +42,35 @@ Sizes = tuple[int, ...]
 # -- maximum ---------------------------------------------------------------------------------------
 
 
-def _max_pool(
-    input: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-    ceil_mode: bool, indices: bool,
-) -> Any:  # fmt: skip
-    name = f"max_pool{n}d"
-    numbers = (kernel_size, stride, padding, dilation, ceil_mode)
-    try:
-        x = input.array
-        found = windows(name, n, x.shape, x.dtype, *numbers)
-    except (AttributeError, TypeError):
-        found = windows_of(input, n, name, *numbers)
-    if not indices:
-        return apply(MAX_POOL, (input,), (n, found))
-    return ops.max_pool(input, n, found, True)
-
-
-@guarded
-def max_pool1d(
+def _max_pool_Nd(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
+    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, n: int = 2,
 ) -> Any:  # fmt: skip
-    """The maximum of each window along the last dimension; see :func:`max_pool2d`."""
-    return _max_pool(input, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-
-
-@guarded
-def max_pool2d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
-) -> Any:  # fmt: skip
-    """The maximum of each window of the last two dimensions.
+    """The maximum of each window of the {last}.
 
     The first of equal maxima gets the gradient; NaN is larger than all.
 
     Parameters
     ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
-    kernel_size : int or pair of int
+    input : Tensor, shape {shape}
+    kernel_size : {sizes}
         The size of a window.
-    stride : int or pair of int, optional
+    stride : {sizes}, optional
         From one window to the next; by default the size.
-    padding : int or pair of int
+    padding : {sizes}
         Minus infinity on both sides, at most half a window.
-    dilation : int or pair of int
+    dilation : {sizes}
         From one element of a window to the next.
     ceil_mode : bool
         Also take windows that start inside and stick out.
     return_indices : bool
-        Return a pair ``(output, indices)``; the indices count along H x W, for
-        :func:`max_unpool2d`.
+        Return a pair ``(output, indices)``; they count along all {n} dimensions, for
+        :func:`max_unpool{n}d`.
 
     Returns
     -------
-    Tensor, shape (N, C, H', W')
-        ``H' = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1``
+    Tensor
+        Of sizes ``floor((size + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1``.
 
     Raises
     ------
@@ -111,86 +85,38 @@ def max_pool2d(
     tensor([[[ 5.,  7.],
              [13., 15.]]])
     """
-    return _max_pool(input, 2, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-
-
-@guarded
-def max_pool3d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
-) -> Any:  # fmt: skip
-    """The maximum of each window of the last three dimensions; see :func:`max_pool2d`."""
-    return _max_pool(input, 3, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-
-
-@guarded
-def max_pool1d_with_indices(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """:func:`max_pool1d` with ``return_indices=True``."""
-    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
-
-
-@guarded
-def max_pool2d_with_indices(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """:func:`max_pool2d` with ``return_indices=True``."""
-    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
-
-
-@guarded
-def max_pool3d_with_indices(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """:func:`max_pool3d` with ``return_indices=True``."""
-    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
-
-
-# -- mean ------------------------------------------------------------------------------------------
-
-
-def _avg_pool(
-    input: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-    count_include_pad: bool, divisor_override: int | None,
-) -> Tensor:  # fmt: skip
-    name = f"avg_pool{n}d"
-    numbers = (kernel_size, stride, padding, 1, ceil_mode)
+    name = f"max_pool{n}d"
+    numbers = (kernel_size, stride, padding, dilation, ceil_mode)
     try:
         x = input.array
         found = windows(name, n, x.shape, x.dtype, *numbers)
     except (AttributeError, TypeError):
         found = windows_of(input, n, name, *numbers)
-    if divisor_override is not None and divisor_override == 0:
-        raise RuntimeError(f"{name}: divisor must be not zero")
-    params = (n, found, bool(count_include_pad), divisor_override)
-    return apply(AVG_POOL, (input,), params)  # type: ignore[no-any-return]  # apply makes several
+    if not return_indices:
+        return apply(MAX_POOL, (input,), (n, found))
+    return ops.max_pool(input, n, found, True)
 
 
-@guarded
-def avg_pool1d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True,
-) -> Tensor:  # fmt: skip
-    """The mean of each window along the last dimension; see :func:`avg_pool2d`."""
-    return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+max_pool1d, max_pool2d, max_pool3d = _max_pools = for_dimensions(_max_pool_Nd)
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = (
+    with_option(f, "return_indices", True) for f in _max_pools
+)
+
+# -- mean ------------------------------------------------------------------------------------------
 
 
-@guarded
-def avg_pool2d(
+def _avg_pool_Nd(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+    *, n: int = 2,
 ) -> Tensor:  # fmt: skip
-    """The mean of each window of the last two dimensions.
+    """The mean of each window of the {last}.
 
     Parameters
     ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    input : Tensor, shape {shape}
     kernel_size, stride, padding, ceil_mode
-        As of :func:`max_pool2d`; the padding is zero.
+        As of :func:`max_pool{n}d`; the padding is zero.
     count_include_pad : bool
         Whether the padding counts as elements that the sum is divided by.
     divisor_override : int, optional
@@ -204,72 +130,46 @@ def avg_pool2d(
     tensor([[[ 2.5000,  4.5000],
              [10.5000, 12.5000]]])
     """
-    return _avg_pool(
-        input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+    name = f"avg_pool{n}d"
+    numbers = (kernel_size, stride, padding, 1, ceil_mode)
+    try:
+        x = input.array
+        found = windows(name, n, x.shape, x.dtype, *numbers)
+    except (AttributeError, TypeError):
+        found = windows_of(input, n, name, *numbers)
+    if divisor_override is not None and divisor_override == 0:
+        raise RuntimeError(f"{name}: divisor must be not zero")
+    params = (n, found, bool(count_include_pad), divisor_override)
+    return apply(AVG_POOL, (input,), params)  # type: ignore[no-any-return]  # apply makes several
 
 
-@guarded
-def avg_pool3d(
-    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Tensor:  # fmt: skip
-    """The mean of each window of the last three dimensions; see :func:`avg_pool2d`."""
-    return _avg_pool(
-        input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+avg_pool1d, avg_pool2d, avg_pool3d = for_dimensions(_avg_pool_Nd)
 
 
-def _lp_pool(
-    input: Tensor, n: int, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
-) -> Tensor:
-    x: Any = input
-    if norm_type == 0:
-        raise ValueError(f"lp_pool{n}d: norm_type must not be 0")
-    kernel = sizes_of(kernel_size, n, f"lp_pool{n}d", "kernel_size")
-    volume = math.prod(kernel)
-    mean: Any = _avg_pool(x.pow(norm_type), n, kernel, stride, 0, ceil_mode, True, None)
-    size = e.sign(mean) * e.relu(abs(mean))
-    return (size * volume).pow(1.0 / norm_type)
-
-
-@guarded
-@in_float32
-def lp_pool1d(
-    input: Tensor, norm_type: int | float, kernel_size: int, stride: Size | None = None,
-    ceil_mode: bool = False,
-) -> Tensor:  # fmt: skip
-    """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window; see :func:`lp_pool2d`."""
-    return _lp_pool(input, 1, norm_type, kernel_size, stride, ceil_mode)
-
-
-@guarded
-@in_float32
-def lp_pool2d(
+def _lp_pool_Nd(
     input: Tensor, norm_type: int | float, kernel_size: Size, stride: Size | None = None,
-    ceil_mode: bool = False,
+    ceil_mode: bool = False, *, n: int = 2,
 ) -> Tensor:  # fmt: skip
     """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window.
 
     Parameters
     ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    input : Tensor, shape {shape}
     norm_type : float
     kernel_size, stride, ceil_mode
-        As of :func:`avg_pool2d`.
+        As of :func:`avg_pool{n}d`.
     """
-    return _lp_pool(input, 2, norm_type, kernel_size, stride, ceil_mode)
+    x: Any = input
+    if norm_type == 0:
+        raise ValueError(f"lp_pool{n}d: norm_type must not be 0")
+    kernel = sizes_of(kernel_size, n, f"lp_pool{n}d", "kernel_size")
+    volume = math.prod(kernel)
+    mean: Any = _avg_pool_Nd(x.pow(norm_type), kernel, stride, 0, ceil_mode, n=n)
+    size = e.sign(mean) * e.relu(abs(mean))
+    return (size * volume).pow(1.0 / norm_type)
 
 
-@guarded
-@in_float32
-def lp_pool3d(
-    input: Tensor, norm_type: int | float, kernel_size: Size, stride: Size | None = None,
-    ceil_mode: bool = False,
-) -> Tensor:  # fmt: skip
-    """``(sum of x ** norm_type) ** (1 / norm_type)`` of each window; see :func:`lp_pool2d`."""
-    return _lp_pool(input, 3, norm_type, kernel_size, stride, ceil_mode)
-
+lp_pool1d, lp_pool2d, lp_pool3d = map(in_float32, for_dimensions(_lp_pool_Nd))
 
 # -- a given number of results ---------------------------------------------------------------------
 
@@ -299,20 +199,13 @@ def _bins(input: Tensor, n: int, output_size: Any, name: str) -> Sizes:
     return out
 
 
-@guarded
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """Means of `output_size` bins along the last dimension; see :func:`adaptive_avg_pool2d`."""
-    return ops.adaptive_avg(input, _bins(input, 1, output_size, "adaptive_avg_pool1d"))
-
-
-@guarded
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+def _adaptive_avg_pool_Nd(input: Tensor, output_size: Any, *, n: int = 2) -> Tensor:
     """Means of as many bins as wanted; 1 is global average pooling.
 
     Parameters
     ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
-    output_size : int, or pair of int or None
+    input : Tensor, shape {shape}
+    output_size : {sizes}, or None for some
         How many bins cover each dimension; None for as many as there are elements. Bin `i` of `n`
         goes from ``floor(i * size / n)`` to ``ceil((i + 1) * size / n)``, so bins may overlap.
 
@@ -322,70 +215,40 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     >>> mg.nn.functional.adaptive_avg_pool2d(mg.arange(16.0).reshape(1, 4, 4), (1, 2))
     tensor([[[6.5000, 8.5000]]])
     """
-    return ops.adaptive_avg(input, _bins(input, 2, output_size, "adaptive_avg_pool2d"))
+    return ops.adaptive_avg(input, _bins(input, n, output_size, f"adaptive_avg_pool{n}d"))
 
 
-@guarded
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """Means of bins of the last three dimensions; see :func:`adaptive_avg_pool2d`."""
-    return ops.adaptive_avg(input, _bins(input, 3, output_size, "adaptive_avg_pool3d"))
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = for_dimensions(
+    _adaptive_avg_pool_Nd
+)
 
 
-@guarded
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """Maxima of `output_size` bins along the last dimension; see :func:`adaptive_max_pool2d`."""
-    out = _bins(input, 1, output_size, "adaptive_max_pool1d")
-    return ops.adaptive_max(input, out, return_indices)
-
-
-@guarded
-def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+def _adaptive_max_pool_Nd(
+    input: Tensor, output_size: Any, return_indices: bool = False, *, n: int = 2
+) -> Any:
     """Maxima of as many bins as wanted.
 
     Parameters
     ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
-    output_size : int, or pair of int or None
-        As of :func:`adaptive_avg_pool2d`.
+    input : Tensor, shape {shape}
+    output_size : {sizes}, or None for some
+        As of :func:`adaptive_avg_pool{n}d`.
     return_indices : bool
         Return a pair ``(output, indices)``.
     """
-    out = _bins(input, 2, output_size, "adaptive_max_pool2d")
+    out = _bins(input, n, output_size, f"adaptive_max_pool{n}d")
     return ops.adaptive_max(input, out, return_indices)
 
 
-@guarded
-def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """Maxima of bins of the last three dimensions; see :func:`adaptive_max_pool2d`."""
-    out = _bins(input, 3, output_size, "adaptive_max_pool3d")
-    return ops.adaptive_max(input, out, return_indices)
+_adaptive_max = for_dimensions(_adaptive_max_pool_Nd)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _adaptive_max
+(
+    adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d_with_indices,
+    adaptive_max_pool3d_with_indices,
+) = (with_option(f, "return_indices", True) for f in _adaptive_max)
 
-
-@guarded
-def adaptive_max_pool1d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
-) -> tuple[Tensor, Tensor]:
-    """:func:`adaptive_max_pool1d` with ``return_indices=True``."""
-    return adaptive_max_pool1d(input, output_size, True)  # type: ignore[no-any-return]
-
-
-@guarded
-def adaptive_max_pool2d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
-) -> tuple[Tensor, Tensor]:
-    """:func:`adaptive_max_pool2d` with ``return_indices=True``."""
-    return adaptive_max_pool2d(input, output_size, True)  # type: ignore[no-any-return]
-
-
-@guarded
-def adaptive_max_pool3d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
-) -> tuple[Tensor, Tensor]:
-    """:func:`adaptive_max_pool3d` with ``return_indices=True``."""
-    return adaptive_max_pool3d(input, output_size, True)  # type: ignore[no-any-return]
-
-
-# -- back to the places of maxima ------------------------------------------------------------------
+# -- back ------------------------------------------------------------------------------------------
 
 
 def _unpooled_size(
@@ -412,10 +275,36 @@ def _unpooled_size(
     return wanted
 
 
-def _max_unpool(
-    input: Tensor, indices: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any,
-    output_size: Any,
+def _max_unpool_Nd(
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
+    padding: Size = 0, output_size: Sequence[int] | None = None, *, n: int = 2,
 ) -> Tensor:  # fmt: skip
+    """The partial inverse of :func:`max_pool{n}d`: zeros, with the maxima where they were.
+
+    Parameters
+    ----------
+    input : Tensor, shape {shape}
+    indices : Tensor of int64
+        As :func:`max_pool{n}d` returns them.
+    kernel_size, stride, padding
+        As they were given to :func:`max_pool{n}d`.
+    output_size : sequence of int, optional
+        The size of its input, where the other arguments leave a choice.
+
+    Raises
+    ------
+    RuntimeError
+        If an index is outside of the result.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> F = mg.nn.functional
+    >>> x = mg.tensor([[[1.0, 2.0], [4.0, 3.0]]])
+    >>> F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
+    tensor([[[0., 0.],
+             [4., 0.]]])
+    """
     name = f"max_unpool{n}d"
     kernel = sizes_of(kernel_size, n, name, "kernel_size")
     strides = sizes_of(stride, n, name, "stride", kernel)
@@ -447,53 +336,4 @@ def _max_unpool(
     return ops.unpool(input, indices, out)
 
 
-@guarded
-def max_unpool1d(
-    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
-    padding: Size = 0, output_size: Sequence[int] | None = None,
-) -> Tensor:  # fmt: skip
-    """The partial inverse of :func:`max_pool1d`; see :func:`max_unpool2d`."""
-    return _max_unpool(input, indices, 1, kernel_size, stride, padding, output_size)
-
-
-@guarded
-def max_unpool2d(
-    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
-    padding: Size = 0, output_size: Sequence[int] | None = None,
-) -> Tensor:  # fmt: skip
-    """The partial inverse of :func:`max_pool2d`: zeros, with the maxima where they were.
-
-    Parameters
-    ----------
-    input : Tensor, shape (N, C, H, W) or (C, H, W)
-    indices : Tensor of int64
-        As :func:`max_pool2d` returns them.
-    kernel_size, stride, padding
-        As they were given to :func:`max_pool2d`.
-    output_size : sequence of int, optional
-        The size of its input, where the other arguments leave a choice.
-
-    Raises
-    ------
-    RuntimeError
-        If an index is outside of the result.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> F = mg.nn.functional
-    >>> x = mg.tensor([[[1.0, 2.0], [4.0, 3.0]]])
-    >>> F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
-    tensor([[[0., 0.],
-             [4., 0.]]])
-    """
-    return _max_unpool(input, indices, 2, kernel_size, stride, padding, output_size)
-
-
-@guarded
-def max_unpool3d(
-    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None,
-    padding: Size = 0, output_size: Sequence[int] | None = None,
-) -> Tensor:  # fmt: skip
-    """The partial inverse of :func:`max_pool3d`; see :func:`max_unpool2d`."""
-    return _max_unpool(input, indices, 3, kernel_size, stride, padding, output_size)
+max_unpool1d, max_unpool2d, max_unpool3d = for_dimensions(_max_unpool_Nd)
