@@ -290,7 +290,7 @@ def test_a_transposed_weight_follows_and_sends_its_gradient() -> None:
 
 
 def test_made_functions_bear_their_names_and_fill_in_their_texts() -> None:
-    made = [n for n in dir(F) if n.rstrip("d")[-1:] in "123" and "pool" in n or "dropout" in n]
+    made = [n for n in dir(F) if (n.rstrip("d")[-1:] in "123" and "pool" in n) or "dropout" in n]
     assert len(made) > 20
     for name in made:
         function = getattr(F, name)
