@@ -22,19 +22,10 @@ from minigrad.core.samples import Sample
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "OpResult",
-    "backward_error",
-    "check_operation",
-    "check_operations",
-    "deviation",
-    "differentiable",
-    "first_order",
-    "function_of",
-    "kernel_errors",
-    "samples",
-    "second_order",
+    "OpResult", "backward_error", "check_operation", "check_operations", "deviation",
+    "differentiable", "first_order", "function_of", "kernel_errors", "samples", "second_order",
     "tensors_of",
-]
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 

@@ -18,12 +18,9 @@ from minigrad.core.operation import Bare
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "allow_mutation_on_saved_tensors",
-    "disable_saved_tensors_hooks",
-    "kept_elsewhere",
-    "save_on_cpu",
-    "saved_tensors_hooks",
-]
+    "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "kept_elsewhere",
+    "save_on_cpu", "saved_tensors_hooks",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Pack = Callable[[Tensor], Any]

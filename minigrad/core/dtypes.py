@@ -11,27 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 __all__ = [
-    "bool_",
-    "can_cast",
-    "dtype",
-    "finfo",
-    "float16",
-    "float32",
-    "float64",
-    "from_numpy",
-    "get_default_dtype",
-    "iinfo",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "promote_types",
-    "set_default_dtype",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-]
+    "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64", "from_numpy",
+    "get_default_dtype", "iinfo", "int8", "int16", "int32", "int64", "promote_types",
+    "set_default_dtype", "uint8", "uint16", "uint32", "uint64",
+]  # fmt: skip
 
 
 def is_float(numpy: np.dtype[Any]) -> bool:

@@ -15,15 +15,9 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops.random import Generator, numpy_generator
 
 __all__ = [
-    "ChainDataset",
-    "ConcatDataset",
-    "Dataset",
-    "IterableDataset",
-    "StackDataset",
-    "Subset",
-    "TensorDataset",
-    "random_split",
-]
+    "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset",
+    "TensorDataset", "random_split",
+]  # fmt: skip
 
 T = TypeVar("T", covariant=True)
 Array = np.ndarray[Any, Any]

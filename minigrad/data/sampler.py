@@ -12,13 +12,9 @@ from minigrad.data.dataset import length
 from minigrad.ops.random import Generator, multinomial, numpy_generator
 
 __all__ = [
-    "BatchSampler",
-    "RandomSampler",
-    "Sampler",
-    "SequentialSampler",
-    "SubsetRandomSampler",
+    "BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
     "WeightedRandomSampler",
-]
+]  # fmt: skip
 
 T = TypeVar("T", covariant=True)
 Array = np.ndarray[Any, Any]

@@ -35,18 +35,9 @@ from minigrad.func.logical import Logical
 from minigrad.ops.guard import one_by_one
 
 __all__ = [
-    "Batched",
-    "Level",
-    "Levels",
-    "active",
-    "aligned",
-    "full",
-    "moved",
-    "peel",
-    "split",
-    "union",
+    "Batched", "Level", "Levels", "active", "aligned", "full", "moved", "peel", "split", "union",
     "wrap",
-]
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 

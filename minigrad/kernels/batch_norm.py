@@ -23,13 +23,7 @@ from minigrad.kernels.run.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
 from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import larger, smaller
 
-__all__ = [
-    "BatchNormalized",
-    "Normalized",
-    "batch_norm",
-    "batch_norm_backward",
-    "batch_norm_eval",
-]
+__all__ = ["BatchNormalized", "Normalized", "batch_norm", "batch_norm_backward", "batch_norm_eval"]
 
 Array = NDArray[Any]
 

@@ -33,12 +33,9 @@ from minigrad.kernels.scalar import exp, from_order_key, larger, order_key
 from minigrad.kernels.softmax import JOINED, SHORT, rows_logsumexp
 
 __all__ = [
-    "CrossEntropy",
-    "cross_entropy",
-    "cross_entropy_backward",
-    "cross_entropy_soft",
+    "CrossEntropy", "cross_entropy", "cross_entropy_backward", "cross_entropy_soft",
     "cross_entropy_soft_backward",
-]
+]  # fmt: skip
 
 Array = NDArray[Any]
 

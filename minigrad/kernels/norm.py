@@ -46,16 +46,9 @@ from minigrad.kernels.run.threads import parallel_for
 from minigrad.kernels.scalar import smaller
 
 __all__ = [
-    "BatchNormalized",
-    "Normalized",
-    "batch_norm",
-    "batch_norm_backward",
-    "batch_norm_eval",
-    "group_norm",
-    "group_norm_backward",
-    "layer_norm",
-    "layer_norm_backward",
-]
+    "BatchNormalized", "Normalized", "batch_norm", "batch_norm_backward", "batch_norm_eval",
+    "group_norm", "group_norm_backward", "layer_norm", "layer_norm_backward",
+]  # fmt: skip
 
 Array = NDArray[Any]
 

@@ -15,18 +15,9 @@ from minigrad.kernels.optim_pieces import Pieces, update
 from minigrad.kernels.run.bodies import inner
 
 __all__ = [
-    "Pieces",
-    "adadelta",
-    "adagrad",
-    "adam",
-    "adamax",
-    "asgd",
-    "nadam",
-    "radam",
-    "rmsprop",
-    "rprop",
+    "Pieces", "adadelta", "adagrad", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop", "rprop",
     "sgd",
-]
+]  # fmt: skip
 
 
 @inner

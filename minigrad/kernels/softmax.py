@@ -27,13 +27,9 @@ from minigrad.kernels.run.threads import parallel_for, pool_address
 from minigrad.kernels.scalar import exp, log, smaller
 
 __all__ = [
-    "log_softmax",
-    "log_softmax_backward",
-    "logsumexp",
-    "rows_logsumexp",
-    "softmax",
+    "log_softmax", "log_softmax_backward", "logsumexp", "rows_logsumexp", "softmax",
     "softmax_backward",
-]
+]  # fmt: skip
 
 Array = NDArray[Any]
 Axes = tuple[int, ...]

@@ -27,16 +27,9 @@ if TYPE_CHECKING:
     from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "BatchRule",
-    "apart",
-    "broadcasting",
-    "each",
-    "lined_up",
-    "reducing",
-    "same",
-    "sharing",
+    "BatchRule", "apart", "broadcasting", "each", "lined_up", "reducing", "same", "sharing",
     "shifted",
-]
+]  # fmt: skip
 
 BatchRule = Callable[[Any, "tuple[Tensor, ...]", tuple[Any, ...], Sequence[bool]], Any]
 

@@ -19,28 +19,7 @@ from minigrad.optim.rprop import Rprop
 from minigrad.optim.sgd import SGD
 
 __all__ = [
-    "ASGD",
-    "LBFGS",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "BacktrackingGD",
-    "LRSearch",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "Rprop",
-    "SeveralRatesGD",
-    "backtrack",
-    "best_of",
-    "find_lr",
-    "l1_penalty",
-    "l2_penalty",
-    "lr_range_test",
-    "lr_scheduler",
-    "swa_utils",
-]
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "BacktrackingGD",
+    "LRSearch", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop", "SeveralRatesGD", "backtrack",
+    "best_of", "find_lr", "l1_penalty", "l2_penalty", "lr_range_test", "lr_scheduler", "swa_utils",
+]  # fmt: skip

@@ -9,14 +9,9 @@ from typing import Any
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "as_number",
-    "average_numbers",
-    "check",
-    "check_group",
-    "checked",
-    "not_negative",
+    "as_number", "average_numbers", "check", "check_group", "checked", "not_negative",
     "slope_numbers",
-]
+]  # fmt: skip
 
 
 def as_number(value: Any) -> float:

@@ -6,11 +6,5 @@ from minigrad.serialize.errors import FileError
 from minigrad.serialize.weights import load_file, save_file
 
 __all__ = [
-    "FileError",
-    "load",
-    "load_checkpoint",
-    "load_file",
-    "save",
-    "save_checkpoint",
-    "save_file",
-]
+    "FileError", "load", "load_checkpoint", "load_file", "save", "save_checkpoint", "save_file",
+]  # fmt: skip

@@ -13,19 +13,7 @@ from minigrad.train.pretraining import pretrain_layerwise
 from minigrad.train.tying import tie
 
 __all__ = [
-    "EarlyStopping",
-    "Ensemble",
-    "StagedUnfreezing",
-    "accuracy",
-    "bagging",
-    "bootstrap",
-    "evaluate",
-    "flip_labels",
-    "freeze",
-    "out_of_bag",
-    "pretrain_layerwise",
-    "smooth_targets",
-    "tie",
-    "train_epoch",
-    "unfreeze",
-]
+    "EarlyStopping", "Ensemble", "StagedUnfreezing", "accuracy", "bagging", "bootstrap", "evaluate",
+    "flip_labels", "freeze", "out_of_bag", "pretrain_layerwise", "smooth_targets", "tie",
+    "train_epoch", "unfreeze",
+]  # fmt: skip

@@ -14,18 +14,6 @@ from minigrad.data.datasets.names import Names, NamesByLanguage
 from minigrad.data.datasets.text import CharText, TinyShakespeare, Vocabulary, read_text
 
 __all__ = [
-    "CIFAR10",
-    "CIFAR100",
-    "MNIST",
-    "CharText",
-    "Digits",
-    "FashionMNIST",
-    "Images",
-    "Names",
-    "NamesByLanguage",
-    "TinyShakespeare",
-    "Vocabulary",
-    "download",
-    "read_idx",
-    "read_text",
-]
+    "CIFAR10", "CIFAR100", "MNIST", "CharText", "Digits", "FashionMNIST", "Images", "Names",
+    "NamesByLanguage", "TinyShakespeare", "Vocabulary", "download", "read_idx", "read_text",
+]  # fmt: skip

@@ -28,28 +28,8 @@ from minigrad.data.transforms.normalize import (
 from minigrad.data.transforms.whitening import PCA, Whitening
 
 __all__ = [
-    "PCA",
-    "CenterCrop",
-    "CollateThen",
-    "Compose",
-    "CutMix",
-    "GaussianNoise",
-    "LabelNoise",
-    "Lambda",
-    "MeanImage",
-    "MixUp",
-    "Normalize",
-    "PerChannelMean",
-    "PerChannelStandardize",
-    "RandomCrop",
-    "RandomErasing",
-    "RandomHorizontalFlip",
-    "RandomRotation",
-    "RandomShift",
-    "RandomVerticalFlip",
-    "Standardize",
-    "ToTensor",
-    "Transform",
-    "UnitNorm",
-    "Whitening",
-]
+    "PCA", "CenterCrop", "CollateThen", "Compose", "CutMix", "GaussianNoise", "LabelNoise",
+    "Lambda", "MeanImage", "MixUp", "Normalize", "PerChannelMean", "PerChannelStandardize",
+    "RandomCrop", "RandomErasing", "RandomHorizontalFlip", "RandomRotation", "RandomShift",
+    "RandomVerticalFlip", "Standardize", "ToTensor", "Transform", "UnitNorm", "Whitening",
+]  # fmt: skip

@@ -12,13 +12,9 @@ from minigrad.data.transforms.base import Array, ImageTransform, probability
 from minigrad.ops.random import Generator
 
 __all__ = [
-    "CenterCrop",
-    "RandomCrop",
-    "RandomHorizontalFlip",
-    "RandomRotation",
-    "RandomShift",
+    "CenterCrop", "RandomCrop", "RandomHorizontalFlip", "RandomRotation", "RandomShift",
     "RandomVerticalFlip",
-]
+]  # fmt: skip
 
 _MODES = ("constant", "edge", "reflect", "symmetric")
 

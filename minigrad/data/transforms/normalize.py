@@ -11,14 +11,9 @@ from minigrad.core.tensor import Tensor
 from minigrad.data.transforms.base import Array, Fitted, Transform, need_floats
 
 __all__ = [
-    "MeanImage",
-    "Normalize",
-    "PerChannelMean",
-    "PerChannelStandardize",
-    "Standardize",
-    "ToTensor",
+    "MeanImage", "Normalize", "PerChannelMean", "PerChannelStandardize", "Standardize", "ToTensor",
     "UnitNorm",
-]
+]  # fmt: skip
 
 
 class _Affine(Fitted):

@@ -25,12 +25,8 @@ from llvmlite import ir
 from minigrad.kernels.vector.emitter import LINE, Emitter, Value, Vector, address_of
 
 __all__ = [
-    "flow_function",
-    "gradient_function",
-    "input_function",
-    "output_function",
-    "weight_function",
-]
+    "flow_function", "gradient_function", "input_function", "output_function", "weight_function",
+]  # fmt: skip
 
 Matrix = tuple[tuple[float, ...], ...]
 

@@ -37,18 +37,9 @@ from minigrad.kernels.math.instructions import (
 )
 
 __all__ = [
-    "cos_f32",
-    "erf_f32",
-    "exp_f32",
-    "expm1_f32",
-    "log1p_f32",
-    "log_f32",
-    "pow_f32",
-    "sigmoid_f32",
-    "sin_f32",
-    "tan_f32",
-    "tanh_f32",
-]
+    "cos_f32", "erf_f32", "exp_f32", "expm1_f32", "log1p_f32", "log_f32", "pow_f32", "sigmoid_f32",
+    "sin_f32", "tan_f32", "tanh_f32",
+]  # fmt: skip
 
 # Every constant carries its type: an untyped 1.0 would turn the whole expression into float64.
 ZERO, HALF, ONE, TWO = (np.float32(value) for value in (0.0, 0.5, 1.0, 2.0))

@@ -25,18 +25,9 @@ from minigrad.kernels.math.instructions import (
 )
 
 __all__ = [
-    "cos_f64",
-    "erf_f64",
-    "exp_f64",
-    "expm1_f64",
-    "log1p_f64",
-    "log_f64",
-    "pow_f64",
-    "sigmoid_f64",
-    "sin_f64",
-    "tan_f64",
-    "tanh_f64",
-]
+    "cos_f64", "erf_f64", "exp_f64", "expm1_f64", "log1p_f64", "log_f64", "pow_f64", "sigmoid_f64",
+    "sin_f64", "tan_f64", "tanh_f64",
+]  # fmt: skip
 
 # Python floats and ints are float64 and int64 in numba: here no constant needs a declared type.
 

@@ -23,16 +23,9 @@ from numba.extending import intrinsic
 from minigrad.kernels.run.jit import jit
 
 __all__ = [
-    "NATIVE",
-    "compare_and_swap",
-    "fetch_add",
-    "load",
-    "pause",
-    "sleep_while",
-    "store",
-    "wake",
+    "NATIVE", "compare_and_swap", "fetch_add", "load", "pause", "sleep_while", "store", "wake",
     "yield_core",
-]
+]  # fmt: skip
 
 _MACHINE = platform.machine()
 

@@ -21,21 +21,7 @@ from minigrad.ops.layers import (
 )
 
 __all__ = [
-    "activations",
-    "affine",
-    "attention",
-    "bag",
-    "batching_losses",
-    "channels",
-    "conv",
-    "conv_functions",
-    "ctc",
-    "interpolate",
-    "losses",
-    "normalization",
-    "pad",
-    "pool",
-    "recurrent",
-    "resample",
-    "vision",
-]
+    "activations", "affine", "attention", "bag", "batching_losses", "channels", "conv",
+    "conv_functions", "ctc", "interpolate", "losses", "normalization", "pad", "pool", "recurrent",
+    "resample", "vision",
+]  # fmt: skip

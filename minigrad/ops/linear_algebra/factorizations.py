@@ -37,14 +37,8 @@ from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.rearrange import diag_embed
 
 __all__ = [
-    "cholesky_ex",
-    "eigh",
-    "eigvalsh",
-    "linalg_cholesky",
-    "linalg_qr",
-    "linalg_svd",
-    "svdvals",
-]
+    "cholesky_ex", "eigh", "eigvalsh", "linalg_cholesky", "linalg_qr", "linalg_svd", "svdvals",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Parts = list[Any]

@@ -13,18 +13,9 @@ from minigrad.core.public import FLOAT32, FLOAT64
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "LinAlgError",
-    "check_float",
-    "check_matrix",
-    "check_same_type",
-    "check_square",
-    "chosen",
-    "eye_like",
-    "from_factors",
-    "positions",
-    "symmetric",
-    "type_name",
-]
+    "LinAlgError", "check_float", "check_matrix", "check_same_type", "check_square", "chosen",
+    "eye_like", "from_factors", "positions", "symmetric", "type_name",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 

@@ -31,15 +31,9 @@ from minigrad.ops.linear_algebra.solve import inv
 from minigrad.ops.parts import diagonal, narrow, tril
 
 __all__ = [
-    "householder_product",
-    "linalg_cross",
-    "linalg_diagonal",
-    "linalg_matrix_exp",
-    "linalg_matrix_power",
-    "linalg_vander",
-    "multi_dot",
-    "vecdot",
-]
+    "householder_product", "linalg_cross", "linalg_diagonal", "linalg_matrix_exp",
+    "linalg_matrix_power", "linalg_vander", "multi_dot", "vecdot",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 

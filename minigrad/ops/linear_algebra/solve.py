@@ -32,16 +32,7 @@ from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.parts import tril, triu
 from minigrad.ops.shape import movedim
 
-__all__ = [
-    "inv",
-    "inv_ex",
-    "lstsq",
-    "pinv",
-    "solve",
-    "solve_ex",
-    "tensorinv",
-    "tensorsolve",
-]
+__all__ = ["inv", "inv_ex", "lstsq", "pinv", "solve", "solve_ex", "tensorinv", "tensorsolve"]
 
 kernels = lazy("triangular")
 Array = np.ndarray[Any, Any]

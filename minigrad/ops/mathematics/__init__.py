@@ -9,11 +9,4 @@ from minigrad.ops.mathematics import (
     transcendental,
 )
 
-__all__ = [
-    "differences",
-    "polynomials",
-    "special",
-    "spectral",
-    "statistics",
-    "transcendental",
-]
+__all__ = ["differences", "polynomials", "special", "spectral", "statistics", "transcendental"]

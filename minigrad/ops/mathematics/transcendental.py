@@ -28,21 +28,9 @@ from minigrad.ops.inplace import write
 from minigrad.ops.mathematics.special import _Binary, lgamma
 
 __all__ = [
-    "entr",
-    "erfcx",
-    "gammainc",
-    "gammaincc",
-    "i0",
-    "i0e",
-    "i1",
-    "i1e",
-    "log_ndtr",
-    "multigammaln",
-    "ndtr",
-    "ndtri",
-    "xlog1py",
-    "zeta",
-]
+    "entr", "erfcx", "gammainc", "gammaincc", "i0", "i0e", "i1", "i1e", "log_ndtr", "multigammaln",
+    "ndtr", "ndtri", "xlog1py", "zeta",
+]  # fmt: skip
 
 kernels = lazy("math.special")
 Array = np.ndarray[Any, Any]

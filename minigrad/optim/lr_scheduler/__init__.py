@@ -25,23 +25,8 @@ from minigrad.optim.lr_scheduler.momentum import MomentumSchedule
 from minigrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = [
-    "ChainedScheduler",
-    "ConstantLR",
-    "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts",
-    "CyclicLR",
-    "ExponentialLR",
-    "HalveOnWorse",
-    "InverseTimeLR",
-    "LRScheduler",
-    "LambdaLR",
-    "LinearLR",
-    "MomentumSchedule",
-    "MultiStepLR",
-    "MultiplicativeLR",
-    "OneCycleLR",
-    "PolynomialLR",
-    "ReduceLROnPlateau",
-    "SequentialLR",
-    "StepLR",
-]
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "CyclicLR", "ExponentialLR", "HalveOnWorse", "InverseTimeLR", "LRScheduler", "LambdaLR",
+    "LinearLR", "MomentumSchedule", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
+    "ReduceLROnPlateau", "SequentialLR", "StepLR",
+]  # fmt: skip

@@ -18,16 +18,9 @@ from minigrad.optim.lr_scheduler.base import (
 from minigrad.optim.optimizer import Optimizer
 
 __all__ = [
-    "ConstantLR",
-    "ExponentialLR",
-    "InverseTimeLR",
-    "LambdaLR",
-    "LinearLR",
-    "MultiStepLR",
-    "MultiplicativeLR",
-    "PolynomialLR",
-    "StepLR",
-]
+    "ConstantLR", "ExponentialLR", "InverseTimeLR", "LambdaLR", "LinearLR", "MultiStepLR",
+    "MultiplicativeLR", "PolynomialLR", "StepLR",
+]  # fmt: skip
 
 Factor = Callable[[int], float]
 
