@@ -184,4 +184,8 @@ def _call(cls: type[Layer], count: int) -> Callable[..., Any]:
         if p.name in known:
             given.append(f"self.{p.name}" if row else f"{p.name}=self.{p.name}")
     text = f"lambda self, {', '.join(names)}: function({', '.join(given)})"
-    return eval(text, {"function": cls._function})  # type: ignore[no-any-return]
+    scope = {
+        "function": cls._function,
+        "__name__": __name__,
+    }  # frames of this package, for warnings
+    return eval(text, scope)  # type: ignore[no-any-return]

@@ -198,10 +198,8 @@ def scaled_dot_product_attention(
     if dropout_p > 0:
         p = dropout(ops.weights(query, key, mask, is_causal, factor), dropout_p)
         y = matmul(p, value)
-    elif mask is None:
-        y = ops.attention((query, key, value), (bool(is_causal), factor))
     else:
-        y = ops.attention_masked((query, key, value, mask), (bool(is_causal), factor))
+        y = ops.attention((query, key, value, mask), (bool(is_causal), factor))
     return reshape(y, (*batch[:-2], heads, *y.array.shape[-2:])) if heads else y
 
 

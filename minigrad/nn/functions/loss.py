@@ -402,10 +402,7 @@ def _hard_cross_entropy(
     index = cast(index, np.dtype(np.int64))
     rows = _class_rows(_in_kernel_dtype(input))
     params = (ignored, float(smoothing), reduction)
-    if weight is None:
-        loss = ops.cross_entropy_hard((rows, index), params)
-    else:
-        loss = ops.cross_entropy_hard_weighted((rows, index, weight), params)
+    loss: Tensor = ops.cross_entropy_hard((rows, index, weight), params)
     if reduction == "none" and len(shape) != 1:
         loss = reshape(loss, shape)
     return loss.to(input.dtype) if loss.array.dtype != input.array.dtype else loss
@@ -422,10 +419,7 @@ def _soft_cross_entropy(
         float(smoothing),
         "sum" if reduction == "mean" and input.array.ndim > 2 else reduction,
     )
-    if weight is None:
-        loss = ops.cross_entropy_soft((rows, q), params)
-    else:
-        loss = ops.cross_entropy_soft_weighted((rows, q, weight), params)
+    loss: Tensor = ops.cross_entropy_soft((rows, q, weight), params)
     if reduction == "mean" and input.array.ndim > 2:
         loss = loss / (input.array.size // max(shape[1], 1))
     if reduction == "none" and len(shape) > 2:
@@ -469,8 +463,5 @@ def nll_loss(
     _check_classes(input, target, "nll_loss")
     index = _indices(target, input.array.shape[1], "nll_loss", ignore_index)
     params = (ignore_index, reduction)
-    if weight is None:
-        loss = ops.nll((input, index), params)
-    else:
-        loss = ops.nll_weighted((input, index, weight), params)
+    loss: Tensor = ops.nll((input, index, weight), params)
     return reshape(loss, ()) if single and reduction == "none" else loss

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.shape import reshape
@@ -20,8 +19,9 @@ from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers.activations import softmax
+from minigrad.ops.optional import with_optional
 
-__all__ = ["attention", "attention_masked", "weights"]
+__all__ = ["attention", "weights"]
 
 Array = np.ndarray[Any, Any]
 kernels = lazy("attention")
@@ -65,17 +65,14 @@ def _batched(
     return apply(op, inputs, params)
 
 
-def _sample(masked: tuple[int, ...] | None = None) -> Any:
+def _sample() -> Any:
     def make(batch: tuple[int, ...], queries: int, keys: int, causal: bool) -> Any:
         def draw(rng: np.random.Generator) -> Any:
             q, k = rng.normal(size=(*batch, queries, 3)), rng.normal(size=(*batch, keys, 3))
             v = rng.normal(size=(*batch, keys, 2))
-            arrays = (q, k, v)
-            if masked is None:
-                return arrays, (causal, 0.7)
-            mask = rng.normal(size=(*masked, queries, keys))
+            mask = rng.normal(size=(queries, keys))
             mask[..., 0, :] = -np.inf if causal else 1.0  # one query that sees nothing
-            return (*arrays, mask), (causal, 0.7)
+            return (q, k, v, mask), (causal, 0.7)
 
         return draw
 
@@ -85,27 +82,18 @@ def _sample(masked: tuple[int, ...] | None = None) -> Any:
     )  # fmt: skip
 
 
-attention = primitive(
-    "attention", lambda q, k, v, causal, scale: call_quietly(
-        kernels.attention, q, k, v, None, causal, scale
-    ),
-    inputs=3,
-    vjp=lambda g, q, k, v, causal, scale: _rule(g, q, k, v, None, causal, scale)[:3],
-    fused=lambda g, y, q, k, v, causal, scale, residuals: kernels.attention_backward(
-        g, y, q, k, v, None, *residuals, causal, scale
-    )[:3],
-    sample=_sample(), batch=_batched,
-    doc="Of queries, keys and values with equal leading dimensions (Vaswani et al. 2017).",
-)  # fmt: skip
-attention_masked = primitive(
-    "attention_masked", lambda q, k, v, mask, causal, scale: call_quietly(
+attention = with_optional(
+    ("attention", "attention_masked"),
+    lambda q, k, v, mask, causal, scale: call_quietly(
         kernels.attention, q, k, v, mask, causal, scale
     ),
-    inputs=4, broadcasts=True,
-    vjp=lambda g, q, k, v, mask, causal, scale: _rule(g, q, k, v, mask, causal, scale),
+    _rule, inputs=4, broadcasts=True,
     fused=lambda g, y, q, k, v, mask, causal, scale, residuals, needs: kernels.attention_backward(
-        g, y, q, k, v, mask, *residuals, causal, scale, needs[3]
+        g, y, q, k, v, mask, *residuals, causal, scale, len(needs) == 4 and needs[3]
     ),
-    sample=_sample(()), batch=_batched,
-    doc="The same with a mask that is added to the scores; it broadcasts.",
+    sample=_sample(), batch=_batched,
+    docs=(
+        "Of queries, keys and values with equal leading dimensions (Vaswani et al. 2017).",
+        "The same with a mask that is added to the scores; it broadcasts.",
+    ),
 )  # fmt: skip

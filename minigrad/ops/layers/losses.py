@@ -20,6 +20,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers import batching_losses as each
 from minigrad.ops.layers.activations import softmax
+from minigrad.ops.optional import with_optional
 
 Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
@@ -154,10 +155,15 @@ def _row_flow(g: Tensor, divisor: Any, reduction: str) -> Any:
     return g / (divisor or 1.0)  # nothing counted: zeros
 
 
+def _arrays(t: Tensor, w: Tensor | None) -> tuple[Array, Array | None]:
+    return t.array, None if w is None else w.array
+
+
 def _hard_rule(
-    g: Tensor, x: Tensor, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
+    g: Tensor, x: Tensor, t: Any, w: Any, ignored: int, smoothing: float, reduction: str
 ) -> Any:
     """``p sum(q) - q`` on tensors."""
+    t, w = _arrays(t, w)
     q, valid = _one_hot(t, x.array.shape[1], ignored, x.array.dtype)
     weights = q if w is None else q * w
     divisor = float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
@@ -166,9 +172,8 @@ def _hard_rule(
     return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)
 
 
-def _soft_rule(
-    g: Tensor, x: Tensor, q: Array, w: Array | None, smoothing: float, reduction: str
-) -> Any:
+def _soft_rule(g: Tensor, x: Tensor, q: Any, w: Any, smoothing: float, reduction: str) -> Any:
+    q, w = _arrays(q, w)
     q = _smooth(q, w, smoothing)
     mass = Tensor(q.sum(1, keepdims=True))
     divisor = float(len(q)) if reduction == "mean" else 1.0
@@ -189,91 +194,44 @@ def _soft(
     return np.asarray(done.loss), done.logsumexp, mass, done.divisor
 
 
-def _hard_sample(weighted: bool) -> Any:
-    def make(target: list[int], smoothing: float, reduction: str) -> Any:
-        def draw(rng: np.random.Generator) -> Any:
-            arrays = (rng.normal(size=(3, 4)), np.array(target), rng.uniform(0.5, 2, 4))
-            return arrays[: 3 if weighted else 2], (-100, smoothing, reduction)
+def _sample_of(second: Any, *others: Any) -> Any:
+    """Logits in rows, targets, a weight for each class, and parameters."""
 
-        return draw
+    def draw(rng: np.random.Generator) -> Any:
+        target = rng.uniform(0, 1, (3, 4)) if second is None else np.array(second)
+        return (rng.normal(size=(3, 4)), target, rng.uniform(0.5, 2, 4)), others
 
-    return cases(
-        make([1, 0, 3], 0.0, "mean"), make([1, -100, 3], 0.1, "mean"),
-        make([2, 2, -100], 0.0, "sum"), make([0, 1, 2], 0.2, "none"),
-    )  # fmt: skip
+    return draw
 
 
-def _soft_sample(weighted: bool) -> Any:
-    def make(smoothing: float, reduction: str) -> Any:
-        def draw(rng: np.random.Generator) -> Any:
-            arrays = (rng.normal(size=(3, 4)), rng.uniform(0, 1, (3, 4)), rng.uniform(0.5, 2, 4))
-            return arrays[: 3 if weighted else 2], (smoothing, reduction)
-
-        return draw
-
-    return cases(make(0.0, "mean"), make(0.1, "sum"), make(0.2, "none"))
-
-
-cross_entropy_hard = primitive(
-    "cross_entropy",
-    lambda x, t, ignored, smoothing, reduction: _hard(x, t, None, ignored, smoothing, reduction),
-    inputs=2,
-    vjp=(
-        lambda g, x, t, ignored, smoothing, reduction: _hard_rule(
-            g, x, t.array, None, ignored, smoothing, reduction
-        ),
-        None,
-    ),
-    fused=lambda g, x, t, ignored, smoothing, reduction, residuals: (
-        loss_kernels.cross_entropy_backward(
-            g, x, t, *residuals, None, ignored, smoothing, reduction
-        ),
-        None,
-    ),
-    batch=each.hard, sample=_hard_sample(False), doc="Of logits in rows and class indices.",
-)  # fmt: skip
-cross_entropy_hard_weighted = primitive(
-    "cross_entropy_weighted", _hard, inputs=3,
-    vjp=(
-        lambda g, x, t, w, ignored, smoothing, reduction: _hard_rule(
-            g, x, t.array, w.array, ignored, smoothing, reduction
-        ),
-        None, None,
-    ),
+cross_entropy_hard = with_optional(
+    ("cross_entropy", "cross_entropy_weighted"), _hard, (_hard_rule, None, None), inputs=3,
     fused=lambda g, x, t, w, ignored, smoothing, reduction, residuals: (
         loss_kernels.cross_entropy_backward(g, x, t, *residuals, w, ignored, smoothing, reduction),
         None, None,
     ),
-    batch=each.hard, sample=_hard_sample(True), doc="The same with a weight for each class.",
+    batch=each.hard,
+    sample=cases(
+        _sample_of([1, 0, 3], -100, 0.0, "mean"), _sample_of([1, -100, 3], -100, 0.1, "mean"),
+        _sample_of([2, 2, -100], -100, 0.0, "sum"), _sample_of([0, 1, 2], -100, 0.2, "none"),
+    ),
+    docs=("Of logits in rows and class indices.", "The same with a weight for each class."),
 )  # fmt: skip
-cross_entropy_soft = primitive(
-    "cross_entropy_soft",
-    lambda x, q, smoothing, reduction: _soft(x, q, None, smoothing, reduction),
-    inputs=2,
-    vjp=(
-        lambda g, x, q, smoothing, reduction: _soft_rule(g, x, q.array, None, smoothing, reduction),
-        None,
-    ),
-    fused=lambda g, x, q, smoothing, reduction, residuals: (
-        loss_kernels.cross_entropy_soft_backward(g, x, q, *residuals, None, smoothing, reduction),
-        None,
-    ),
-    batch=each.soft, sample=_soft_sample(False),
-    doc="Of logits in rows and target distributions in rows.",
-)  # fmt: skip
-cross_entropy_soft_weighted = primitive(
-    "cross_entropy_soft_weighted", _soft, inputs=3,
-    vjp=(
-        lambda g, x, q, w, smoothing, reduction: _soft_rule(
-            g, x, q.array, w.array, smoothing, reduction
-        ),
-        None, None,
-    ),
+cross_entropy_soft = with_optional(
+    ("cross_entropy_soft", "cross_entropy_soft_weighted"), _soft, (_soft_rule, None, None),
+    inputs=3,
     fused=lambda g, x, q, w, smoothing, reduction, residuals: (
         loss_kernels.cross_entropy_soft_backward(g, x, q, *residuals, w, smoothing, reduction),
         None, None,
     ),
-    batch=each.soft, sample=_soft_sample(True), doc="The same with a weight for each class.",
+    batch=each.soft,
+    sample=cases(
+        _sample_of(None, 0.0, "mean"), _sample_of(None, 0.1, "sum"), _sample_of(None, 0.2, "none")
+    ),
+    docs=(
+        "Of logits in rows and target distributions in rows.",
+        "The same with a weight for each class.",
+    ),
 )  # fmt: skip
 
 # -- negative log-likelihood: linear in its input ------------------------------------------------
@@ -301,71 +259,51 @@ def _nll(x: Array, t: Array, w: Array | None, ignored: int, reduction: str) -> A
     return np.asarray(summed / weights.sum(dtype=np.float64).astype(x.dtype))
 
 
-def _nll_rule(
-    g: Any,
-    shape: tuple[int, ...],
-    kind: Any,
-    t: Array,
-    w: Array | None,
-    ignored: int,
-    reduction: str,
-) -> Any:
-    safe, weights = _sample_weights(t, w, ignored, kind, shape[1])
-    share = np.zeros(shape, kind)
+def _nll_gradient(
+    g: Any, x: Array, t: Array, w: Array | None, ignored: int, reduction: str
+) -> tuple[Any, Array]:
+    """What arrives, and what it is multiplied with."""
+    safe, weights = _sample_weights(t, w, ignored, x.dtype, x.shape[1])
+    share = np.zeros_like(x)
     np.put_along_axis(share, safe[:, None], -weights[:, None], 1)
     if reduction == "none":
-        g = g.reshape(shape[0], 1, *shape[2:])
+        g = g.reshape(x.shape[0], 1, *x.shape[2:])
     elif reduction == "mean":
         share /= weights.sum(dtype=np.float64) or 1.0  # nothing counted: zeros
-    return (Tensor(share) if isinstance(g, Tensor) else share) * g
+    return g, share
 
 
-def _nll_sample(weighted: bool) -> Any:
-    many = [[[0, 1], [2, -100]], [[1, 1], [0, 2]]]
-
-    def make(shape: tuple[int, ...], target: Any, reduction: str) -> Any:
-        def draw(rng: np.random.Generator) -> Any:
-            arrays = (rng.normal(size=shape), np.array(target), rng.uniform(0.5, 2, shape[1]))
-            return arrays[: 3 if weighted else 2], (-100, reduction)
-
-        return draw
-
-    return cases(
-        make((3, 4), [1, 0, 3], "mean"), make((3, 4), [1, -100, 3], "sum"),
-        make((2, 3, 2, 2), many, "mean"), make((2, 3, 2, 2), many, "none"),
-    )  # fmt: skip
+def _nll_rule(g: Tensor, x: Tensor, t: Any, w: Any, ignored: int, reduction: str) -> Any:
+    flow, share = _nll_gradient(g, x.array, *_arrays(t, w), ignored, reduction)
+    return Tensor(share) * flow
 
 
-nll = primitive(
-    "nll_loss",
-    lambda x, t, ignored, reduction: call_quietly(_nll, x, t, None, ignored, reduction),
-    inputs=2,
-    vjp=(
-        lambda g, x, t, ignored, reduction: _nll_rule(
-            g, x.array.shape, x.array.dtype, t.array, None, ignored, reduction
-        ),
-        None,
-    ),
-    fused=lambda g, x, t, ignored, reduction: (
-        _nll_rule(g, x.shape, x.dtype, t, None, ignored, reduction), None
-    ),
-    batch=each.likelihood, sample=_nll_sample(False),
-    doc="Of log-probabilities and indices, classes in dimension 1.",
-)  # fmt: skip
-nll_weighted = primitive(
-    "nll_loss_weighted",
+def _nll_fused(g: Array, x: Array, t: Array, w: Any, ignored: int, reduction: str) -> Any:
+    flow, share = _nll_gradient(g, x, t, w, ignored, reduction)
+    return share * flow, None, None
+
+
+def _nll_sample(shape: tuple[int, ...], target: Any, reduction: str) -> Any:
+    def draw(rng: np.random.Generator) -> Any:
+        arrays = (rng.normal(size=shape), np.array(target), rng.uniform(0.5, 2, shape[1]))
+        return arrays, (-100, reduction)
+
+    return draw
+
+
+_MANY = [[[0, 1], [2, -100]], [[1, 1], [0, 2]]]
+nll = with_optional(
+    ("nll_loss", "nll_loss_weighted"),
     lambda x, t, w, ignored, reduction: call_quietly(_nll, x, t, w, ignored, reduction),
-    inputs=3,
-    vjp=(
-        lambda g, x, t, w, ignored, reduction: _nll_rule(
-            g, x.array.shape, x.array.dtype, t.array, w.array, ignored, reduction
-        ),
-        None, None,
+    (_nll_rule, None, None), inputs=3, fused=_nll_fused, batch=each.likelihood,
+    sample=cases(
+        _nll_sample((3, 4), [1, 0, 3], "mean"), _nll_sample((3, 4), [1, -100, 3], "sum"),
+        _nll_sample((2, 3, 2, 2), _MANY, "mean"), _nll_sample((2, 3, 2, 2), _MANY, "none"),
     ),
-    fused=lambda g, x, t, w, ignored, reduction: (
-        _nll_rule(g, x.shape, x.dtype, t, w, ignored, reduction), None, None
+    docs=(
+        "Of log-probabilities and indices, classes in dimension 1.",
+        "The same with a weight for each class.",
     ),
-    batch=each.likelihood, sample=_nll_sample(True), doc="The same with a weight for each class.",
 )  # fmt: skip
 
 
