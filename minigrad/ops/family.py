@@ -38,7 +38,7 @@ def filled_in(text: str | None, n: int) -> str | None:
 
 
 def for_dimensions(function: F) -> tuple[F, F, F]:
-    """`function`, called ``_name_Nd``, for one, two and three dimensions.
+    """`function`, called ``_nameNd``, for one, two and three dimensions.
 
     Its keyword `n` is the number of dimensions. Each of the three is the same code with another
     default for it, so that a call costs no more than that of a function written out.
@@ -47,7 +47,7 @@ def for_dimensions(function: F) -> tuple[F, F, F]:
 
 
 def _of(function: Any, n: int) -> Any:
-    name = function.__name__.strip("_").replace("_Nd", f"{n}d")
+    name = function.__name__.strip("_").replace("_Nd", "Nd").replace("Nd", f"{n}d")
     made = FunctionType(
         function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
     )
