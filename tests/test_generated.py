@@ -80,6 +80,23 @@ def test_contributing_declares_an_activation_with_its_module() -> None:
     )
 
 
+def test_contributing_declares_an_optimizer() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
+    kernel, optimizer = [b for b in blocks if "signsgd" in b]
+    run(
+        "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'\n"  # the kernel is in no file
+        "import minigrad as mg\n"
+        "from minigrad.kernels import optim as kernels\n"
+        "from minigrad.optim import sgd\n"
+        f"exec({kernel!r}, vars(kernels))\n"
+        f"exec({optimizer!r}, vars(sgd))\n"
+        "w = mg.tensor([1.0, -2.0, 0.0], requires_grad=True)\n"
+        "w.grad = mg.tensor([3.0, -0.5, 0.0])\n"
+        "sgd.SignSGD([w], lr=0.5).step()\n"
+        "assert w.tolist() == [0.5, -1.5, 0.0]\n"
+    )
+
+
 def test_docs_plot_operations() -> None:
     sys.path.insert(0, str(ROOT / "tools"))
     import docs  # type: ignore[import-not-found]

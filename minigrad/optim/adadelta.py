@@ -32,12 +32,8 @@ class Adadelta(Optimizer):
         Added under the roots.
     weight_decay : float
         Factor of the L2 penalty.
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

@@ -33,12 +33,8 @@ class Adagrad(Optimizer):
         What ``v`` begins with.
     eps : float
         Added to the denominator (the lectures add it under the root).
-    maximize : bool
-        Climb instead.
-    foreach, fused : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, fused, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

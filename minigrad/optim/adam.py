@@ -45,14 +45,10 @@ class Adam(Optimizer):
         Factor of the L2 penalty.
     amsgrad : bool
         Divide by the largest average so far (Reddi, Kale & Kumar 2018).
-    maximize : bool
-        Climb instead.
     decoupled_weight_decay : bool
         Shrink the weights instead of adding to the gradient: `AdamW`.
-    foreach, fused, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, fused, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Raises
     ------

@@ -31,12 +31,8 @@ class Adamax(Optimizer):
         Added to the size of the gradient.
     weight_decay : float
         Factor of the L2 penalty.
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

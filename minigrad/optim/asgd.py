@@ -34,12 +34,8 @@ class ASGD(Optimizer):
         The step from which weights are averaged.
     weight_decay : float
         Factor of the L2 penalty.
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

@@ -35,12 +35,8 @@ class NAdam(Optimizer):
         How the momentum rises at first.
     decoupled_weight_decay : bool
         Shrink the weights instead of adding to the gradient, as `AdamW`.
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

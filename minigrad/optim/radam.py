@@ -31,12 +31,8 @@ class RAdam(Optimizer):
         Factor of the L2 penalty.
     decoupled_weight_decay : bool
         Shrink the weights instead of adding to the gradient, as `AdamW`.
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

@@ -34,12 +34,8 @@ class RMSprop(Optimizer):
         Momentum of the steps.
     centered : bool
         Divide by the standard deviation: subtract the square of the average (Graves 2013).
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------

@@ -26,12 +26,8 @@ class Rprop(Optimizer):
         The factors: the first less than 1, the second more.
     step_sizes : tuple of float
         The smallest and the largest step size.
-    maximize : bool
-        Climb instead.
-    foreach, capturable : bool, optional
-        Accepted for PyTorch's sake; there is one implementation.
-    differentiable : bool
-        Not supported.
+    maximize, foreach, capturable, differentiable
+        As for `SGD`: there is one implementation.
 
     Examples
     --------
