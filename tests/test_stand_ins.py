@@ -302,6 +302,9 @@ def test_memory_formats_are_taken_and_mean_rows() -> None:
         assert made.is_contiguous()
         assert not made.is_contiguous(memory_format=last)
     assert (across.to(memory_format=last) == across).all()
+    for made in (x.to(memory_format=last), x.contiguous(memory_format=last)):
+        assert not np.shares_memory(made.numpy(), x.numpy())  # in PyTorch it is a copy, too
+    assert x.contiguous(memory_format=mg.contiguous_format) is x
     assert x.permute(0, 3, 1, 2).is_contiguous(memory_format=last)
     assert mg.ones(1, 2, 3, 4, 5).contiguous(memory_format=mg.channels_last_3d).is_contiguous()
     net = mg.nn.Sequential(mg.nn.Conv2d(3, 4, 3), mg.nn.Flatten(), mg.nn.Linear(24, 2))

@@ -409,7 +409,7 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     if copy and result is self:
         return result.clone(memory_format=form)
     if rows and (result is not self or form is not contiguous_format):
-        return result.contiguous()  # type: ignore[no-any-return]
+        return result.contiguous(memory_format=form)  # type: ignore[no-any-return]
     return result  # type: ignore[no-any-return]
 
 

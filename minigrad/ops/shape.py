@@ -191,6 +191,9 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     ndim = self.array.ndim
     if memory_format is not None and not wants_rows(memory_format, "contiguous", ndim):
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    # where PyTorch would copy to another order, whoever writes into the result expects a copy
+    if memory_format is not None and not self.is_contiguous(memory_format):
+        return _clone_c((self,))
     return self if self.array.flags.c_contiguous else _clone_c((self,))
 
 
