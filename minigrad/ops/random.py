@@ -343,9 +343,11 @@ def randperm(
 @public(method=False)
 def normal(
     mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers; `mean` and `std` are numbers (then `size` is needed) or tensors."""
+    let_go({"layout": layout}, "normal")
     if size is None and not (isinstance(mean, Tensor) or isinstance(std, Tensor)):
         raise TypeError("normal() needs a tensor as mean or std, or the argument 'size'")
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
