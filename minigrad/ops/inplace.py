@@ -18,6 +18,7 @@ from minigrad.core.engine import Node
 from minigrad.core.modes import current, interpreter
 from minigrad.core.operation import NoValues
 from minigrad.core.tensor import Tensor
+from minigrad.ops.addresses import elements_of
 
 __all__ = ["write", "written"]
 
@@ -217,8 +218,6 @@ def _replace_part(root: Tensor, view: Tensor, node: Node) -> Node:
         step = parent
     edge = (root.node or root) if root._requires_grad else None
     if any(op.name == "as_strided" for op, _ in chain):
-        from minigrad.ops.strides import elements_of
-
         places = elements_of(view.array, root.array)
         return Node(
             _ReplaceElements(), places, (edge, node), (), root.array.shape, root.array.dtype

@@ -15,6 +15,7 @@ from minigrad.core.ops.shape import reshape
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
+from minigrad.ops.addresses import elements
 from minigrad.ops.batching import shifted
 from minigrad.ops.index import add_zeros_op, pick_op
 
@@ -45,46 +46,11 @@ def _strided(
     return np.lib.stride_tricks.as_strided(flat, size, steps, writeable=x.flags.writeable)
 
 
-def _places(size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Array:
-    """Where the elements of a view lie."""
-    places = np.full(size, offset, np.int64)
-    for d, s in enumerate(stride):
-        places += (np.arange(size[d]) * s).reshape((-1,) + (1,) * (len(size) - d - 1))
-    return places
-
-
-def _elements(
-    x_shape: tuple[int, ...], size: Any, stride: Any, offset: Any, old: Any
-) -> tuple[Array, Array]:
-    """Which element of the flattened input each element of the view is, and whether it is one."""
-    begin, steps = old
-    mine = _places(x_shape, steps, begin).reshape(-1)
-    seen = _places(size, stride, begin if offset is None else offset)
-    order = np.argsort(mine, kind="stable")
-    rank = np.searchsorted(mine[order], seen)
-    rank = np.minimum(rank, max(mine.size - 1, 0))
-    found = order[rank] if mine.size else rank
-    inside = mine[found] == seen if mine.size else np.zeros(size, bool)
-    return found, inside
-
-
-def elements_of(view: Array, whole: Array) -> tuple[Array, Array]:
-    """Which element of the flattened `whole` each element of a view of its memory is, and whether
-    it is one.
-    """
-    size = whole.itemsize
-    addresses = [a.__array_interface__["data"][0] // size for a in (view, whole)]
-    begin = min(addresses)
-    first, second = (a - begin for a in addresses)
-    steps, old = (tuple(s // size for s in a.strides) for a in (view, whole))
-    return _elements(whole.shape, view.shape, steps, first, (second, old))
-
-
 def _strided_grad(
     g: Tensor, size: Any, stride: Any, offset: Any, old: Any, x_shape: tuple[int, ...]
 ) -> Tensor:
     """What looked at an element of the input is added there; the rest of the memory gets none."""
-    found, inside = _elements(x_shape, size, stride, offset, old)
+    found, inside = elements(x_shape, size, stride, offset, old)
     if not inside.all():
         g, found = g * Tensor(inside.astype(g.array.dtype)), np.where(inside, found, 0)
     flat = add_zeros_op((g, Tensor(found)), (0, 1, (math.prod(x_shape),)))
@@ -94,7 +60,7 @@ def _strided_grad(
 def _strided_each(op: Any, inputs: Any, params: Any, _: Any) -> Tensor:
     """A copy: the elements of each example that the view would show."""
     (x,) = inputs
-    found, inside = _elements(x.array.shape[1:], *params)
+    found, inside = elements(x.array.shape[1:], *params)
     if not inside.all():
         raise RuntimeError("vmap: as_strided() would leave the memory of an example")
     return pick_op((reshape(x, (x.array.shape[0], -1)), Tensor(found)), (1, 1))
