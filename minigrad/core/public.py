@@ -27,13 +27,19 @@ from minigrad.core.tensor import Tensor
 
 __all__ = [
     "PUBLIC", "Declared", "OpFunction", "bind", "elementwise_function", "explain", "extend",
-    "method", "operator", "public",
+    "method", "named", "operator", "public",
 ]  # fmt: skip
 
 #: What ``import minigrad`` offers, by name; filled by the declarations.
 PUBLIC: dict[str, Any] = {}
 
 FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
+
+
+def named(name: str) -> OpFunction:
+    """The public function of a name, for callers below the file that defines it."""
+    function: OpFunction = PUBLIC[name]
+    return function
 
 
 class OpFunction(Protocol):

@@ -21,8 +21,8 @@ from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.rnn import PackedSequence, packed_sizes
 from minigrad.ops.join import cat, stack
 from minigrad.ops.layers import recurrent as ops
-from minigrad.ops.parts import unbind
 from minigrad.ops.select import index_select
+from minigrad.ops.slices import unbind
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 

@@ -21,7 +21,7 @@ from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
 from minigrad.ops.creation import full
-from minigrad.ops.parts import triu
+from minigrad.ops.slices import triu
 
 __all__ = [
     "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",

@@ -8,6 +8,7 @@ from minigrad.core.declare import REGISTRY
 from minigrad.core.public import PUBLIC
 from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors and functions get
     activations,
+    aliases,
     arithmetic,
     assign,
     batching_core,
@@ -22,7 +23,6 @@ from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors a
     layout,
     linear_algebra,
     mathematics,
-    parts,
     random,
     random_in_place,
     rearrange,
@@ -30,8 +30,8 @@ from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors a
     scatter,
     select,
     shape,
+    slices,
     sort,
-    spellings,
     strides,
 )
 
@@ -39,6 +39,7 @@ __all__ = [
     "PUBLIC",
     "REGISTRY",
     "activations",
+    "aliases",
     "arithmetic",
     "assign",
     "compare",
@@ -48,7 +49,6 @@ __all__ = [
     "layers",
     "linear_algebra",
     "mathematics",
-    "parts",
     "random",
     "random_in_place",
     "rearrange",
@@ -56,7 +56,7 @@ __all__ = [
     "scatter",
     "select",
     "shape",
+    "slices",
     "sort",
-    "spellings",
     "strides",
 ]

@@ -23,7 +23,7 @@ from minigrad.core.promotion import (
     require_tensor,
     result_type,
 )
-from minigrad.core.public import explain, method, public
+from minigrad.core.public import OpFunction, explain, method, public
 from minigrad.core.samples import cases, pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -95,7 +95,7 @@ def _integers(rng: np.random.Generator) -> Any:
     return (rng.integers(-9, 9, (3, 4)), rng.integers(1, 5, 4)), ()
 
 
-def _on_integers(name: str, compute: Callable[..., Any], inputs: int = 2) -> Any:
+def _on_integers(name: str, compute: Callable[..., Any], inputs: int = 2) -> OpFunction:
     """An operation without derivative, element by element."""
     return primitive(
         name, compute, inputs=inputs, batch=broadcasting,
@@ -293,7 +293,7 @@ def _logical(name: str, ufunc: Any, text: str) -> Any:
     def function(input: Tensor, other: Any) -> Tensor:
         operands = (as_operand(input, name, 0), as_operand(other, name, 1))
         try:
-            return op(operands)  # type: ignore[no-any-return]
+            return op(operands)
         except ValueError as error:
             raise explain(op.op, operands, error) from None
 
@@ -313,7 +313,7 @@ _not = _on_integers("logical_not", lambda x: np.asarray(np.logical_not(x)), 1)
 @public(inplace=True)
 def logical_not(input: Tensor) -> Tensor:
     """Element by element, whether it is zero."""
-    return _not((input,))  # type: ignore[no-any-return]
+    return _not((input,))
 
 
 def _as_kind(operands: tuple[Any, ...], kind: np.dtype[Any]) -> tuple[Tensor, ...]:
@@ -330,7 +330,7 @@ def _bitwise(name: str, ufunc: Any) -> Any:
             raise RuntimeError(
                 f'"{name}" is not implemented for floating point tensors, got {kind}'
             )
-        return op(_as_kind((input, other), kind.numpy))  # type: ignore[no-any-return]
+        return op(_as_kind((input, other), kind.numpy))
 
     function.__name__ = name
     function.__doc__ = f"Bit by bit, ``{name.removeprefix('bitwise_')}`` of integers or booleans."
@@ -358,7 +358,7 @@ def _shift(name: str, ufunc: Any, text: str) -> Any:
         kind = result_type(input, other)
         if kind.category != 1:
             raise NotImplementedError(f'"{name}" not implemented for {kind}: it takes integers')
-        return op(_as_kind((input, other), kind.numpy))  # type: ignore[no-any-return]
+        return op(_as_kind((input, other), kind.numpy))
 
     function.__name__ = name
     function.__doc__ = f"Integers with their bits shifted {text}."
@@ -379,7 +379,7 @@ def bitwise_not(input: Tensor) -> Tensor:
         raise TypeError(
             "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
         )
-    return _invert((input,))  # type: ignore[no-any-return]
+    return _invert((input,))
 
 
 # -- operators -----------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish, spaced
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat, flip, repeat, stack
-from minigrad.ops.parts import _embed_diagonal, diagonal, narrow, select, split
 from minigrad.ops.select import index_select
+from minigrad.ops.slices import _embed_diagonal, diagonal, narrow, select, split
 
 Array = np.ndarray[Any, Any]
 

@@ -20,8 +20,8 @@ from minigrad.ops import activations as act
 from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.layers import activations as a
-from minigrad.ops.parts import chunk
 from minigrad.ops.random import Generator, draw, numpy_generator
+from minigrad.ops.slices import chunk
 
 __all__ = [
     "gelu", "glu", "gumbel_softmax", "hardtanh", "hardtanh_", "log_softmax", "prelu", "relu",

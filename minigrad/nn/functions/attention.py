@@ -17,7 +17,7 @@ from minigrad.ops.join import cat
 from minigrad.ops.layers import attention as ops
 from minigrad.ops.layers.activations import softmax
 from minigrad.ops.layers.affine import linear
-from minigrad.ops.parts import chunk
+from minigrad.ops.slices import chunk
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 

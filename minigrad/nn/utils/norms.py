@@ -6,8 +6,8 @@ from minigrad.core.tensor import Tensor
 from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.functions.normalization import normalize
 from minigrad.nn.module import Module
+from minigrad.ops.aliases import norm_except_dim
 from minigrad.ops.inplace import written
-from minigrad.ops.spellings import norm_except_dim
 
 __all__ = ["default_dim", "scaled", "unit", "weight_matrix", "write"]
 

@@ -12,10 +12,10 @@ from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.utils import parametrize
 from minigrad.nn.utils.norms import default_dim, scaled, unit, weight_matrix, write
+from minigrad.ops.aliases import norm_except_dim
 from minigrad.ops.join import cat
 from minigrad.ops.linear_algebra.matrix_functions import geqrf, householder_product, matrix_exp
 from minigrad.ops.linear_algebra.solve import solve
-from minigrad.ops.spellings import norm_except_dim
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 

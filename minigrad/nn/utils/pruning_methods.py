@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.core.modes import no_grad
 from minigrad.core.promotion import cast
-from minigrad.core.public import PUBLIC
+from minigrad.core.public import named
 from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
@@ -433,7 +433,7 @@ class LnStructured(_Structured):
     def _scores(self, t: Tensor) -> Tensor:
         others = [d for d in range(t.ndim) if d != self.dim % t.ndim]
         with no_grad():
-            return PUBLIC["norm"](t, self.n, others)  # type: ignore[no-any-return]
+            return named("norm")(t, self.n, others)
 
     @classmethod
     def apply(  # type: ignore[override]

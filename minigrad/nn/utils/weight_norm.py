@@ -9,7 +9,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.norms import scaled
-from minigrad.ops.spellings import norm_except_dim
+from minigrad.ops.aliases import norm_except_dim
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 

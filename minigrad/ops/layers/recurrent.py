@@ -28,7 +28,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat
-from minigrad.ops.parts import split
+from minigrad.ops.slices import split
 
 __all__ = ["gru", "lstm", "lstm_projected", "rnn"]
 

@@ -16,7 +16,7 @@ from minigrad.core.promotion import as_operand
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.linear_algebra.contraction import Label, Labels, arrange, contract, sum_out
-from minigrad.ops.parts import diagonal
+from minigrad.ops.slices import diagonal
 
 # -- the equation ----------------------------------------------------------------------------------
 

@@ -33,8 +33,8 @@ from minigrad.ops.linear_algebra.matrices import (
     symmetric,
 )
 from minigrad.ops.linear_algebra.triangular import substitute
-from minigrad.ops.parts import diagonal, narrow, tril
 from minigrad.ops.rearrange import diag_embed
+from minigrad.ops.slices import diagonal, narrow, tril
 
 __all__ = [
     "cholesky_ex", "eigh", "eigvalsh", "linalg_cholesky", "linalg_qr", "linalg_svd", "svdvals",

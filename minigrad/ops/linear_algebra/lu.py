@@ -27,8 +27,8 @@ from minigrad.ops.linear_algebra.matrices import (
     positions,
 )
 from minigrad.ops.linear_algebra.triangular import substitute
-from minigrad.ops.parts import diagonal, narrow, tril, triu
 from minigrad.ops.scatter import gather
+from minigrad.ops.slices import diagonal, narrow, tril, triu
 
 __all__ = ["linalg_lu", "linalg_lu_solve", "lu_factor", "lu_factor_ex"]
 

@@ -28,7 +28,7 @@ from minigrad.ops.linear_algebra.matrices import (
 )
 from minigrad.ops.linear_algebra.products import cross
 from minigrad.ops.linear_algebra.solve import inv
-from minigrad.ops.parts import diagonal, narrow, tril
+from minigrad.ops.slices import diagonal, narrow, tril
 
 __all__ = [
     "householder_product", "linalg_cross", "linalg_diagonal", "linalg_matrix_exp",

@@ -24,9 +24,9 @@ from minigrad.ops.half import in_float32
 from minigrad.ops.linear_algebra.factorizations import eigvalsh, svdvals
 from minigrad.ops.linear_algebra.matrices import check_float, check_matrix, check_square, type_name
 from minigrad.ops.linear_algebra.solve import count_large, inverse_or_nan, tolerances
-from minigrad.ops.parts import select
 from minigrad.ops.reduce import p_norm
 from minigrad.ops.shape import movedim, unsqueeze
+from minigrad.ops.slices import select
 
 __all__ = ["cond", "linalg_norm", "matrix_norm", "matrix_rank", "vector_norm"]
 

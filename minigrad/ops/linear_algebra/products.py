@@ -19,7 +19,7 @@ from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops.parts import diagonal
+from minigrad.ops.slices import diagonal
 
 kernels = lazy("matmul.product")
 

@@ -29,8 +29,8 @@ from minigrad.ops.linear_algebra.matrices import (
     positions,
 )
 from minigrad.ops.linear_algebra.triangular import substitute
-from minigrad.ops.parts import tril, triu
 from minigrad.ops.shape import movedim
+from minigrad.ops.slices import tril, triu
 
 __all__ = ["inv", "inv_ex", "lstsq", "pinv", "solve", "solve_ex", "tensorinv", "tensorsolve"]
 

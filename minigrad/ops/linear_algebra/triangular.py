@@ -14,7 +14,7 @@ from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.matrices import check_matrix, check_same_type, check_square
-from minigrad.ops.parts import tril, triu
+from minigrad.ops.slices import tril, triu
 
 __all__ = ["solve_triangular", "substitute"]
 

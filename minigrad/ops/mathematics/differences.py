@@ -13,7 +13,7 @@ from minigrad.core.promotion import cast, result_type
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.join import cat
-from minigrad.ops.parts import narrow
+from minigrad.ops.slices import narrow
 
 __all__ = ["gradient"]
 

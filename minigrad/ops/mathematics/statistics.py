@@ -21,10 +21,10 @@ from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.join import cat, stack
-from minigrad.ops.parts import narrow
 from minigrad.ops.reduce import ValuesIndices, p_norm, prod
 from minigrad.ops.scatter import gather
 from minigrad.ops.shape import movedim, unsqueeze
+from minigrad.ops.slices import narrow
 from minigrad.ops.sort import sort
 
 Array = np.ndarray[Any, Any]

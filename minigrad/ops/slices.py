@@ -12,7 +12,7 @@ from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.engine import apply
 from minigrad.core.ops.index import PART, take_part
-from minigrad.core.public import PUBLIC, OpFunction, method, public
+from minigrad.core.public import OpFunction, method, named, public
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
 from minigrad.ops.batching import same, shifted
@@ -106,12 +106,12 @@ def _filled(gs: Sequence[Tensor | None], shapes: Sequence[tuple[int, ...]]) -> l
 
 def _pieces_rule(g: Any, dim: int, sections: Sequence[int], x_shape: Any) -> Tensor:
     shapes = [(*x_shape[:dim], n, *x_shape[dim + 1 :]) for n in sections]
-    return PUBLIC["cat"](_filled(g, shapes), dim)  # type: ignore[no-any-return]
+    return named("cat")(_filled(g, shapes), dim)
 
 
 def _entries_rule(g: Any, dim: int, x_shape: Any) -> Tensor:
     shapes = [(*x_shape[:dim], *x_shape[dim + 1 :])] * x_shape[dim]
-    return PUBLIC["stack"](_filled(g, shapes), dim)  # type: ignore[no-any-return]
+    return named("stack")(_filled(g, shapes), dim)
 
 
 _pieces: Any = primitive(

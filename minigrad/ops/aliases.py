@@ -19,9 +19,9 @@ from minigrad.ops.creation import finish
 from minigrad.ops.inplace import write
 from minigrad.ops.join import flip
 from minigrad.ops.linear_algebra.norms import vector_norm
-from minigrad.ops.parts import narrow, split
 from minigrad.ops.random import numpy_generator, overwrite
 from minigrad.ops.shape import broadcast_tensors
+from minigrad.ops.slices import narrow, split
 from minigrad.place import device, only_cpu
 
 Array = np.ndarray[Any, Any]
