@@ -187,3 +187,12 @@ def test_matmul_adds_a_bias_of_any_kind() -> None:
     small = matmul(a[:2, :3], b.T[:3], bias[:50])
     close(small, a[:2, :3].astype("f8") @ b.T[:3] + bias[:50], 3)
     assert matmul(a[:, :0], b.T[:0]).tolist() == np.zeros((70, 50)).tolist()
+
+
+def test_the_heights_that_are_compiled_are_those_that_are_used() -> None:
+    for m in range(1, 400):
+        tiles = (m + sgemm.ROWS - 1) // sgemm.ROWS
+        low = m // tiles
+        used = {low + 1 if u < m - low * tiles else low for u in range(tiles)}
+        assert used == sgemm._heights(m)
+        assert used <= {h for n in range(1, 2 * sgemm.ROWS + 1) for h in sgemm._heights(n)}

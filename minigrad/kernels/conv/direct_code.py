@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.vector.emitter import Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import Emitter, Function, Value, Vector
 
 __all__ = ["lines_function", "over_pixels_function", "over_taps_function"]
 
@@ -101,7 +101,7 @@ def over_taps_function(vector: Vector, pixels: int, vectors: int, taps: int, str
 
         e.loop(rows, [x, out], [x_pitch, out_pitch], [], row)
 
-    return address_of(vector, "over_taps", 12, write)
+    return Function(vector, "over_taps", 12, write)
 
 
 def lines_function(vector: Vector, rows: int, vectors: int, channels: int) -> Any:
@@ -163,7 +163,7 @@ def lines_function(vector: Vector, rows: int, vectors: int, channels: int) -> An
 
         e.loop(b.sdiv(e.at(height, rows - 1), e.integer_constant(rows)), [], [], [], group)
 
-    return address_of(vector, "lines", 11, write)
+    return Function(vector, "lines", 11, write)
 
 
 def over_pixels_function(vector: Vector, rows: int, vectors: int, taps: int, stride: int) -> Any:
@@ -209,4 +209,4 @@ def over_pixels_function(vector: Vector, rows: int, vectors: int, taps: int, str
         for i in places:
             e.store(sums[i], target, width * i)
 
-    return address_of(vector, "over_pixels", 9, write)
+    return Function(vector, "over_pixels", 9, write)

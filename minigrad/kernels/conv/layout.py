@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from minigrad.kernels.vector.emitter import Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import Emitter, Function, Value, Vector
 
 __all__ = ["add_function", "clear_function", "pad_function", "transpose_function"]
 
@@ -82,7 +82,7 @@ def transpose_function(vector: Vector, far_target: int) -> Any:
         steps = [e.times(source_pitch, lanes), e.integer_constant(size * lanes)]
         e.loop(blocks(target_columns), [source, target], steps, [], squares_of_row)
 
-    return address_of(vector, "transpose", 7, write)
+    return Function(vector, "transpose", 7, write)
 
 
 def pad_function(vector: Vector) -> Any:
@@ -120,7 +120,7 @@ def pad_function(vector: Vector) -> Any:
 
         e.loop(vectors, [], [], [], part)
 
-    return address_of(vector, "pad", 8, write)
+    return Function(vector, "pad", 8, write)
 
 
 def clear_function(vector: Vector) -> Any:
@@ -138,7 +138,7 @@ def clear_function(vector: Vector) -> Any:
 
         _each_vector(e, count, [target], whole, lambda places, mask: part(places[0], mask))
 
-    return address_of(vector, "clear", 2, write)
+    return Function(vector, "clear", 2, write)
 
 
 def add_function(vector: Vector) -> Any:
@@ -159,7 +159,7 @@ def add_function(vector: Vector) -> Any:
 
         _each_vector(e, count, [target, source], whole, part)
 
-    return address_of(vector, "add", 3, write)
+    return Function(vector, "add", 3, write)
 
 
 def _each_vector(

@@ -22,7 +22,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from minigrad.kernels.vector.emitter import LINE, Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import LINE, Emitter, Function, Value, Vector
 
 __all__ = [
     "flow_function", "gradient_function", "input_function", "output_function", "weight_function",
@@ -128,7 +128,7 @@ def input_function(vector: Vector, lanes: int) -> Any:
 
         e.loop(e.integer_constant(4), [buffer, target], [plane, place], [], column)
 
-    return address_of(vector, "input", 13, write)
+    return Function(vector, "input", 13, write)
 
 
 class _Rows:
@@ -210,7 +210,7 @@ def output_function(vector: Vector, vectors: int) -> Any:
 
         e.loop(tile_rows, [m, out], [row_bytes, e.times(out_pitch, 2)], [], row)
 
-    return address_of(vector, "output", 7, write)
+    return Function(vector, "output", 7, write)
 
 
 def weight_function(vector: Vector, vectors: int) -> Any:
@@ -240,7 +240,7 @@ def weight_function(vector: Vector, vectors: int) -> Any:
         steps = [e.integer_constant(9 * width * vectors), e.integer_constant(width * vectors)]
         e.loop(channels, [w, target], steps, [], channel)
 
-    return address_of(vector, "weight", 5, write)
+    return Function(vector, "weight", 5, write)
 
 
 def flow_function(vector: Vector, vectors: int) -> Any:
@@ -281,7 +281,7 @@ def flow_function(vector: Vector, vectors: int) -> Any:
         steps = [e.times(pitch, 2), e.times(tile_columns, pixel)]
         e.loop(tile_rows, [dy, target], steps, [], row)
 
-    return address_of(vector, "flow", 6, write)
+    return Function(vector, "flow", 6, write)
 
 
 def gradient_function(vector: Vector, vectors: int) -> Any:
@@ -311,7 +311,7 @@ def gradient_function(vector: Vector, vectors: int) -> Any:
         steps = [e.integer_constant(width * vectors), e.integer_constant(9 * width * vectors)]
         e.loop(channels, [m, target], steps, [], channel)
 
-    return address_of(vector, "gradient", 4, write)
+    return Function(vector, "gradient", 4, write)
 
 
 def _map_halves(e: Emitter, matrix: Matrix, square: list[list[Value]]) -> list[list[Value]]:

@@ -65,7 +65,7 @@ class _Engine:
 _engine = _Engine()
 
 
-def entry_of(name: str, spelled: str, write: Callable[[str], str]) -> int:
+def entry_of(name: str, spelled: str, write: Callable[[str], str], passes: bool = False) -> int:
     """The address of a function, from memory, from disk, or compiled now.
 
     Parameters
@@ -76,10 +76,12 @@ def entry_of(name: str, spelled: str, write: Callable[[str], str]) -> int:
         Everything about the function that decides what is written.
     write : callable
         Gives the text of the module, for a name of the function.
+    passes : bool
+        Whether LLVM is to simplify it.
     """
     chosen = target.host()
     assert chosen is not None
-    content = "\n".join([name, spelled, _stamp(), *map(str, chosen)])
+    content = "\n".join([name, spelled, str(passes), _stamp(), *map(str, chosen)])
     key = f"{name}_{hashlib.sha256(content.encode()).hexdigest()[:24]}"
     found = _engine.entries.get(key)
     if found is None:
@@ -87,7 +89,7 @@ def entry_of(name: str, spelled: str, write: Callable[[str], str]) -> int:
             found = _engine.entries.get(key)
             if found is None:
                 require_memory(name)
-                code = _code(key, lambda: target.compile_text(write(key), chosen))
+                code = _code(key, lambda: target.compile_text(write(key), chosen, passes))
                 found = _engine.entries[key] = _engine.load(code, key)
     return found
 

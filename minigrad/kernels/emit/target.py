@@ -98,10 +98,24 @@ def new_machine(chosen: Target) -> Any:
 _machine = functools.cache(new_machine)
 
 
-def compile_text(text: str, chosen: Target) -> bytes:
-    """Object code of a module in LLVM's language; for one thread at a time."""
+def compile_text(text: str, chosen: Target, passes: bool = False) -> bytes:
+    """Object code of a module in LLVM's language; for one thread at a time.
+
+    With `passes`, LLVM first simplifies it: addresses that are computed anew in each turn of a
+    loop, for one. It makes no vectors where there are none.
+    """
     module = llvm().parse_assembly(text)
     module.verify()  # a wrong text would end the process
     module.triple = llvm().get_process_triple()
     module.data_layout = str(_machine(chosen).target_data)
+    if passes:
+        _simplify(module, chosen)
     return bytes(_machine(chosen).emit_object(module))
+
+
+def _simplify(module: Any, chosen: Target) -> None:
+    options = llvm().create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    builder = llvm().create_pass_builder(_machine(chosen), options)
+    manager = builder.getModulePassManager()
+    manager.run(module, builder)

@@ -25,6 +25,7 @@ threads nor on which rows are computed together.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numba
@@ -32,14 +33,14 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from minigrad.kernels.matmul.sgemm_code import VECTORS, all_functions
+from minigrad.kernels.matmul.sgemm_code import VECTORS
 from minigrad.kernels.run.atomics import load
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import launch, pool_address, run_body, stack_address
 from minigrad.kernels.scalar import smaller
 from minigrad.kernels.vector.emitter import LINE, call
-from minigrad.kernels.vector.registers import HOST
+from minigrad.kernels.vector.registers import HOST, variant
 
 __all__ = ["AVAILABLE", "NOTHING", "Packed", "packed", "product", "times_packed"]
 
@@ -72,22 +73,41 @@ _ONE = int(np.float32(1).view(np.int32))
 
 # --- The table of functions ---------------------------------------------------------------------
 
-#: Where in the table the functions are that pack; those for tiles of one row follow.
+_CODE = "matmul.sgemm_code"
+#: Where in the table the functions are that pack; those for tiles, by height and number of vectors,
+#: follow. A place whose function nobody has needed yet holds 0.
 _PACK, _TRANSPOSE, _TILES = 0, 8, 16
 _table = np.zeros(2 + ROWS * VECTORS, np.int64)
-_write_addresses = all_functions(_VECTOR, ROWS)
 
 
-@jit
-def _fill(table):
-    _write_addresses(table.ctypes.data)
+def _table_address(rows: Iterable[int], n: int, packs: bool, turned: bool) -> int:
+    """Where the addresses of the functions are, after those have been compiled that are needed.
+
+    Parameters
+    ----------
+    rows : iterable of int
+        How many rows there may be at a time.
+    n : int
+        The number of columns.
+    packs, turned : bool
+        Whether `b` is packed, and whether its transpose is given.
+    """
+    if packs:
+        place, name = (_TRANSPOSE, "transpose") if turned else (_PACK, "pack")
+        _table[place // 8] = variant(_CODE, name, _VECTOR)
+    widths = {VECTORS} if n >= COLUMNS else set()
+    widths.add((n - 1) % COLUMNS // LANES + 1)
+    for height in {height for m in rows for height in _heights(m)}:
+        for width in widths:
+            place = _TILES // 8 + VECTORS * (height - 1) + width - 1
+            _table[place] = variant(_CODE, "tile", _VECTOR, height, width)
+    return int(_table.ctypes.data)
 
 
-@functools.cache
-def _table_address() -> int:
-    """Where the addresses of the functions of `sgemm_code` are, compiled if need be."""
-    _fill(_table)
-    return _table.ctypes.data
+def _heights(m: int) -> set[int]:
+    """The heights of the tiles that :func:`_block` cuts so many rows into."""
+    tiles = -(-m // ROWS)
+    return {m // tiles, -(-m // tiles)}
 
 
 @register_jitable
@@ -274,9 +294,12 @@ def _plan(
     panels = -(-n // (COLUMNS * columns))
     blocks = -(-panels * COLUMNS // WIDTH)
     a_row, a_step = (1, m) if ta else (k, 1)
+    packs = bool(_packs(m, n, k, tb))
+    heights = {(r + 1) * m // rows - r * m // rows for r in range(rows)}
+    table = _table_address(heights, n, packs, tb)
     plan = _Plan(
-        _table_address(), m, n, k, a_row * BYTES, a_step * BYTES, steps[0] * BYTES,
-        (k if tb else n) * BYTES, steps[1] * BYTES, tb, _packs(m, n, k, tb), 0, add, _ONE,
+        table, m, n, k, a_row * BYTES, a_step * BYTES, steps[0] * BYTES,
+        (k if tb else n) * BYTES, steps[1] * BYTES, tb, packs, 0, add, _ONE,
         rows, columns, _depth(k), -(-panels // blocks) * COLUMNS,
     )  # fmt: skip
     return np.array(plan, np.int64), batch * rows * columns, batch * work >= PARALLEL_FROM
@@ -367,7 +390,7 @@ def packed(b: Array, turned: bool) -> tuple[Packed, Array]:
     blocks = -(-k // _depth(k))
     memory = np.empty((k + blocks) * -(-n // COLUMNS) * COLUMNS + _SLACK, np.float32)
     start = -(-memory.ctypes.data // LINE) * LINE
-    table = _table_address()
+    table = _table_address(range(1, 2 * ROWS + 1), n, True, turned)
     _pack_whole(table, b, turned, k, n, _depth(k), start)
     return Packed(table, start, k, n, _depth(k), _ONE), memory
 

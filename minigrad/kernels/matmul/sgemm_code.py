@@ -14,27 +14,19 @@ The right edge of the result is masked, always: with AVX-512 that is free, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
-from minigrad.kernels.vector.emitter import LINE, Emitter, Value, Vector
+from minigrad.kernels.vector.emitter import LINE, Emitter, Function, Value, Vector
 
-__all__ = ["VECTORS", "all_functions"]
+__all__ = ["VECTORS", "pack_function", "tile_function", "transpose_function"]
 
 #: Vector registers across a tile.
 VECTORS = 2
 
-I32, I64 = ir.IntType(32), ir.IntType(64)
-
-#: A function by the instructions it emits, and the number of its arguments.
-Function = tuple[Callable[[Emitter, list[Value]], None], int]
+I32 = ir.IntType(32)
 
 
-def _tile(vector: Vector, rows: int, vectors: int) -> Function:
+def tile_function(vector: Vector, rows: int, vectors: int) -> Function:
     """``c = scale * a @ b``, to which the numbers at `start` may be added, for one tile.
 
     The function has the arguments ``(a, a_row, a_step, b, b_step, count, start, start_row, add, c,
@@ -86,7 +78,7 @@ def _tile(vector: Vector, rows: int, vectors: int) -> Function:
                 else:
                     e.store_masked(total, e.at(target, width * v), mask)
 
-    return write, 13
+    return Function(vector, "tile", 13, write)
 
 
 def _in_all_lanes(e: Emitter, number: Value) -> Value:
@@ -95,7 +87,7 @@ def _in_all_lanes(e: Emitter, number: Value) -> Value:
     return e.shuffled(first, nothing, [0] * e.vector.lanes)
 
 
-def _pack(vector: Vector) -> Function:
+def pack_function(vector: Vector) -> Function:
     """Rows to panels: pieces of rows, :data:`VECTORS` wide, of which those of equal number go on.
 
     The function has the arguments ``(source, source_row, rows, columns, target, target_panel)``,
@@ -123,10 +115,10 @@ def _pack(vector: Vector) -> Function:
 
         e.loop(rows, [source, target], [source_row, wide], [], row)
 
-    return write, 6
+    return Function(vector, "pack", 6, write)
 
 
-def _transpose(vector: Vector) -> Function:
+def transpose_function(vector: Vector) -> Function:
     """A vector of rows, at most, to as many columns: row `i` to lane `i`.
 
     The function has the arguments ``(source, source_row, rows, columns, target, target_row)``, at
@@ -164,43 +156,4 @@ def _transpose(vector: Vector) -> Function:
 
         e.loop(b.sdiv(e.at(columns, lanes - 1), e.integer_constant(lanes)), [], [], [], block)
 
-    return write, 6
-
-
-# --- Their addresses ----------------------------------------------------------------------------
-
-
-def _addresses(functions: list[Function], vector: Vector) -> Any:
-    """An intrinsic that emits functions and writes their addresses to the words at an address."""
-
-    def emitted(builder: Any, write: Callable[[Emitter, list[Value]], None], count: int) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [I64] * count)
-        name = builder.module.get_unique_name(builder.function.name + ".sgemm")
-        function = ir.Function(builder.module, kind, name=name)
-        function.linkage = "internal"
-        inner = ir.IRBuilder(function.append_basic_block("entry"))
-        write(Emitter(inner, vector), list(function.args))
-        inner.ret_void()
-        return builder.ptrtoint(function, I64)
-
-    @intrinsic
-    def write_addresses(typing_context: Any, words: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            for i, (write, count) in enumerate(functions):
-                place = builder.inttoptr(builder.add(args[0], I64(8 * i)), I64.as_pointer())
-                builder.store(emitted(builder, write, count), place, align=8)
-            return context.get_dummy_value()
-
-        return types.void(types.int64), codegen
-
-    return write_addresses
-
-
-def all_functions(vector: Vector, rows: int) -> Any:
-    """Writes the addresses of all functions, for tiles of up to so many rows.
-
-    First those that pack rows, and columns; then those for tiles, by height and number of vectors.
-    """
-    sizes = [(height, across) for height in range(1, rows + 1) for across in range(1, VECTORS + 1)]
-    tiles = [_tile(vector, height, across) for height, across in sizes]
-    return _addresses([_pack(vector), _transpose(vector), *tiles], vector)
+    return Function(vector, "transpose", 6, write)

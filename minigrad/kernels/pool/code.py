@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from minigrad.kernels.run.plan import HEAD_BYTES
-from minigrad.kernels.vector.emitter import I32, Emitter, Value, Vector, address_of
+from minigrad.kernels.vector.emitter import I32, Emitter, Function, Value, Vector
 
 __all__ = ["Walk", "backward_function", "forward_function", "routed_function", "sources"]
 
@@ -159,7 +159,7 @@ def forward_function(vector: Vector, place_bytes: int, step: int, taps: int, den
         loop = _Forward(e, args[0], place_bytes, step, taps, bool(dense and step == 2 and taps))
         loop.each_row(args[1], args[2], loop.row)
 
-    return address_of(vector, "forward", 3, write)
+    return Function(vector, "forward", 3, write)
 
 
 class _Forward(_Loop):
@@ -294,7 +294,7 @@ def backward_function(vector: Vector, place_bytes: int, step: int, taps: int, pa
         loop = _Backward(e, args[0], place_bytes, step, taps, padding)
         loop.each_row(args[1], args[2], loop.row)
 
-    return address_of(vector, "backward", 3, write)
+    return Function(vector, "backward", 3, write)
 
 
 def sources(taps: int, step: int, padding: int, dilation: int) -> list[list[tuple[int, int]]]:
@@ -439,7 +439,7 @@ def routed_function(vector: Vector, place_bytes: int) -> Any:
     def write(e: Emitter, args: list[Value]) -> None:
         _Routed(e, args[0], place_bytes).planes(args[1], args[2])
 
-    return address_of(vector, "routed", 3, write)
+    return Function(vector, "routed", 3, write)
 
 
 class _Routed(_Loop):

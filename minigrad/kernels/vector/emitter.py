@@ -2,10 +2,9 @@
 
 numba compiles loops over numbers, and LLVM may or may not make vectors of them. Where a loop is to
 use the registers in a certain way, it is written down here instruction by instruction: an
-:class:`Emitter` has the instructions, :func:`address_of` makes an intrinsic of a function written
-with them that returns the *address* of its code. Drivers call by address (:func:`call`), so that
-one compiled driver serves all variants of a function, and a variant takes a tenth of a second to
-compile, not seconds.
+:class:`Emitter` has the instructions, and a :class:`Function` written with them has an *address*
+once it is compiled. Drivers call by address (:func:`call`), so that one compiled driver serves all
+variants of a function, and a variant takes some hundredths of a second to compile, not seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from numba.core import types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
-__all__ = ["I32", "LINE", "Emitter", "Value", "Vector", "address_of", "call"]
+__all__ = ["I32", "LINE", "Emitter", "Function", "Value", "Vector", "call"]
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 Value = Any
@@ -259,26 +258,43 @@ class Emitter:
         return self.b.shuffle_vector(a, b, mask)
 
 
-def address_of(
-    vector: Vector, name: str, arguments: int, write: Callable[[Emitter, list[Value]], None]
-) -> Any:
-    """An intrinsic returning the address of the function that `write` emits into its module."""
+class Function(NamedTuple):
+    """A function of integers that returns nothing, by the instructions of its body."""
 
-    @intrinsic
-    def address(typing_context: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            kind = ir.FunctionType(ir.VoidType(), [I64] * arguments)
-            unique = builder.module.get_unique_name(f"{builder.function.name}.{name}")
-            function = ir.Function(builder.module, kind, name=unique)
-            function.linkage = "internal"
-            inner = ir.IRBuilder(function.append_basic_block("entry"))
-            write(Emitter(inner, vector), list(function.args))
-            inner.ret_void()
-            return builder.ptrtoint(function, I64)
+    vector: Vector
+    name: str
+    arguments: int
+    write: Callable[[Emitter, list[Value]], None]
 
-        return types.int64(), codegen
+    def add_to(self, module: Any, name: str) -> Any:
+        """Write it into a module of LLVM's; returns the function there."""
+        kind = ir.FunctionType(ir.VoidType(), [I64] * self.arguments)
+        function = ir.Function(module, kind, name=name)
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        self.write(Emitter(builder, self.vector), list(function.args))
+        builder.ret_void()
+        return function
 
-    return address
+    def text(self, name: str) -> str:
+        """A module of its own in LLVM's language."""
+        module = ir.Module(name)
+        self.add_to(module, name)
+        return str(module)
+
+    def address(self) -> Any:
+        """An intrinsic that returns the address of the code, for processors left to numba."""
+
+        @intrinsic
+        def address(typing_context: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                name = builder.module.get_unique_name(f"{builder.function.name}.{self.name}")
+                function = self.add_to(builder.module, name)
+                function.linkage = "internal"
+                return builder.ptrtoint(function, I64)
+
+            return types.int64(), codegen
+
+        return address
 
 
 @intrinsic

@@ -1,18 +1,23 @@
 """Which registers this processor has, and the variants of loops that are made for them.
 
-A variant is a file of a few lines, made by :mod:`minigrad.kernels.run.store` on first use and
-compiled by its first call, so that numba's cache keeps the machine code for the next process.
+A variant is compiled on its first use, by LLVM alone (:mod:`minigrad.kernels.emit.objects`), which
+keeps the machine code for the next process. Processors that :mod:`minigrad.kernels.emit.target`
+does not know get it from numba, as a file of a few lines whose function returns the address.
 """
 
 from __future__ import annotations
 
 import functools
 import platform
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
+from minigrad.kernels.emit import objects, target
 from minigrad.kernels.run import store
+from minigrad.kernels.run.startup import source_stamp
 from minigrad.kernels.vector.emitter import Vector
 
 __all__ = ["HOST", "Registers", "variant"]
@@ -46,7 +51,7 @@ from minigrad.kernels.{module} import {name}_function
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.vector.emitter import Vector
 
-function = {name}_function({arguments})
+function = {name}_function({arguments}).address()
 
 
 @jit
@@ -67,6 +72,12 @@ def variant(module: str, name: str, vector: Vector, *numbers: int) -> int:
     *numbers : int
     """
     label = "_".join([name, f"f{8 * vector.size}", *map(str, (vector.lanes, *numbers))])
-    arguments = ", ".join([repr(vector), *map(str, numbers)])
-    source = _SOURCE.format(module=module, name=name, arguments=arguments)
-    return int(store.load(label, source).address())
+    if target.host() is None:
+        arguments = ", ".join([repr(vector), *map(str, numbers)])
+        source = _SOURCE.format(module=module, name=name, arguments=arguments)
+        return int(store.load(label, source).address())
+    home = import_module(f"minigrad.kernels.{module}")
+    assert home.__file__ is not None
+    written = source_stamp(Path(home.__file__))
+    function = getattr(home, f"{name}_function")(vector, *numbers)
+    return objects.entry_of(label, f"{module} {written}", function.text, passes=True)
