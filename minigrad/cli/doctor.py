@@ -112,9 +112,12 @@ def _vectors() -> str:
 
 
 def _threads(advice: list[str]) -> str:
-    from minigrad.kernels.run.settings import get_num_threads
+    from minigrad.kernels.run.settings import DEFAULT, get_num_threads
 
     n, cores = get_num_threads(), os.cpu_count() or 1
+    if n == DEFAULT.threads and DEFAULT.source != "cores":
+        because = {"cgroup": "the quota of this container"}.get(DEFAULT.source, DEFAULT.source)
+        return f"{n} of {cores} processors, because of {because}"
     if n < cores and not hasattr(os, "sched_getaffinity"):
         advice.append(
             f"{cores} processors, {n} threads: minigrad.set_num_threads({cores}) uses all"
@@ -140,20 +143,19 @@ def _blas() -> str:
 def _cache(advice: list[str]) -> str:
     import warnings
 
-    from minigrad.kernels.run.folder import cache_folder
+    from minigrad.kernels.run.folder import cache_folder, cache_problem
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is said below
         folder = cache_folder()
     if folder is None:
-        why = str(caught[0].message) if caught else "switched off by MINIGRAD_CACHE=0"
         advice.append(
-            "kernels are compiled anew in every process: set MINIGRAD_CACHE to a folder that "
-            "can be written"
+            "kernels are compiled anew in every process: set MINIGRAD_CACHE to a folder of yours "
+            "that nobody else can write to"
         )
-        return f"none: {why}"
+        return f"none: {cache_problem()}"
     files = [p for p in folder.rglob("*") if p.is_file()]
-    kernels = sum(p.suffix == ".nbc" for p in files)
+    kernels = sum(p.suffix in (".nbc", ".o") for p in files)
     size = bytes_text(sum(p.stat().st_size for p in files))
     if kernels == 0:
         advice.append("the cache is empty: `python -m minigrad warm` compiles what training needs")

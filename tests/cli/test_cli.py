@@ -158,6 +158,23 @@ def test_doctor_gives_advice(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert "MINIGRAD_MALLOC=0" in out
 
 
+def test_doctor_says_what_limits_threads_and_why_there_is_no_cache(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minigrad.kernels.run import folder, settings
+
+    limit = settings.Limit(settings.num_threads, "cgroup")
+    monkeypatch.setattr(settings, "DEFAULT", limit)
+    monkeypatch.setattr(folder, "_examined", lambda: (None, "/a: it belongs to user 1"))
+    _, out, _ = run(capsys, "doctor")
+    assert "because of the quota of this container" in out
+    assert "none: /a: it belongs to user 1" in out
+    assert "a folder of yours that nobody else can write to" in " ".join(out.split())
+    monkeypatch.setattr(settings, "DEFAULT", limit._replace(source="OMP_NUM_THREADS"))
+    _, out, _ = run(capsys, "doctor")
+    assert "because of OMP_NUM_THREADS" in out
+
+
 # -- warm ----------------------------------------------------------------------------------------
 
 
