@@ -39,7 +39,7 @@ def _overwrite(x: Tensor, value: Tensor, name: str) -> Tensor:
     return x
 
 
-@public
+@method
 def zero_(self: Tensor) -> Tensor:
     """Set all elements to 0."""
     return _overwrite(self, Tensor(np.zeros((), self.array.dtype)), "zero_")

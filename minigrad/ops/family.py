@@ -43,7 +43,12 @@ def for_dimensions(function: F) -> tuple[F, F, F]:
     Its keyword `n` is the number of dimensions. Each of the three is the same code with another
     default for it, so that a call costs no more than that of a function written out.
     """
-    return _of(function, 1), _of(function, 2), _of(function, 3)
+    made = _of(function, 1), _of(function, 2), _of(function, 3)
+    # doctest looks for examples in the functions that a module defines, and these are made here
+    texts = function.__globals__.setdefault("__test__", {})
+    texts.update({f.__name__: f.__doc__ for f in made})
+    function.__doc__ = f"What {', '.join(f.__name__ for f in made)} are made of."
+    return made
 
 
 def _of(function: Any, n: int) -> Any:

@@ -127,6 +127,7 @@ def test_a_first_call_speaks_when_asked(tmp_path: Path) -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True,
             env={
                 **os.environ, "MINIGRAD_CACHE": str(tmp_path), "MINIGRAD_PROGRESS": "1",
+                "MINIGRAD_EMIT": "0",  # numba takes its time
                 "PYTHONPATH": str(ROOT),
             },
         )  # fmt: skip

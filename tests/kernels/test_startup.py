@@ -390,6 +390,7 @@ os.open = refuse
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import minigrad as mg
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 x = mg.ones(10_000)
 def interrupt():
     time.sleep({delay})
