@@ -136,7 +136,7 @@ SOURCES = {
     "minigrad.models": "torch_twins_b",
     "from minigrad.nn.linear import new_parameter": NEW_PARAMETER,
     "from minigrad.nn.linear import TransposedLinear": NEW_PARAMETER
-        + "Module, Linear, linear, init = nn.Module, nn.Linear, F.linear, nn.init\n"
+        + "Module, Linear, linear, fill = nn.Module, nn.Linear, F.linear, nn.init\n"
         + inspect.getsource(mg.nn.TransposedLinear),
     "Tensor(np.array(rows, np.int64).reshape(-1))":
         "__import__('torch').tensor(np.array(rows)).flatten()",
