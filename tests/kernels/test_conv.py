@@ -141,6 +141,7 @@ def run(way: Any, case: Sizes, kind: str, *arrays: np.ndarray, make: Any = np.em
     found = getattr(way, kind)(case)
     result = make(case.of(kind), source.dtype)
     start = found.start
+    assert start.dtype == source.dtype  # of another type, what is read would go beyond its end
     if bias:
         start = convolution._filled(bias[0], case.how.groups, found.channels or bias[0].size)
         if not found.channels:

@@ -158,7 +158,7 @@ def prepared(case: Case, backward: bool) -> Prepared:
     task_blocks = -(-blocks // min(blocks, max(1, -(-wanted // units))))
     pixel = lanes * size
     table = np.array([(i * inputs.pitch, i * pixel) for i in range(c)], np.int64)
-    zeros = np.zeros(lanes, np.float32)
+    zeros = np.zeros(lanes, f"f{size}")
     sums = Products(
         images=n, height=height, width=width, task_blocks=task_blocks,
         block_tasks=-(-blocks // task_blocks),

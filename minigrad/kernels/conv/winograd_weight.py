@@ -115,7 +115,7 @@ def prepared(case: Case) -> Prepared:
         more=groups * blocks * terms.chunks, shared=parts * groups * blocks * block_bytes,
         parallel=products >= costs.TASK,
     )  # fmt: skip
-    return Prepared(plan, np.zeros(1, np.float32))
+    return Prepared(plan, np.zeros(1, f"f{case.size}"))
 
 
 # -------------------------------------------------------------------------------------- compiled
