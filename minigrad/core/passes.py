@@ -14,7 +14,7 @@ from typing import Any
 from minigrad.core import engine
 from minigrad.core.engine import Node, adding
 from minigrad.core.modes import current
-from minigrad.core.quiet import quiet
+from minigrad.core.quiet import ignore_events
 from minigrad.core.several import Parts
 
 __all__ = ["Pass", "ancestors", "running", "see"]
@@ -76,7 +76,7 @@ class Pass:
         mode = current.get()
         current.set(mode._replace(grad=self.record, inference=mode.inference and not self.record))
         running.set(self)
-        quiet()
+        ignore_events()
         self.watchers = mode.watchers
         deliver(engine.run(roots, self))
         for finish in self.at_end:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from contextvars import Token
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ HIDDEN: Any = ("ignore", r".* encountered", RuntimeWarning, r"minigrad\.")
 warnings.filterwarnings(*HIDDEN)
 
 __all__ = [
-    "EVENTS", "call_quietly", "events", "handle_events", "ignore_events", "quiet", "restore",
+    "EVENTS", "call_quietly", "events", "handle_events", "ignore_events",
 ]  # fmt: skip
 
 try:
@@ -44,9 +43,6 @@ except ImportError:  # another numpy: the slow way, with the same meaning
         def set(self, value: Any) -> Any:
             return np.seterr(**value) if isinstance(value, dict) else np.seterr(all="ignore")
 
-        def reset(self, token: Any) -> None:
-            np.seterr(**token)
-
     _state: Any = _ErrState()  # type: ignore[no-redef]
     _IGNORE: Any = None  # type: ignore[no-redef]
     del ContextVar
@@ -63,16 +59,6 @@ handle_events: Callable[[Any], Any] = _state.set
 
 #: What numpy raises for such events when warnings, or `np.seterr`, were made errors.
 EVENTS = (RuntimeWarning, FloatingPointError)
-
-
-def quiet() -> Token[Any]:
-    """Ignore floating point events until :func:`restore`."""
-    return _state.set(_IGNORE)
-
-
-def restore(token: Token[Any]) -> None:
-    """Put back what was before :func:`quiet`."""
-    _state.reset(token)
 
 
 def call_quietly(compute: Callable[..., Any], *args: Any) -> Any:

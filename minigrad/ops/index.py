@@ -23,7 +23,7 @@ from minigrad.core.ops.index import PART
 from minigrad.core.ops.shape import expand, permute, reshape
 from minigrad.core.promotion import cast, constant, refuse_bfloat16
 from minigrad.core.public import PUBLIC, method
-from minigrad.core.quiet import quiet, restore
+from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import Sample, cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -582,11 +582,7 @@ def set_item(self: Tensor, key: Any, value: Any) -> None:
         array = _without_leading_ones(value, part.ndim).array
         if array.shape != part.shape:
             _check_expands(array.shape, part.shape)
-        token = quiet()
-        try:
-            part[...] = array
-        finally:
-            restore(token)
+        call_quietly(part.__setitem__, ..., array)
         written(self, None)
         return
     view = apply(PART, (self,), (place,))
