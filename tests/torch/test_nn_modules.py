@@ -350,6 +350,8 @@ def test_hooks_see_the_same(seed: int) -> None:
 def test_parameters_start_in_the_same_range() -> None:
     """The spread of fresh parameters, of layers large enough to see it."""
     for expression in ("nn.Linear(100, 80)", "nn.Bilinear(20, 10, 30)", "nn.Embedding(50, 40)"):
+        torch.manual_seed(0)
+        mg.manual_seed(0)
         theirs, ours = (eval(expression, {"nn": m.nn}) for m in (torch, mg))
         for (name, a), (_, b) in zip(
             ours.named_parameters(), theirs.named_parameters(), strict=True
