@@ -11,32 +11,16 @@ from typing import Any
 
 from minigrad.data.collate import default_collate, default_convert
 from minigrad.data.dataloader import DataLoader
-from minigrad.data.dataset import (
-    ChainDataset,
-    ConcatDataset,
-    Dataset,
-    IterableDataset,
-    StackDataset,
-    Subset,
-    TensorDataset,
-    random_split,
-)
+from minigrad.data.dataset import *  # noqa: F403
 from minigrad.data.randomness import batch_generator
-from minigrad.data.sampler import (
-    BatchSampler,
-    RandomSampler,
-    Sampler,
-    SequentialSampler,
-    SubsetRandomSampler,
-    WeightedRandomSampler,
-)
+from minigrad.data.sampler import *  # noqa: F403
 from minigrad.data.workers import WorkerInfo, get_worker_info
 
+from minigrad.data import dataset, sampler  # isort: skip
+
 __all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
-    "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo",
-    "batch_generator", "default_collate", "default_convert", "get_worker_info", "random_split",
+    "DataLoader", "WorkerInfo", "batch_generator", "default_collate", "default_convert",
+    "get_worker_info", *dataset.__all__, *sampler.__all__,
 ]  # fmt: skip
 
 

@@ -5,24 +5,10 @@ gradient of each sample, ``jacfwd(jacrev(f))`` is the Hessian. The names are tho
 """
 
 from minigrad.func import custom  # noqa: F401 - it tells the interpreter how to call Functions
-from minigrad.func.derivatives import (
-    grad,
-    grad_and_value,
-    hessian,
-    jacfwd,
-    jacrev,
-    jvp,
-    linearize,
-    vjp,
-)
-from minigrad.func.modules import (
-    functional_call,
-    replace_all_batch_norm_modules_,
-    stack_module_state,
-)
+from minigrad.func.derivatives import *  # noqa: F403
+from minigrad.func.modules import *  # noqa: F403
 from minigrad.func.vmap import vmap
 
-__all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
-]  # fmt: skip
+from minigrad.func import derivatives, modules  # isort: skip
+
+__all__ = ["vmap", *derivatives.__all__, *modules.__all__]

@@ -11,22 +11,10 @@ Examples
 minigrad.Size([1, 10])
 """
 
-from minigrad.models.alexnet import (
-    AlexNet,
-    alexnet,
-)
-from minigrad.models.autoencoder import (
-    Autoencoder,
-    StackedAutoencoder,
-)
-from minigrad.models.blocks import (
-    Conv2dNormActivation,
-    SqueezeExcitation,
-    StochasticDepth,
-)
-from minigrad.models.charrnn import (
-    CharRNN,
-)
+from minigrad.models.alexnet import AlexNet, alexnet
+from minigrad.models.autoencoder import Autoencoder, StackedAutoencoder
+from minigrad.models.blocks import Conv2dNormActivation, SqueezeExcitation, StochasticDepth
+from minigrad.models.charrnn import CharRNN
 from minigrad.models.cifar_resnet import (
     CIFARResNet,
     PreActResNet,
@@ -50,13 +38,7 @@ from minigrad.models.cifar_resnet import (
     wide_resnet28_10,
     wide_resnet40_4,
 )
-from minigrad.models.densenet import (
-    DenseNet,
-    densenet121,
-    densenet161,
-    densenet169,
-    densenet201,
-)
+from minigrad.models.densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
 from minigrad.models.efficientnet import (
     EfficientNet,
     MBConvConfig,
@@ -69,50 +51,15 @@ from minigrad.models.efficientnet import (
     efficientnet_b6,
     efficientnet_b7,
 )
-from minigrad.models.fixup import (
-    FixupResNet,
-    cifar_fixup_resnet,
-    cifar_fixup_resnet110,
-)
-from minigrad.models.googlenet import (
-    GoogLeNet,
-    GoogLeNetOutputs,
-    googlenet,
-)
-from minigrad.models.gpt import (
-    GPT,
-    GPTConfig,
-    weight_decay_groups,
-)
-from minigrad.models.inception import (
-    Inception3,
-    InceptionOutputs,
-    inception_v3,
-)
-from minigrad.models.lenet import (
-    LeNet5,
-    MNISTNet,
-    OriginalLeNet5,
-)
-from minigrad.models.mlp import (
-    MLP,
-    initialize,
-)
-from minigrad.models.mobilenet import (
-    MobileNetV1,
-    MobileNetV2,
-    mobilenet_v1,
-    mobilenet_v2,
-)
-from minigrad.models.nasnet import (
-    NASNetA,
-    nasnet_a_cifar,
-    nasnet_a_mobile,
-)
-from minigrad.models.perceptron import (
-    Perceptron,
-    PerceptronLoss,
-)
+from minigrad.models.fixup import FixupResNet, cifar_fixup_resnet, cifar_fixup_resnet110
+from minigrad.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
+from minigrad.models.gpt import GPT, GPTConfig, weight_decay_groups
+from minigrad.models.inception import Inception3, InceptionOutputs, inception_v3
+from minigrad.models.lenet import LeNet5, MNISTNet, OriginalLeNet5
+from minigrad.models.mlp import MLP, initialize
+from minigrad.models.mobilenet import MobileNetV1, MobileNetV2, mobilenet_v1, mobilenet_v2
+from minigrad.models.nasnet import NASNetA, nasnet_a_cifar, nasnet_a_mobile
+from minigrad.models.perceptron import Perceptron, PerceptronLoss
 from minigrad.models.resnet import (
     ResNet,
     resnet18,
@@ -137,11 +84,7 @@ from minigrad.models.senet import (
     se_resnet152,
     se_resnext50_32x4d,
 )
-from minigrad.models.transformer import (
-    PositionalEncoding,
-    Seq2SeqTransformer,
-    sinusoidal_positions,
-)
+from minigrad.models.transformer import PositionalEncoding, Seq2SeqTransformer, sinusoidal_positions
 from minigrad.models.vgg import (
     VGG,
     vgg11,
@@ -153,9 +96,7 @@ from minigrad.models.vgg import (
     vgg19,
     vgg19_bn,
 )
-from minigrad.models.weights import (
-    load_weights,
-)
+from minigrad.models.weights import load_weights
 
 __all__ = [
     "GPT", "MLP", "VGG", "AlexNet", "Autoencoder", "CIFARResNet", "CharRNN", "Conv2dNormActivation",

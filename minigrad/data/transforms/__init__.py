@@ -6,30 +6,15 @@ where pixels do not matter, ``(N, features)``, and gives back the same kind. Wha
 """
 
 from minigrad.data.transforms.base import CollateThen, Compose, Lambda, Transform
-from minigrad.data.transforms.geometry import (
-    CenterCrop,
-    RandomCrop,
-    RandomHorizontalFlip,
-    RandomRotation,
-    RandomShift,
-    RandomVerticalFlip,
-)
-from minigrad.data.transforms.mixing import CutMix, LabelNoise, MixUp
+from minigrad.data.transforms.geometry import *  # noqa: F403
+from minigrad.data.transforms.mixing import *  # noqa: F403
 from minigrad.data.transforms.noise import GaussianNoise, RandomErasing
-from minigrad.data.transforms.normalize import (
-    MeanImage,
-    Normalize,
-    PerChannelMean,
-    PerChannelStandardize,
-    Standardize,
-    ToTensor,
-    UnitNorm,
-)
-from minigrad.data.transforms.whitening import PCA, Whitening
+from minigrad.data.transforms.normalize import *  # noqa: F403
+from minigrad.data.transforms.whitening import *  # noqa: F403
+
+from minigrad.data.transforms import geometry, mixing, normalize, whitening  # isort: skip
 
 __all__ = [
-    "PCA", "CenterCrop", "CollateThen", "Compose", "CutMix", "GaussianNoise", "LabelNoise",
-    "Lambda", "MeanImage", "MixUp", "Normalize", "PerChannelMean", "PerChannelStandardize",
-    "RandomCrop", "RandomErasing", "RandomHorizontalFlip", "RandomRotation", "RandomShift",
-    "RandomVerticalFlip", "Standardize", "ToTensor", "Transform", "UnitNorm", "Whitening",
+    "CollateThen", "Compose", "GaussianNoise", "Lambda", "RandomErasing", "Transform",
+    *geometry.__all__, *mixing.__all__, *normalize.__all__, *whitening.__all__,
 ]  # fmt: skip

@@ -6,33 +6,16 @@ good, `rnn` packs sequences.
 
 from minigrad.compat.nn_utils import init, memory_format, stateless
 from minigrad.compat.nn_utils.init import skip_init
-from minigrad.compat.nn_utils.memory_format import (
-    convert_conv2d_weight_memory_format,
-    convert_conv3d_weight_memory_format,
-)
-from minigrad.nn.utils import parametrizations, parametrize, prune, rnn
-from minigrad.nn.utils.clip import (
-    clip_grad_norm,
-    clip_grad_norm_,
-    clip_grad_value_,
-    clip_grads_with_norm_,
-    get_total_norm,
-)
-from minigrad.nn.utils.convert import parameters_to_vector, vector_to_parameters
-from minigrad.nn.utils.fusion import (
-    fuse_conv_bn_eval,
-    fuse_conv_bn_weights,
-    fuse_linear_bn_eval,
-    fuse_linear_bn_weights,
-)
+from minigrad.compat.nn_utils.memory_format import *  # noqa: F403
+from minigrad.nn.utils import clip, convert, fusion, parametrizations, parametrize, prune, rnn
+from minigrad.nn.utils.clip import *  # noqa: F403
+from minigrad.nn.utils.convert import *  # noqa: F403
+from minigrad.nn.utils.fusion import *  # noqa: F403
 from minigrad.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
 from minigrad.nn.utils.weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
-    "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",
-    "convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format",
-    "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights",
-    "get_total_norm", "init", "memory_format", "parameters_to_vector", "parametrizations",
-    "parametrize", "prune", "remove_spectral_norm", "remove_weight_norm", "rnn", "skip_init",
-    "spectral_norm", "stateless", "vector_to_parameters", "weight_norm",
+    "init", "memory_format", "parametrizations", "parametrize", "prune", "remove_spectral_norm",
+    "remove_weight_norm", "rnn", "skip_init", "spectral_norm", "stateless", "weight_norm",
+    *clip.__all__, *convert.__all__, *fusion.__all__, *memory_format.__all__,
 ]  # fmt: skip
