@@ -9,6 +9,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.nn import fill
 from minigrad.nn.functions import conv as F
+from minigrad.nn.layer import UnaryLayer
 from minigrad.nn.linear import new_parameter
 from minigrad.nn.module import Module
 
@@ -67,10 +68,8 @@ class _ConvNd(Module):
         if self.transposed:
             channels = (in_channels, out_channels // groups)
         self.weight = new_parameter((*channels, *self.kernel_size), dtype, device)
-        if bias:
-            self.bias = new_parameter((out_channels,), dtype, device)
-        else:
-            self.register_parameter("bias", None)
+        first = new_parameter((out_channels,), dtype, device) if bias else None
+        self.register_parameter("bias", first)
         self.reset_parameters()
 
     def _check(self) -> None:
@@ -371,7 +370,7 @@ class ConvTranspose3d(_ConvTranspose):
     _function = staticmethod(F.conv_transpose3d)
 
 
-class Unfold(Module):
+class Unfold(UnaryLayer, function=F.unfold):
     """The windows that a convolution reads, as columns; see :func:`minigrad.nn.functional.unfold`.
 
     Parameters
@@ -385,28 +384,13 @@ class Unfold(Module):
     minigrad.Size([1, 12, 12])
     """
 
-    def __init__(
-        self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The windows."""
-        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        """The geometry."""
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
-            f"stride={self.stride}"
-        )
+    kernel_size: Any
+    dilation: Any = 1
+    padding: Any = 0
+    stride: Any = 1
 
 
-class Fold(Module):
+class Fold(UnaryLayer, function=F.fold):
     """Windows added up to images; see :func:`minigrad.nn.functional.fold`.
 
     Parameters
@@ -421,26 +405,8 @@ class Fold(Module):
     minigrad.Size([1, 3, 4, 5])
     """
 
-    def __init__(
-        self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
-        stride: Any = 1,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.output_size = output_size
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The images."""
-        return F.fold(
-            input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride
-        )
-
-    def extra_repr(self) -> str:
-        """The geometry."""
-        return (
-            f"output_size={self.output_size}, kernel_size={self.kernel_size}, "
-            f"dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )
+    output_size: Any
+    kernel_size: Any
+    dilation: Any = 1
+    padding: Any = 0
+    stride: Any = 1

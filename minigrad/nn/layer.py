@@ -82,7 +82,7 @@ class Layer(Module):
                 continue
             if annotation.startswith("InitVar["):
                 annotation = annotation[len("InitVar[") : -1]
-                cls._only_given = (*cls._only_given, name)
+                cls._only_given = tuple(dict.fromkeys((*cls._only_given, name)))
             default = cls.__dict__.get(name, Parameter.empty)
             if default is not Parameter.empty:
                 delattr(cls, name)  # it belongs to the modules, not to the class

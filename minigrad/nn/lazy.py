@@ -87,9 +87,9 @@ class LazyModuleMixin(Module):
         """Whether some parameter or buffer has no shape yet."""
         return any(is_lazy(t) for t in (*self._parameters.values(), *self._buffers.values()))
 
-    def _declare(self, names: tuple[str, ...], device: Any, dtype: Any) -> None:
-        """Set parameters whose shapes are to be found."""
-        for name in names:
+    def _declare(self, bias: bool, device: Any, dtype: Any) -> None:
+        """Set a weight, and perhaps a bias, whose shapes are to be found."""
+        for name in ("weight", "bias")[: 1 + bool(bias)]:
             setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
 
     def _apply(self: L, fn: Callable[[Tensor], Tensor]) -> L:
@@ -144,7 +144,7 @@ class LazyLinear(LazyModuleMixin, Linear):
     ) -> None:
         super().__init__(0, 0, False)
         self.out_features = out_features
-        self._declare(("weight", "bias") if bias else ("weight",), device, dtype)
+        self._declare(bias, device, dtype)
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew, once they are there."""
@@ -158,7 +158,7 @@ class LazyLinear(LazyModuleMixin, Linear):
             self.in_features = size
             self.weight.materialize((self.out_features, size))  # type: ignore[attr-defined]
             if self.bias is not None:
-                self.bias.materialize((self.out_features,))  # type: ignore[attr-defined]
+                self.bias.materialize((self.out_features,))
             self.reset_parameters()
         elif self.in_features == 0:  # a state was loaded
             if size != self.weight.array.shape[-1]:
@@ -200,7 +200,7 @@ class _LazyConvXdMixin(LazyModuleMixin, _ConvNd):
             sizes = (inside, outside // self.groups)
         self.weight.materialize((*sizes, *self.kernel_size))  # type: ignore[attr-defined]
         if self.bias is not None:
-            self.bias.materialize((outside,))  # type: ignore[attr-defined]
+            self.bias.materialize((outside,))
         self.reset_parameters()
 
 
@@ -213,7 +213,7 @@ class _LazyConv(_LazyConvXdMixin, _Conv):
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
         self.out_channels = out_channels
         self._check()
-        self._declare(("weight", "bias") if bias else ("weight",), device, dtype)
+        self._declare(bias, device, dtype)
 
 
 class LazyConv1d(_LazyConv, Conv1d):
@@ -263,7 +263,7 @@ class _LazyConvTranspose(_LazyConvXdMixin, _ConvTranspose):
         )  # fmt: skip
         self.out_channels = out_channels
         self._check()
-        self._declare(("weight", "bias") if bias else ("weight",), device, dtype)
+        self._declare(bias, device, dtype)
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
@@ -285,13 +285,16 @@ class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
 
 
 class _LazyNormBase(LazyModuleMixin, _NormBase):
-    def _set_up_lazily(
-        self, affine: bool, track_running_stats: bool, device: Any, dtype: Any, bias: bool
-    ) -> None:
+    def __init__(
+        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Any = None, dtype: Any = None, *,
+        bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(0, eps, momentum, False, False)
         self.affine = affine
         self.track_running_stats = track_running_stats
         if affine:
-            self._declare(("weight", "bias") if bias else ("weight",), device, dtype)
+            self._declare(bias, device, dtype)
         if track_running_stats:
             for name in ("running_mean", "running_var"):
                 self.register_buffer(name, UninitializedBuffer(device=device, dtype=dtype))
@@ -314,27 +317,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
             self.num_features = input.array.shape[1]
 
 
-class _LazyBatchNorm(_LazyNormBase):
-    def __init__(
-        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Any = None, dtype: Any = None, *,
-        bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__(0, eps, momentum, False, False)
-        self._set_up_lazily(affine, track_running_stats, device, dtype, bias)
-
-
-class _LazyInstanceNorm(_LazyNormBase):
-    def __init__(
-        self, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Any = None, dtype: Any = None, *,
-        bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__(0, eps, momentum, False, False)
-        self._set_up_lazily(affine, track_running_stats, device, dtype, bias)
-
-
-class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
+class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):
     """:class:`BatchNorm1d` whose `num_features` are those of the first input.
 
     Parameters
@@ -347,31 +330,31 @@ class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
     cls_to_become = BatchNorm1d
 
 
-class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
+class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):
     """:class:`BatchNorm2d` whose `num_features` are those of the first input."""
 
     cls_to_become = BatchNorm2d
 
 
-class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
+class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
     """:class:`BatchNorm3d` whose `num_features` are those of the first input."""
 
     cls_to_become = BatchNorm3d
 
 
-class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
+class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):
     """:class:`InstanceNorm1d` whose `num_features` are those of the first input."""
 
     cls_to_become = InstanceNorm1d
 
 
-class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
+class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):
     """:class:`InstanceNorm2d` whose `num_features` are those of the first input."""
 
     cls_to_become = InstanceNorm2d
 
 
-class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
+class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):
     """:class:`InstanceNorm3d` whose `num_features` are those of the first input."""
 
     cls_to_become = InstanceNorm3d

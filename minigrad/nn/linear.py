@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import InitVar
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from minigrad.core.ops.shape import reshape
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions.sparse import bilinear, linear
+from minigrad.nn.layer import Layer, UnaryLayer
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import finish
@@ -45,7 +47,7 @@ class Identity(Module):
         return input
 
 
-class Linear(Module):
+class Linear(UnaryLayer, shown="in_features=, out_features=, bias="):
     """``y = x @ weight.T + bias``.
 
     Weights start uniform in ``+-1 / sqrt(in_features)``, as PyTorch's do.
@@ -69,22 +71,16 @@ class Linear(Module):
     minigrad.Size([4, 2])
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = new_parameter((out_features, in_features), dtype, device)
-        if bias:
-            self.bias = new_parameter((out_features,), dtype, device)
-        else:
-            self.register_parameter("bias", None)
+    in_features: int
+    out_features: int
+    bias: InitVar[bool] = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+
+    def __post_init__(self, bias: bool, device: Any, dtype: Any) -> None:
+        rows = self.out_features
+        self.weight = new_parameter((rows, self.in_features), dtype, device)
+        self.register_parameter("bias", new_parameter((rows,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -101,13 +97,6 @@ class Linear(Module):
             return linear(input, own["weight"], own["bias"])
         except KeyError:  # computed from other parameters
             return linear(input, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )
 
 
 class TransposedLinear(Module):
@@ -138,10 +127,9 @@ class TransposedLinear(Module):
         self.in_features = linear.out_features
         self.out_features = linear.in_features
         self.weight = linear.weight
+        self.register_parameter("bias", new_parameter((self.out_features,)) if bias else None)
         if bias:
-            self.bias = fill.zeros_(new_parameter((self.out_features,)))
-        else:
-            self.register_parameter("bias", None)
+            fill.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """The product with the weight, plus the bias; shape (..., out_features)."""
@@ -152,7 +140,7 @@ class TransposedLinear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, tied=True"
 
 
-class Bilinear(Module):
+class Bilinear(Layer, shown="in1_features=, in2_features=, out_features=, bias="):
     """``y_k = x1 @ weight[k] @ x2 + bias_k``.
 
     Parameters
@@ -162,21 +150,19 @@ class Bilinear(Module):
     device, dtype : optional
     """
 
-    def __init__(
-        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        if in1_features <= 0:
-            raise ValueError(f"in1_features must be > 0, but got {in1_features}")
-        self.in1_features = in1_features
-        self.in2_features = in2_features
-        self.out_features = out_features
-        self.weight = new_parameter((out_features, in1_features, in2_features), dtype, device)
-        if bias:
-            self.bias = new_parameter((out_features,), dtype, device)
-        else:
-            self.register_parameter("bias", None)
+    in1_features: int
+    in2_features: int
+    out_features: int
+    bias: InitVar[bool] = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+
+    def __post_init__(self, bias: bool, device: Any, dtype: Any) -> None:
+        if self.in1_features <= 0:
+            raise ValueError(f"in1_features must be > 0, but got {self.in1_features}")
+        shape = self.out_features, self.in1_features, self.in2_features
+        self.weight = new_parameter(shape, dtype, device)
+        self.register_parameter("bias", new_parameter(shape[:1], dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -190,15 +176,8 @@ class Bilinear(Module):
         """``input1 @ weight @ input2 + bias``."""
         return bilinear(input1, input2, self.weight, self.bias)
 
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
-            f"out_features={self.out_features}, bias={self.bias is not None}"
-        )
 
-
-class Maxout(Module):
+class Maxout(UnaryLayer, shown="in_features=, out_features=, num_pieces=, bias="):
     """The largest of several affine maps (Goodfellow et al. 2013): a learned activation.
 
     Parameters
@@ -216,21 +195,19 @@ class Maxout(Module):
     minigrad.Size([5, 2])
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, num_pieces: int = 2, bias: bool = True,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        if num_pieces < 1:
-            raise ValueError(f"num_pieces must be at least 1, got {num_pieces}")
-        self.in_features = in_features
-        self.out_features = out_features
-        self.num_pieces = num_pieces
-        self.weight = new_parameter((out_features * num_pieces, in_features), dtype, device)
-        if bias:
-            self.bias = new_parameter((out_features * num_pieces,), dtype, device)
-        else:
-            self.register_parameter("bias", None)
+    in_features: int
+    out_features: int
+    num_pieces: int = 2
+    bias: InitVar[bool] = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+
+    def __post_init__(self, bias: bool, device: Any, dtype: Any) -> None:
+        if self.num_pieces < 1:
+            raise ValueError(f"num_pieces must be at least 1, got {self.num_pieces}")
+        rows = self.out_features * self.num_pieces
+        self.weight = new_parameter((rows, self.in_features), dtype, device)
+        self.register_parameter("bias", new_parameter((rows,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -243,15 +220,8 @@ class Maxout(Module):
         shape = (*input.array.shape[:-1], self.out_features, self.num_pieces)
         return r.amax(reshape(pieces, shape), -1)
 
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"num_pieces={self.num_pieces}, bias={self.bias is not None}"
-        )
 
-
-class Flatten(Module):
+class Flatten(UnaryLayer):
     """Joins dimensions into one; by default all but the first.
 
     Parameters
@@ -260,21 +230,15 @@ class Flatten(Module):
         The first and last dimension to join.
     """
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+    start_dim: int = 1
+    end_dim: int = -1
 
     def forward(self, input: Tensor) -> Tensor:
         """The input with fewer dimensions."""
         return input.flatten(self.start_dim, self.end_dim)
 
-    def extra_repr(self) -> str:
-        """The dimensions."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
-
-class Unflatten(Module):
+class Unflatten(UnaryLayer):
     """Splits one dimension into several.
 
     Parameters
@@ -285,25 +249,18 @@ class Unflatten(Module):
         Its new sizes; one may be -1.
     """
 
-    def __init__(self, dim: int, unflattened_size: Any) -> None:
-        super().__init__()
+    dim: int
+    unflattened_size: Any
+
+    def __post_init__(self) -> None:
+        dim, sizes = self.dim, self.unflattened_size
         if not isinstance(dim, int):
             raise TypeError(f"unflatten dim must be an int, got {type(dim).__name__}")
-        if not isinstance(unflattened_size, (tuple, list)) or not all(
-            isinstance(n, int) for n in unflattened_size
-        ):
-            raise TypeError(
-                f"unflattened_size must be a tuple of ints, but found {unflattened_size!r}"
-            )
-        self.dim = dim
-        self.unflattened_size = unflattened_size
+        if not isinstance(sizes, (tuple, list)) or not all(isinstance(n, int) for n in sizes):
+            raise TypeError(f"unflattened_size must be a tuple of ints, but found {sizes!r}")
 
     def forward(self, input: Tensor) -> Tensor:
         """The input with more dimensions."""
         shape = input.array.shape
         dim = self.dim % max(len(shape), 1)
         return reshape(input, (*shape[:dim], *self.unflattened_size, *shape[dim + 1 :]))
-
-    def extra_repr(self) -> str:
-        """The dimension and its sizes."""
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, InitVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,8 @@ from minigrad.core.modes import interpreter
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions import normalization as F
+from minigrad.nn.layer import UnaryLayer
 from minigrad.nn.linear import new_parameter
-from minigrad.nn.module import Module
 from minigrad.ops.inplace import written
 
 __all__ = [
@@ -21,15 +22,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Affine(Module):
+class _Affine(UnaryLayer):
     """What all normalizations share: a learned scale and shift, or none."""
 
     def _add_affine(self, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
         for name, wanted in (("weight", weight), ("bias", bias)):
-            if wanted:
-                setattr(self, name, new_parameter(shape, dtype, device))
-            else:
-                self.register_parameter(name, None)
+            self.register_parameter(name, new_parameter(shape, dtype, device) if wanted else None)
 
     def reset_parameters(self) -> None:
         """Scale 1, shift 0."""
@@ -39,24 +37,28 @@ class _Affine(Module):
             fill.zeros_(self.bias)
 
 
-class _NormBase(_Affine):
+class _NormBase(
+    _Affine,
+    shown="{num_features}, eps=, momentum=, affine=, bias=, track_running_stats=",
+):
     """Normalization that also remembers the statistics it saw."""
 
-    def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool,
-        track_running_stats: bool, device: Any, dtype: Any, bias: bool,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        self._add_affine((num_features,), affine, affine and bias, device, dtype)
+    num_features: int
+    eps: float = 1e-5
+    momentum: float | None = 0.1
+    affine: bool = True
+    track_running_stats: bool = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+    bias: InitVar[bool] = True
+
+    def __post_init__(self, device: Any, dtype: Any, bias: bool) -> None:
+        shape, affine = (self.num_features,), self.affine
+        self._add_affine(shape, affine, affine and bias, device, dtype)
         kind = (get_default_dtype() if dtype is None else as_dtype(dtype)).numpy
-        if track_running_stats:
-            self.register_buffer("running_mean", Tensor(np.zeros(num_features, kind)))
-            self.register_buffer("running_var", Tensor(np.ones(num_features, kind)))
+        if self.track_running_stats:
+            self.register_buffer("running_mean", Tensor(np.zeros(shape, kind)))
+            self.register_buffer("running_var", Tensor(np.ones(shape, kind)))
             self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)))
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
@@ -78,13 +80,6 @@ class _NormBase(_Affine):
     def _check_input_dim(self, input: Tensor) -> None:
         """Refuse inputs of the wrong number of dimensions."""
 
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
-
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
     ) -> None:
@@ -101,14 +96,8 @@ class _BatchNorm(_NormBase):
     _version = 2
     _dims: ClassVar[tuple[int, ...]]
 
-    def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-        affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None, *, bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-        )
+    _: KW_ONLY
+    bias: InitVar[bool] = True
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.array.ndim not in self._dims:
@@ -196,14 +185,10 @@ class BatchNorm3d(_BatchNorm):
 class _InstanceNorm(_NormBase):
     _spatial: ClassVar[int]
 
-    def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
-        bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-        )
+    affine: bool = False
+    track_running_stats: bool = False
+    _: KW_ONLY
+    bias: InitVar[bool] = True
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize each channel of each sample."""
@@ -254,7 +239,7 @@ def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
     return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
 
 
-class LayerNorm(_Affine):
+class LayerNorm(_Affine, shown="{normalized_shape}, eps=, elementwise_affine=, bias="):
     """Normalization of each sample over its last dimensions (Ba, Kiros and Hinton 2016).
 
     Parameters
@@ -270,31 +255,25 @@ class LayerNorm(_Affine):
     device, dtype : optional
     """
 
-    def __init__(
-        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
-        bias: bool = True, device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.normalized_shape = _as_shape(normalized_shape)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        shape = self.normalized_shape
-        self._add_affine(shape, elementwise_affine, elementwise_affine and bias, device, dtype)
+    normalized_shape: Any
+    eps: float = 1e-5
+    elementwise_affine: bool = True
+    bias: InitVar[bool] = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+
+    def __post_init__(self, bias: bool, device: Any, dtype: Any) -> None:
+        self.normalized_shape = shape = _as_shape(self.normalized_shape)
+        affine = self.elementwise_affine
+        self._add_affine(shape, affine, affine and bias, device, dtype)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize over the last dimensions."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
-        )
 
-
-class RMSNorm(_Affine):
+class RMSNorm(_Affine, shown="{normalized_shape}, eps=, elementwise_affine="):
     """Division by the root of the mean square over the last dimensions (Zhang and Sennrich 2019).
 
     Parameters
@@ -307,32 +286,24 @@ class RMSNorm(_Affine):
     device, dtype : optional
     """
 
-    def __init__(
-        self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.normalized_shape = _as_shape(normalized_shape)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        if elementwise_affine:
-            self.weight = new_parameter(self.normalized_shape, dtype, device)
-        else:
-            self.register_parameter("weight", None)
+    normalized_shape: Any
+    eps: float | None = None
+    elementwise_affine: bool = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+
+    def __post_init__(self, device: Any, dtype: Any) -> None:
+        self.normalized_shape = shape = _as_shape(self.normalized_shape)
+        wanted = self.elementwise_affine
+        self.register_parameter("weight", new_parameter(shape, dtype, device) if wanted else None)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize over the last dimensions."""
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )
 
-
-class GroupNorm(_Affine):
+class GroupNorm(_Affine, shown="{num_groups}, {num_channels}, eps=, affine=, bias="):
     """Normalization of each group of channels of each sample (Wu and He 2018).
 
     Parameters
@@ -348,35 +319,32 @@ class GroupNorm(_Affine):
         Whether there is a shift.
     """
 
-    def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        device: Any = None, dtype: Any = None, *, bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        if num_channels % num_groups:
+    num_groups: int
+    num_channels: int
+    eps: float = 1e-5
+    affine: bool = True
+    device: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+    _: KW_ONLY
+    bias: InitVar[bool] = True
+
+    def __post_init__(self, device: Any, dtype: Any, bias: bool) -> None:
+        channels, groups, affine = self.num_channels, self.num_groups, self.affine
+        if channels % groups:
             raise ValueError(
-                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+                f"num_channels ({channels}) must be divisible by num_groups ({groups})"
             )
-        self.num_groups = num_groups
-        self.num_channels = num_channels
-        self.eps = eps
-        self.affine = affine
-        self._add_affine((num_channels,), affine, affine and bias, device, dtype)
+        self._add_affine((channels,), affine, affine and bias, device, dtype)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize each group."""
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )
 
-
-class LocalResponseNorm(Module):
+class LocalResponseNorm(
+    UnaryLayer, function=F.local_response_norm, shown="{size}, alpha=, beta=, k="
+):
     """Divide by ``(k + alpha / size * sum of squares over size channels) ** beta``.
 
     Krizhevsky et al. 2012.
@@ -394,17 +362,7 @@ class LocalResponseNorm(Module):
     minigrad.Size([1, 3, 4])
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalize over neighbouring channels."""
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
