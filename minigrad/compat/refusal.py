@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from minigrad.core.public import called
+
 __all__ = ["refused"]
 
 
@@ -17,9 +19,8 @@ def refused(name: str, why: str) -> Callable[..., NoReturn]:
     RuntimeError: fft.fft: there are no complex numbers
     """
 
+    @called(name.rpartition(".")[2], f"Refused: {why}.")
     def function(*args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError(f"{name}: {why}")
 
-    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
-    function.__doc__ = f"Refused: {why}."
     return function

@@ -26,8 +26,8 @@ from minigrad.core.room import no_room
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "PUBLIC", "Declared", "OpFunction", "bind", "elementwise_function", "explain", "extend",
-    "method", "named", "operator", "public",
+    "PUBLIC", "Declared", "OpFunction", "bind", "called", "elementwise_function", "explain",
+    "extend", "method", "named", "operator", "public",
 ]  # fmt: skip
 
 #: What ``import minigrad`` offers, by name; filled by the declarations.
@@ -53,6 +53,18 @@ class OpFunction(Protocol):
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def called(name: str, text: str | None = None) -> Callable[[F], F]:
+    """The name and the text of a function that another one makes."""
+
+    def give(function: F) -> F:
+        function.__name__ = function.__qualname__ = name
+        if text is not None:
+            function.__doc__ = text
+        return function
+
+    return give
 
 
 class Declared(NamedTuple):

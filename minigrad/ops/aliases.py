@@ -12,7 +12,7 @@ from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape, transpose
 from minigrad.core.promotion import as_operand, cast
-from minigrad.core.public import PUBLIC, method, public
+from minigrad.core.public import PUBLIC, called, method, public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.activations import hardshrink
 from minigrad.ops.creation import finish
@@ -37,11 +37,10 @@ reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlo
 
 
 def _writing(name: str) -> Callable[..., Tensor]:
+    @called(name, f"See :meth:`Tensor.{name}`: the result replaces the elements of `input`.")
     def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return getattr(input, name)(*args, **kwargs)  # type: ignore[no-any-return]
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"See :meth:`Tensor.{name}`: the result replaces the elements of `input`."
     return public(function, method=False)
 
 
@@ -61,11 +60,10 @@ method(name="hardshrink")(hardshrink)
 
 
 def _never(name: str, text: str) -> None:
+    @called(name, f"Whether {text}: never.")
     def function(input: Tensor) -> bool:
         return False
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Whether {text}: never."
     public(function)
 
 
@@ -142,11 +140,10 @@ def typename(obj: Any) -> str:
 
 
 def _itself(name: str, text: str) -> None:
+    @called(name, f"The tensor itself: {text}.")
     def function(input: Tensor) -> Tensor:
         return input
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The tensor itself: {text}."
     public(function)
 
 
@@ -246,6 +243,12 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
 
 
 def _each(name: str, count: int) -> None:
+    @called(
+        name,
+        "Write over each element what a Python function makes of it"
+        + (" and of those of other tensors" if count else "")
+        + "; slow, one call per element.",
+    )
     def function(self: Tensor, *args: Any) -> Tensor:
         *others, call = args
         if len(others) != count:
@@ -265,12 +268,6 @@ def _each(name: str, count: int) -> None:
             ) from None
         return overwrite(self, values.reshape(self.array.shape), name)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        "Write over each element what a Python function makes of it"
-        + (" and of those of other tensors" if count else "")
-        + "; slow, one call per element."
-    )
     method(function)
 
 

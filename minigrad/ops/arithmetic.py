@@ -23,7 +23,7 @@ from minigrad.core.promotion import (
     require_tensor,
     result_type,
 )
-from minigrad.core.public import OpFunction, explain, method, public
+from minigrad.core.public import OpFunction, called, explain, method, public
 from minigrad.core.samples import cases, pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -290,6 +290,7 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 def _logical(name: str, ufunc: Any, text: str) -> Any:
     op = _on_integers(name, lambda a, b: np.asarray(ufunc(a, b)))
 
+    @called(name, f"Element by element, whether {text} nonzero.")
     def function(input: Tensor, other: Any) -> Tensor:
         operands = (as_operand(input, name, 0), as_operand(other, name, 1))
         try:
@@ -297,8 +298,6 @@ def _logical(name: str, ufunc: Any, text: str) -> Any:
         except ValueError as error:
             raise explain(op.op, operands, error) from None
 
-    function.__name__ = name
-    function.__doc__ = f"Element by element, whether {text} nonzero."
     return public(function, inplace=True)
 
 
@@ -323,6 +322,7 @@ def _as_kind(operands: tuple[Any, ...], kind: np.dtype[Any]) -> tuple[Tensor, ..
 def _bitwise(name: str, ufunc: Any) -> Any:
     op = _on_integers(name, lambda a, b: np.asarray(ufunc(a, b)))
 
+    @called(name, f"Bit by bit, ``{name.removeprefix('bitwise_')}`` of integers or booleans.")
     def function(input: Any, other: Any) -> Tensor:
         require_tensor(name, (input, other))
         kind = result_type(input, other)
@@ -332,8 +332,6 @@ def _bitwise(name: str, ufunc: Any) -> Any:
             )
         return op(_as_kind((input, other), kind.numpy))
 
-    function.__name__ = name
-    function.__doc__ = f"Bit by bit, ``{name.removeprefix('bitwise_')}`` of integers or booleans."
     return public(function, inplace=True)
 
 
@@ -353,6 +351,7 @@ def _shift(name: str, ufunc: Any, text: str) -> Any:
 
     op = _on_integers(name, lambda a, b: compute(a, b))
 
+    @called(name, f"Integers with their bits shifted {text}.")
     def function(input: Any, other: Any) -> Tensor:
         require_tensor(name, (input, other))
         kind = result_type(input, other)
@@ -360,8 +359,6 @@ def _shift(name: str, ufunc: Any, text: str) -> Any:
             raise NotImplementedError(f'"{name}" not implemented for {kind}: it takes integers')
         return op(_as_kind((input, other), kind.numpy))
 
-    function.__name__ = name
-    function.__doc__ = f"Integers with their bits shifted {text}."
     return public(function, inplace=True)
 
 

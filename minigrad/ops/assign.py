@@ -15,7 +15,7 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops import shape as core_shape
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
-from minigrad.core.public import method, public
+from minigrad.core.public import called, method, public
 from minigrad.core.tensor import Tensor
 from minigrad.ops import shape, strides
 from minigrad.ops.index import as_value, recorded
@@ -88,11 +88,10 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 def _comparison(name: str) -> None:
     compare = getattr(e, name)
 
+    @called(f"{name}_", f"In-place form of :func:`{name}`: 1 where it holds, 0 elsewhere.")
     def in_place(self: Tensor, other: Any) -> Tensor:
         return write(self, lambda x: cast(compare(x, other), x.array.dtype), f"{name}_")
 
-    in_place.__name__ = in_place.__qualname__ = f"{name}_"
-    in_place.__doc__ = f"In-place form of :func:`{name}`: 1 where it holds, 0 elsewhere."
     method(in_place)
 
 
@@ -125,11 +124,10 @@ def _become(
 def _view_in_place(name: str, module: Any = shape) -> None:
     view = getattr(module, name)
 
+    @called(f"{name}_", f"The tensor becomes what :func:`{name}` gives, a view of its memory.")
     def in_place(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return _become(self, view, args, kwargs, f"{name}_")
 
-    in_place.__name__ = in_place.__qualname__ = f"{name}_"
-    in_place.__doc__ = f"The tensor becomes what :func:`{name}` gives, a view of its memory."
     method(in_place)
 
 

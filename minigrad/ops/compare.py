@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.promotion import as_operand, constant, result_type
-from minigrad.core.public import public
+from minigrad.core.public import called, public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.guard import guarded
 
@@ -91,12 +91,11 @@ def isin(
 def _infinite(name: str, sign: str) -> Any:
     find = np.isposinf if sign == "+" else np.isneginf
 
+    @called(name, f"Element by element, whether it is {sign}inf.")
     def function(input: Tensor) -> Tensor:
         x = input.array
         return Tensor(np.asarray(find(x)) if x.dtype.kind == "f" else np.zeros(x.shape, bool))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Element by element, whether it is {sign}inf."
     return public(function)
 
 

@@ -12,7 +12,7 @@ from minigrad.core.dims import as_sizes
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
 from minigrad.core.promotion import as_operand, cast
-from minigrad.core.public import method, public
+from minigrad.core.public import called, method, public
 from minigrad.core.tensor import Tensor
 from minigrad.place import contiguous_format, let_go, only_cpu, wants_rows
 from minigrad.place import device as _device
@@ -142,6 +142,7 @@ def from_numpy(ndarray: Array) -> Tensor:
 
 
 def _filled(name: str, fill: Any, text: str) -> Any:
+    @called(name, f"A tensor of the given sizes {text}.")
     def function(
         *size: Any,
         dtype: Any = None,
@@ -162,8 +163,6 @@ def _filled(name: str, fill: Any, text: str) -> Any:
             )
         return finish(fill(shape, _numpy_dtype(dtype)), requires_grad, device)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"A tensor of the given sizes {text}."
     return public(function, method=False)
 
 
@@ -209,6 +208,7 @@ def made_like(
 
 
 def _like(name: str, fill: Any, text: str) -> Any:
+    @called(f"{name}_like", f"A tensor of the sizes and type of `input` {text}.")
     def like(
         input: Tensor,
         *,
@@ -222,6 +222,7 @@ def _like(name: str, fill: Any, text: str) -> Any:
         kind = x.array.dtype if dtype is None else as_dtype(dtype).numpy
         return made_like(x, x.array.shape, lambda s: fill(s, kind), requires_grad, device)
 
+    @called(f"new_{name}", f"A tensor of the given sizes and the type of this one {text}.")
     def new(
         self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
@@ -229,10 +230,6 @@ def _like(name: str, fill: Any, text: str) -> Any:
         shape = as_sizes(size, f"new_{name}")
         return made_like(self, shape, lambda s: fill(s, kind), requires_grad, device)
 
-    like.__name__ = like.__qualname__ = f"{name}_like"
-    new.__name__ = new.__qualname__ = f"new_{name}"
-    like.__doc__ = f"A tensor of the sizes and type of `input` {text}."
-    new.__doc__ = f"A tensor of the given sizes and the type of this one {text}."
     method(new)
     return public(like, method=False)
 
@@ -414,13 +411,12 @@ def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
 
 
 def _converter(name: str, dtype: dtypes.dtype) -> None:
+    @called(name, f"The tensor as {dtype.name}.")
     def convert(self: Tensor, memory_format: Any = None) -> Tensor:
         if memory_format is None:
             return cast(self, dtype.numpy)
         return to(self, dtype, memory_format=memory_format)
 
-    convert.__name__ = convert.__qualname__ = name
-    convert.__doc__ = f"The tensor as {dtype.name}."
     method(convert)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
+from minigrad.core.public import called
 from minigrad.ops.guard import guarded
 
 __all__ = ["filled_in", "for_dimensions", "with_option"]
@@ -71,10 +72,12 @@ def with_option(function: F, option: str, value: Any) -> F:
     place = list(inspect.signature(function).parameters).index(option)
     suffix = option.removeprefix("return_")
 
+    @called(
+        f"{function.__name__}_with_{suffix}",
+        f":func:`{function.__name__}` with ``{option}={value}``.",
+    )
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         return function(*args[:place], **kwargs | {option: value})
 
-    call.__name__ = call.__qualname__ = f"{function.__name__}_with_{suffix}"
-    call.__doc__ = f":func:`{function.__name__}` with ``{option}={value}``."
     return call  # type: ignore[return-value]

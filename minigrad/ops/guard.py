@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.core.modes import interpreter
 from minigrad.core.operation import NoValues
-from minigrad.core.public import PUBLIC, Declared, extend
+from minigrad.core.public import PUBLIC, Declared, called, extend
 from minigrad.core.tensor import Tensor
 from minigrad.ops.inplace import write
 from minigrad.ops.misuse import ACCIDENTS, reraise
@@ -109,6 +109,7 @@ def all_values(t: Tensor) -> np.ndarray[Any, Any]:
 def _add_inplace(name: str, function: Callable[..., Any]) -> None:
     """Put ``name_`` on tensors: compute as `function` does, and write over the tensor."""
 
+    @called(f"{name}_", f"In-place form of :func:`{name}`: the result replaces the elements.")
     def in_place(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         def compute(x: Tensor) -> Any:
             try:
@@ -120,8 +121,6 @@ def _add_inplace(name: str, function: Callable[..., Any]) -> None:
 
         return write(self, compute, f"{name}_")
 
-    in_place.__name__ = in_place.__qualname__ = f"{name}_"
-    in_place.__doc__ = f"In-place form of :func:`{name}`: the result replaces the elements."
     setattr(Tensor, f"{name}_", in_place)
 
 

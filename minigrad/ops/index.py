@@ -322,8 +322,7 @@ def _as_pick(part: Tensor, span: int, sizes: Shape, dim: int, new: int, shape: S
         if a != b:
             raise IndexError(
                 f"The shape of the mask {list(array.shape)} at index {i} does not match the shape "
-                "of "
-                f"the indexed tensor {list(shape)} at index {dim + i}"
+                f"of the indexed tensor {list(shape)} at index {dim + i}"
             )
     return Pick(new, span, Tensor(np.flatnonzero(array)))
 

@@ -20,7 +20,7 @@ from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import as_operand
-from minigrad.core.public import PUBLIC, public
+from minigrad.core.public import PUBLIC, called, public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import all_values
@@ -232,6 +232,7 @@ def integer_array(
 
 
 def _drawn(name: str, make: Any, text: str) -> Any:
+    @called(name, f"A tensor of the given sizes with {text}.")
     def function(
         *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
         requires_grad: bool = False, **kwargs: Any,
@@ -247,6 +248,7 @@ def _drawn(name: str, make: Any, text: str) -> Any:
         t = draw(lambda lead: make((*lead, *shape), kind, g), (), generator)
         return _finished(t, requires_grad, device)
 
+    @called(f"{name}_like", f"A tensor of the sizes and type of `input` with {text}.")
     def like(
         input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
         memory_format: Any = None, generator: Generator | None = None,
@@ -257,10 +259,6 @@ def _drawn(name: str, make: Any, text: str) -> Any:
         t = draw(lambda lead: make((*lead, *shape), kind, g), (), generator)
         return _finished(t, requires_grad, device)
 
-    function.__name__ = function.__qualname__ = name
-    like.__name__ = like.__qualname__ = f"{name}_like"
-    function.__doc__ = f"A tensor of the given sizes with {text}."
-    like.__doc__ = f"A tensor of the sizes and type of `input` with {text}."
     public(like, method=False)
     return public(function, method=False)
 

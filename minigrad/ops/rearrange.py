@@ -15,7 +15,7 @@ from minigrad.core.modes import interpreter
 from minigrad.core.ops.index import take_part
 from minigrad.core.ops.shape import expand, reshape, transpose
 from minigrad.core.promotion import as_operand, cast, result_type
-from minigrad.core.public import method, public
+from minigrad.core.public import called, method, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.room import check_room
 from minigrad.core.tensor import Tensor
@@ -135,26 +135,23 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 
 def _directed_split(name: str, dims: tuple[int, int], least: int) -> Any:
+    @called(name, f"As :func:`tensor_split` along dimension {dims[1]}; equal pieces only.")
     def function(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
         n = input.array.ndim
         if n < least:
             raise RuntimeError(
                 f"{name} requires a tensor with at least {least} dimension(s), but got a tensor "
-                f"with {n} "
-                "dimensions!"
+                f"with {n} dimensions!"
             )
         dim = dims[0] if n == 1 else dims[1]
         size = input.array.shape[dim]
         if isinstance(indices_or_sections, int) and size % max(indices_or_sections, 1):
             raise RuntimeError(
                 f"{name} attempted to split along dimension {dim}, but the size of the dimension "
-                f"{size} is "
-                f"not divisible by the split_size {indices_or_sections}!"
+                f"{size} is not divisible by the split_size {indices_or_sections}!"
             )
         return tensor_split(input, indices_or_sections, dim)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"As :func:`tensor_split` along dimension {dims[1]}; equal pieces only."
     return public(function)
 
 
@@ -263,8 +260,7 @@ def repeat_interleave(
     if times.size not in (1, x.array.shape[dim]):
         raise RuntimeError(
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
-            f"{times.size} "
-            f"and input.size({dim}) = {x.array.shape[dim]}"
+            f"{times.size} and input.size({dim}) = {x.array.shape[dim]}"
         )
     return index_select(x, dim, Tensor(np.repeat(np.arange(x.array.shape[dim]), times)))
 
@@ -305,8 +301,7 @@ def _replaced(input: Tensor, part: Any, src: Tensor) -> Tensor:
     if view.array.shape != src.array.shape:
         raise RuntimeError(
             "expected src to have a size equal to the slice of self. src size = "
-            f"{list(src.array.shape)}, "
-            f"slice size = {list(view.array.shape)}"
+            f"{list(src.array.shape)}, slice size = {list(view.array.shape)}"
         )
     view.copy_(src)
     return copy
@@ -429,6 +424,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 
 
 def _triangle_indices(name: str, find: Any, text: str) -> Any:
+    @called(name, f"The places of the {text} triangle of a matrix: a row of rows, one of columns.")
     def function(
         row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
     ) -> Tensor:
@@ -436,10 +432,6 @@ def _triangle_indices(name: str, find: Any, text: str) -> Any:
         indices = np.stack(find(row, offset, col)).astype(np.int64)
         return finish(indices if dtype is None else indices.astype(dtype.numpy), False, device)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The places of the {text} triangle of a matrix: a row of rows, one of columns."
-    )
     return public(function, method=False)
 
 

@@ -25,7 +25,7 @@ from minigrad.core.ops.reduce import (
 )
 from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, refuse_bfloat16
-from minigrad.core.public import OpFunction, public
+from minigrad.core.public import OpFunction, called, public
 from minigrad.core.samples import cases, normal, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -168,6 +168,12 @@ def _search(input: Tensor, dim: Any, keepdim: bool, find: OpFunction, name: str)
 
 
 def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
+    @called(
+        name,
+        f"The {text} element; along `dim`, a pair ``(values, indices)``; of two tensors, "
+        "elementwise.\n\n"
+        "Over all elements ties share the gradient; along a dimension the first one gets it.",
+    )
     def function(
         input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None
     ) -> Any:
@@ -182,12 +188,6 @@ def _extreme(name: str, whole: Any, find: Any, pairwise: Any, text: str) -> Any:
             return whole((input,), (tuple(range(input.array.ndim)), False))
         return _search(input, dim, keepdim, find, name)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The {text} element; along `dim`, a pair ``(values, indices)``; of two tensors, "
-        "elementwise.\n\n"
-        "Over all elements ties share the gradient; along a dimension the first one gets it."
-    )
     return public(function)
 
 
@@ -196,6 +196,7 @@ min = _extreme("min", amin_op, _argmin, e.minimum, "smallest")
 
 
 def _position(name: str, find: Any, text: str) -> Any:
+    @called(name, f"The index of the {text} element, the first one of several; NaN counts as it.")
     def function(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         x = input.array
         if x.size == 0 and (dim is None or x.shape[wrap_dim(dim, x.ndim, name)] == 0):
@@ -209,10 +210,6 @@ def _position(name: str, find: Any, text: str) -> Any:
         d = wrap_dim(dim, x.ndim, name)
         return find((input,), (d, keepdim)) if x.ndim else Tensor(np.zeros((), np.int64))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The index of the {text} element, the first one of several; NaN counts as it."
-    )
     return public(function)
 
 
@@ -402,11 +399,10 @@ def _logic(name: str, ufunc: Any, text: str) -> Any:
         sample=axes_samples(),
     )
 
+    @called(name, f"Whether {text} element is nonzero, over a dimension or over all.")
     def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         return op((input,), (wrap_dims(dim, input.array.ndim, name), keepdim))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Whether {text} element is nonzero, over a dimension or over all."
     return public(function)
 
 

@@ -189,14 +189,12 @@ def _check_sizes(index: Shape, shape: Shape, src: Shape | None, dim: int) -> Non
         if not fits:
             raise RuntimeError(
                 f"Size does not match at dimension {dim} expected index {list(index)} to be no "
-                "larger "
-                f"than self {list(shape)} apart from dimension {dim}"
+                f"larger than self {list(shape)} apart from dimension {dim}"
             )
     elif not fits or len(src) != len(shape) or any(i > n for i, n in zip(index, src, strict=True)):
         raise RuntimeError(
             f"Expected index {list(index)} to be no larger than self {list(shape)} apart from "
-            "dimension "
-            f"{dim} and to be no larger size than src {list(src)}"
+            f"dimension {dim} and to be no larger size than src {list(src)}"
         )
 
 
@@ -409,8 +407,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     if n != indices.array.ndim:
         raise RuntimeError(
             "take_along_dim(): input and indices should have the same number of dimensions, but "
-            "got "
-            f"{n} dimensions for input, and {indices.array.ndim} dimensions for indices"
+            f"got {n} dimensions for input, and {indices.array.ndim} dimensions for indices"
         )
     dim = wrap_dim(dim, n, "take_along_dim")
     size = input.array.shape[dim] if n else 1
@@ -426,8 +423,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     except ValueError:
         raise RuntimeError(
             f"take_along_dim(): shapes {list(input.array.shape)} and {list(given)} do not "
-            "broadcast "
-            f"outside dimension {dim}"
+            f"broadcast outside dimension {dim}"
         ) from None
     sizes = [
         (*common[:dim], k, *common[dim + 1 :]) if n else () for k in (size, (given or (1,))[dim])
@@ -480,8 +476,7 @@ def _together(input: Tensor, mask: Tensor, name: str) -> Shape:
         dim, i, j = next((d, i, j) for d, (i, j) in enumerate(pairs) if i != j and 1 not in (i, j))
         raise RuntimeError(
             f"{name}: The size of tensor a ({j}) must match the size of tensor b ({i}) at "
-            "non-singleton "
-            f"dimension {dim}"
+            f"non-singleton dimension {dim}"
         ) from None
 
 
@@ -501,8 +496,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if source.array.dtype != input.array.dtype:
         raise RuntimeError(
             "masked_scatter: expected self and source to have same dtypes but got "
-            f"{input.dtype.name} and "
-            f"{source.dtype.name}"
+            f"{input.dtype.name} and {source.dtype.name}"
         )
     shape = _together(input, mask, "masked_scatter")
     places = np.flatnonzero(np.broadcast_to(mask.array, shape))

@@ -119,8 +119,7 @@ def _vector_source(input: Tensor, dim: int, index: Tensor, source: Any, name: st
     if source.array.dtype != input.array.dtype:
         raise RuntimeError(
             f"{name}(): self ({input.dtype.name}) and source ({source.dtype.name}) must have the "
-            "same "
-            "scalar type"
+            "same scalar type"
         )
     shape, n = input.array.shape or (1,), index.array.size
     given = source.array.shape or (1,)
@@ -128,14 +127,12 @@ def _vector_source(input: Tensor, dim: int, index: Tensor, source: Any, name: st
         count = given[dim] if dim < len(given) else 1
         raise (IndexError if name == "index_copy" else RuntimeError)(
             f"{name}_(): Number of indices ({n}) should be equal to source.size(dim): ({count}), "
-            "for "
-            f"dim: {dim}"
+            f"for dim: {dim}"
         )
     if given != (*shape[:dim], n, *shape[dim + 1 :]):
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. "
-            "Got "
-            f"self.shape = {list(shape)} source.shape = {list(given)}"
+            f"Got self.shape = {list(shape)} source.shape = {list(given)}"
         )
     return source if source.array.ndim else reshape(source, 1)
 

@@ -439,10 +439,8 @@ def searchsorted(
         if not seq.ndim or seq.shape[:-1] != values.shape[:-1] or not values.ndim:
             raise RuntimeError(
                 "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
-                "dimensions of "
-                "boundaries tensor and input value tensor must match, but we got boundaries "
-                "tensor "
-                f"{list(seq.shape)} and input value tensor {list(values.shape)}"
+                "dimensions of boundaries tensor and input value tensor must match, but we got "
+                f"boundaries tensor {list(seq.shape)} and input value tensor {list(values.shape)}"
             )
         count = int(np.prod(seq.shape[:-1]))
         rows = zip(

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.core import dtypes
 from minigrad.core.promotion import cast
-from minigrad.core.public import PUBLIC
+from minigrad.core.public import PUBLIC, called
 from minigrad.core.quiet import call_quietly
 from minigrad.core.tensor import Tensor
 from minigrad.xp._array import Array, as_tensor, standard, wrap
@@ -159,16 +159,14 @@ def eye(
 def _filled(name: str, fill: Callable[..., Any], text: str) -> Any:
     """The function that fills new arrays of given sizes, and the one for those of another array."""
 
+    @called(name, f"An array of the given sizes {text}.")
     def function(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
         return _made(fill(_sizes(shape), _numpy(dtype)), device)
 
+    @called(f"{name}_like", f"An array of the sizes, and if none is given the type, of `x` {text}.")
     def like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
         return _made(fill(x.array.shape, x.array.dtype if dtype is None else _numpy(dtype)), device)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"An array of the given sizes {text}."
-    like.__name__ = like.__qualname__ = f"{name}_like"
-    like.__doc__ = f"An array of the sizes, and if none is given the type, of `x` {text}."
     return _standard(function), _standard(like)
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.core.public import called
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 
@@ -19,6 +20,7 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     new = function.__name__
     old = new.removesuffix("_")
 
+    @called(old, f"The older name of :func:`{new}`. Deprecated: it warns at each call.")
     def call(*args: Any, **kwargs: Any) -> Tensor:
         warnings.warn(
             f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.",
@@ -27,8 +29,6 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         )
         return function(*args, **kwargs)
 
-    call.__name__ = call.__qualname__ = old
-    call.__doc__ = f"The older name of :func:`{new}`. Deprecated: it warns at each call."
     return call
 
 

@@ -120,8 +120,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         if m[i] != n[j]:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {m[i]} in dim "
-                f"{i - len(m)} and "
-                f"second has size {n[j]} in dim {j}"
+                f"{i - len(m)} and second has size {n[j]} in dim {j}"
             )
     labels_a: list[Any] = list(range(len(m)))
     labels_b: list[Any] = [first[second.index(j)] if j in second else -1 - j for j in range(len(n))]

@@ -36,8 +36,7 @@ def _letters(text: str) -> Labels:
         if not (letter.isascii() and letter.isalpha()):
             raise RuntimeError(
                 f"einsum(): invalid subscript given at index {position} in the equation string, "
-                "subscripts "
-                f"must be in [a-zA-Z], got {letter!r}"
+                f"subscripts must be in [a-zA-Z], got {letter!r}"
             )
         labels.append(letter)
         position += 1
@@ -63,8 +62,7 @@ def _spread_ellipsis(labels: Labels, ndim: int, i: int) -> Labels:
     if named > ndim or ("..." not in labels and named != ndim):
         raise RuntimeError(
             f"einsum(): the number of subscripts in the equation ({named}) does not match the "
-            "number of "
-            f"dimensions ({ndim}) for operand {i} and no ellipsis was given"
+            f"number of dimensions ({ndim}) for operand {i} and no ellipsis was given"
         )
     if "..." not in labels:
         return labels
@@ -104,15 +102,13 @@ def _sizes(operands: Sequence[Tensor], inputs: list[Labels]) -> dict[Label, int]
             if own.setdefault(k, n) != n:
                 raise RuntimeError(
                     f"einsum(): subscript {k} is repeated for operand {i} but the sizes don't "
-                    f"match, {n} != "
-                    f"{own[k]}"
+                    f"match, {n} != {own[k]}"
                 )
             known = sizes.get(k, 1)
             if n != 1 and known not in (1, n):
                 raise RuntimeError(
                     f"einsum(): subscript {k} has size {n} for operand {i} which does not "
-                    "broadcast with "
-                    f"previously seen size {known}"
+                    f"broadcast with previously seen size {known}"
                 )
             sizes[k] = n if known == 1 else known
     return sizes

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.ops import elementwise as e
 from minigrad.core.promotion import as_operand, cast, result_type
+from minigrad.core.public import called
 from minigrad.core.tensor import Tensor
 
 __all__ = ["FUNCTIONS"]
@@ -47,6 +48,11 @@ def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
     first, step = _RECURRENCES[base]
     shifted = name.startswith("shifted_")
 
+    @called(
+        name,
+        f"{text} of degree `n` (a number, or a tensor of them), by its recurrence; 0 for negative "
+        "degrees.",
+    )
     def function(input: Any, n: Any) -> Tensor:
         kind = result_type(input, n)
         if not kind.is_floating_point:
@@ -70,11 +76,6 @@ def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
                 before, now = now, step(x, k, now, before)
         return y
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"{text} of degree `n` (a number, or a tensor of them), by its recurrence; 0 for negative "
-        "degrees."
-    )
     return function
 
 

@@ -18,7 +18,7 @@ from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.ops import elementwise as e
 from minigrad.core.promotion import as_operand, cast, promote, require_tensor, result_type
-from minigrad.core.public import OpFunction, explain, method, named, public
+from minigrad.core.public import OpFunction, called, explain, method, named, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import pair, span
 from minigrad.core.tensor import Tensor
@@ -46,14 +46,13 @@ def _unary(name: str, compute: Callable[..., Any], vjp: Any, sample: Any, text: 
         doc=text,
     )
 
+    @called(name, f"Element by element, {text}.")
     def function(input: Tensor) -> Tensor:
         x = as_operand(input, name, 0)
         if x.array.dtype.kind != "f":
             x = cast(x, dtypes.get_default_dtype().numpy)
         return op((x,))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Element by element, {text}."
     return public(function, inplace=True)
 
 
@@ -75,6 +74,7 @@ def _binary(
         inputs=2, broadcasts=True, batch=broadcasting, doc=text,
     )  # fmt: skip
 
+    @called(name, f"Element by element, {text}.")
     def function(input: Tensor, other: Any) -> Tensor:
         operands = promote(like, (input, other))
         try:
@@ -82,8 +82,6 @@ def _binary(
         except ValueError as error:
             raise explain(like, operands, error) from None
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Element by element, {text}."
     return public(function, inplace=True)
 
 
@@ -296,6 +294,7 @@ def _second_tensor(name: str, word: str, other: Any) -> None:
 
 
 def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
+    @called(name, f"Element by element, {text}.")
     def function(input: Tensor, other: Tensor) -> Tensor:
         _second_tensor(name, "other", other)
         kind = result_type(input, other)
@@ -304,8 +303,6 @@ def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
         a, b = (cast(x, kind.numpy).array for x in (input, other))
         return Tensor(np.asarray(compute(a, b)))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Element by element, {text}."
     return public(function, inplace=True)
 
 

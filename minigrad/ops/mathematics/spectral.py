@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.core import dtypes
 from minigrad.core.dtypes import as_dtype
-from minigrad.core.public import FLOAT32, FLOAT64, public
+from minigrad.core.public import FLOAT32, FLOAT64, called, public
 from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import guarded
@@ -103,6 +103,7 @@ def general_cosine(
 
 
 def _of_cosines(name: str, coefficients: Sequence[float], text: str) -> Any:
+    @called(name, f"{text}; see :func:`general_cosine`.")
     def window(
         M: int, *, sym: bool = True, dtype: Any = None, device: Any = None,
         requires_grad: bool = False,
@@ -110,8 +111,6 @@ def _of_cosines(name: str, coefficients: Sequence[float], text: str) -> Any:
         kind = _kind(name, M, dtype)
         return _made(_cosines(coefficients, M, sym), M, kind, device, requires_grad)
 
-    window.__name__ = window.__qualname__ = name
-    window.__doc__ = f"{text}; see :func:`general_cosine`."
     return guarded(window)
 
 

@@ -13,7 +13,7 @@ from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.reduce import amax, amin, in_dtype, mean, sum
 from minigrad.core.ops.shape import reshape, transpose
 from minigrad.core.promotion import cast, promote, result_type
-from minigrad.core.public import OpFunction, public
+from minigrad.core.public import OpFunction, called, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
@@ -68,6 +68,11 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 
 def _running(name: str, ufunc: Any, text: str) -> Any:
+    @called(
+        name,
+        f"The {text} of the first 1, 2, 3, ... entries along `dim`, and where the last such one "
+        "is.",
+    )
     def function(input: Tensor, dim: int) -> ValuesIndices:
         x = input.array
         dim = wrap_dim(dim, x.ndim, name)
@@ -81,10 +86,6 @@ def _running(name: str, ufunc: Any, text: str) -> Any:
         indices = Tensor(np.maximum.accumulate(np.where(new, count, 0), dim))
         return ValuesIndices(gather(input, dim, indices), indices)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The {text} of the first 1, 2, 3, ... entries along `dim`, and where the last such one is."
-    )
     return public(function)
 
 
@@ -261,6 +262,10 @@ def _between(sorted_: Tensor, levels: Tensor, scale: Array, interpolation: str) 
 
 
 def _quantile(name: str, skip_nan: bool, text: str) -> Any:
+    @called(
+        name,
+        f"The value below which a share `q` of the elements{text} lies, of all or along `dim`.",
+    )
     def function(
         input: Tensor,
         q: Any,
@@ -277,8 +282,7 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
         if interpolation not in _METHODS:
             raise RuntimeError(
                 f"{name}() interpolation must be one of linear, lower, higher, midpoint or "
-                "nearest, but got "
-                f"{interpolation}"
+                f"nearest, but got {interpolation}"
             )
         if not isinstance(q, (Tensor, int, float, np.number)):
             raise TypeError(
@@ -308,10 +312,6 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
             found = reshape(found, (-1, *(1,) * x.ndim)) if d is None else unsqueeze(found, d + 1)
         return found if levels.ndim else reshape(found, found.array.shape[1:])
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The value below which a share `q` of the elements{text} lies, of all or along `dim`."
-    )
     return public(function)
 
 

@@ -18,7 +18,7 @@ from minigrad.core.declare import elementwise, primitive
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.reduce import sum
 from minigrad.core.promotion import as_operand, cast, promote, result_type
-from minigrad.core.public import explain, method, public
+from minigrad.core.public import called, explain, method, public
 from minigrad.core.samples import pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -46,14 +46,13 @@ def _unary(module: str, name: str, vjp: Any, sample: Any, text: str) -> OneNumbe
         doc=text,
     )  # fmt: skip
 
+    @called(name, f"Element by element, {text}")
     def function(input: Tensor) -> Tensor:
         x = as_operand(input, name, 0)
         if not x.dtype.is_floating_point:
             x = cast(x, dtypes.get_default_dtype().numpy)
         return op((x,))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Element by element, {text}"
     return function
 
 
@@ -65,6 +64,7 @@ def _binary(module: str, name: str, vjp: Any, sample: Any, text: str) -> TwoNumb
         broadcasts=True, batch=broadcasting, sample=sample, doc=text,
     )  # fmt: skip
 
+    @called(name, f"Element by element, {text}")
     def function(input: Any, other: Any) -> Tensor:
         operands = promote(like, (input, other))
         if operands[0].requires_grad:
@@ -77,8 +77,6 @@ def _binary(module: str, name: str, vjp: Any, sample: Any, text: str) -> TwoNumb
         except ValueError as error:
             raise explain(like, operands, error) from None
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Element by element, {text}"
     return function
 
 
