@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.engine import Node, run
+from minigrad.core.engine import Node
+from minigrad.core.events import Event
 from minigrad.core.modes import current
 from minigrad.core.several import picked
 from minigrad.core.tensor import Tensor
@@ -65,16 +66,6 @@ def module_path() -> str:
     elif path:
         known.append(path)
     return ".".join(known) + (f" ({type(inner).__name__})" if inner is not root else "")
-
-
-def _differentiated() -> Node | None:
-    """The node whose rule is running, where rules compute on tensors."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is run.__code__:
-            return frame.f_locals.get("node")  # type: ignore[no-any-return]
-        frame = frame.f_back
-    return None
 
 
 def _place() -> str:
@@ -126,12 +117,29 @@ def _unlisted(params: Sequence[Any]) -> bool:
 
 
 class _Anomaly:
-    """The listener and the watcher of one use of the mode."""
+    """The listener of one use of the mode."""
 
     def __init__(self, check_nan: bool) -> None:
         self.check_nan = check_nan
+        self._deriving: list[Node] = []  # whose rules are running
 
-    def heard(
+    def enter(self, event: Event) -> None:
+        """Remember whose rule runs: it may compute by operations."""
+        if event.node is not None:
+            self._deriving.append(event.node)
+
+    def leave(self, event: Event) -> None:
+        """After each operation and each derivative."""
+        if event.node is not None:
+            self._deriving.pop()
+        if event.error is not None or event.door != "compute":
+            return
+        if event.node is not None:
+            self._watched(event.node, event.inputs[0], event.outputs)
+        elif all(isinstance(y, Tensor) for y in event.outputs):
+            self._heard(event.op, event.inputs, event.params, event.outputs)
+
+    def _heard(
         self,
         op: Any,
         inputs: tuple[Tensor, ...],
@@ -157,8 +165,8 @@ class _Anomaly:
             return  # an infinity that was put there
         raise RuntimeError(self._forward_text(op, inputs, params, bad, sources, where or _place()))
 
-    @staticmethod
     def _forward_text(
+        self,
         op: Any,
         inputs: tuple[Tensor, ...],
         params: tuple[Any, ...],
@@ -174,8 +182,8 @@ class _Anomaly:
         for i, x in enumerate(inputs):
             name = f" '{x.name}'" if x.name else ""
             lines.append(f"  input {i}{name}: {_text(x.array)}")
-        node = _differentiated()
-        if node is not None:
+        if self._deriving:
+            node = self._deriving[-1]
             lines.append(
                 f"  It is part of the derivative {node.name()}"
                 + (f", of the operation at {node.where}" if node.where else "")
@@ -196,7 +204,7 @@ class _Anomaly:
             lines.append("  All inputs were finite: this is where it began.")
         return "\n".join(lines)
 
-    def watched(self, node: Node, g: Any, parts: Sequence[Any]) -> None:
+    def _watched(self, node: Node, g: Any, parts: Sequence[Any]) -> None:
         """After each node of a backward pass: refuse gradients that became NaN or infinite."""
         if not self.check_nan:
             return
@@ -275,18 +283,13 @@ def _with(anomaly: _Anomaly | None) -> Any:
     """The current mode with this anomaly detection, and no other."""
     mode = current.get()
     listeners = tuple(f for f in mode.listeners if not _is_ours(f))
-    watchers = tuple(f for f in mode.watchers if not _is_ours(f))
     if anomaly is None:
-        return mode._replace(listeners=listeners, watchers=watchers, locate=None)
-    return mode._replace(
-        listeners=(*listeners, anomaly.heard),
-        watchers=(*watchers, anomaly.watched),
-        locate=user_line,
-    )
+        return mode._replace(listeners=listeners, locate=None)
+    return mode._replace(listeners=(*listeners, anomaly), locate=user_line)
 
 
-def _is_ours(function: Any) -> bool:
-    return isinstance(getattr(function, "__self__", None), _Anomaly)
+def _is_ours(listener: Any) -> bool:
+    return isinstance(listener, _Anomaly)
 
 
 class set_detect_anomaly:
@@ -301,11 +304,7 @@ class set_detect_anomaly:
 
     def __exit__(self, *exc: object) -> None:
         before = self._before
-        current.set(
-            current.get()._replace(
-                listeners=before.listeners, watchers=before.watchers, locate=before.locate
-            )
-        )
+        current.set(current.get()._replace(listeners=before.listeners, locate=before.locate))
 
 
 def is_anomaly_enabled() -> bool:

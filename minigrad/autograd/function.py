@@ -29,7 +29,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import Node
+from minigrad.core.events import Event, tell
 from minigrad.core.modes import current, interpreter, no_grad
+from minigrad.core.operation import Bare
 from minigrad.core.several import pick
 from minigrad.core.tensor import Tensor
 from minigrad.core.versions import Counter
@@ -95,19 +97,14 @@ class FunctionCtx:
         self.materialize_grads = bool(value)
 
 
-class _Call:
+class _Call(Bare):
     """One call of a custom function, as an operation of the engine.
 
     What the call saved is on its node: tensors in ``saved``, and in ``residuals`` those of its own
     results (as arrays, since the tensors hold the node) with their counters of writes.
     """
 
-    view = False
-    differentiable = True
-    broadcasts = True
-    reads_output = False
-    plain = False
-    owns = False  # backward may return what the user keeps
+    broadcasts = opaque = True
     doc = ""
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: Sequence[Any]) -> None:
@@ -306,25 +303,31 @@ class Function:
             return many.custom(cls, args)
         inputs = tuple(a for a in args if isinstance(a, Tensor))
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
-        edges = tuple((t.node or t) if t.requires_grad else None for t in inputs)
         ctx = FunctionCtx(needs)
+        op = _Call(cls, ctx, args)
+        with tell(Event("compute", op, inputs)) as event:
+            outs = cls._run(op, ctx, inputs, args)
+            event.outputs = tuple(y for y in outs if isinstance(y, Tensor))
+        return outs[0] if op.single else tuple(outs)
+
+    @classmethod
+    def _run(
+        cls, op: _Call, ctx: FunctionCtx, inputs: tuple[Tensor, ...], args: tuple[Any, ...]
+    ) -> list[Any]:
+        """The results of a call, recorded if a gradient may be wanted."""
         raw = run_forward(cls, ctx, args)
         single = not isinstance(raw, (tuple, list))
         outs = _fresh(cls, ctx, inputs, [raw] if single else list(raw))
-        op = _Call(cls, ctx, args)
         op.single, op.results = single, len(outs)
         mode = current.get()
-        if mode.grad and any(needs):
+        if mode.grad and any(ctx.needs_input_grad):
+            edges = tuple((t.node or t) if t.requires_grad else None for t in inputs)
             _record(op, ctx, edges, outs)
         else:
             for x in ctx._dirty:
                 written(x, None)
         ctx._to_save = ctx._dirty = ctx._constant = ()
-        if mode.listeners:
-            results = tuple(y for y in outs if isinstance(y, Tensor))
-            for listener in mode.listeners:
-                listener(op, inputs, (), results)
-        return outs[0] if single else tuple(outs)
+        return outs
 
 
 def _fresh(
@@ -394,16 +397,10 @@ def _keep(op: _Call, node: Node, ctx: FunctionCtx, outs: list[Any]) -> None:
 # -- backward passes that cannot be differentiated -----------------------------------------------
 
 
-class _Once:
+class _Once(Bare):
     """The end of the road for second derivatives."""
 
     name = "once_differentiable"
-    view = False
-    differentiable = True
-    broadcasts = False
-    reads_output = False
-    plain = owns = False
-    results = 1
 
     def backward(self, node: Node, g: Any) -> Any:
         raise RuntimeError(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.core.events import Event, tell
 from minigrad.core.modes import RECORDING, current
 from minigrad.core.versions import Counter, Keeping, clock
 
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "adding", "apply", "find_edges", "new_tensor", "record", "run"]
 
-ndarray, asarray, add_into, _blank = np.ndarray, np.asarray, np.add, object.__new__
+ndarray, asarray, _blank = np.ndarray, np.asarray, object.__new__
 #: Set by `core.tensor`: the class of results.
 tensor_class: Any = None
 #: Set by `core.several`: makes tensors of several results.
 record_several: Any = None
-#: Set by `core.ops`: adding gradients and summing broadcasts away, on arrays and on tensors.
+#: Set by `core.ops`: what passes do with gradients, on arrays and on tensors.
 adding: dict[bool, Any] = {}
 
 
@@ -79,12 +80,25 @@ def new_tensor(array: Any) -> Any:
 
 def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> Any:
     """Compute and record: the one place every operation passes; a tensor, or a tuple of them."""
-    interpreter = current.get().interpreter
-    if interpreter is not None:
-        result = interpreter.apply(op, inputs, params)
+    mode = current.get()
+    if mode.interpreter is not None:
+        result = mode.interpreter.apply(op, inputs, params)
         if result is not None:
             return result
-    return record(op, inputs, params, op.forward([t.array for t in inputs], params))
+    if mode.listeners:
+        return _heard(op, inputs, params)
+    return record(op, inputs, params, op.forward([t.array for t in inputs], params), mode)
+
+
+def _heard(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...]) -> Any:
+    """The same, told to who listens."""
+    with tell(Event("compute", op, inputs, params)) as event:
+        out = op.forward([t.array for t in inputs], params)
+        made = record(op, inputs, params, out)
+        event.outputs = made if made.__class__ is tuple else (made,)
+        if out.__class__ is tuple:
+            event.residuals = out[len(event.outputs) :]
+    return made
 
 
 def find_edges(inputs: tuple[Tensor, ...]) -> tuple[int, tuple[Any, ...]]:
@@ -97,12 +111,15 @@ def find_edges(inputs: tuple[Tensor, ...]) -> tuple[int, tuple[Any, ...]]:
     return need, tuple([(t.node or t) if t._requires_grad else None for t in inputs])
 
 
-def record(op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any) -> Any:
-    """Make the result a tensor; if a gradient may be wanted, its node; tell who listens.
+def record(
+    op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any, mode: Any = None
+) -> Any:
+    """Make the result a tensor; if a gradient may be wanted, its node.
 
-    Functions that computed the result of a small operation themselves call this instead of
-    :func:`apply`. It is the hottest code of the library, hence flat: one and two inputs are what
-    :func:`find_edges` says, spelled out, because its loop costs a tenth of a small operation.
+    Functions that computed the result of a small operation themselves, because nobody listens, call
+    this instead of :func:`apply`. It is the hottest code of the library, hence flat: one and two
+    inputs are what :func:`find_edges` says, spelled out, because its loop costs a tenth of a small
+    operation.
     """
     edges: tuple[Any, ...]
     residuals = None
@@ -115,7 +132,9 @@ def record(op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any) 
             out = asarray(out)
     y = _blank(tensor_class)
     y.array = out
-    mode, need = current.get(), 0
+    if mode is None:
+        mode = current.get()
+    need = 0
     if mode is RECORDING or mode.grad:
         if len(inputs) == 2:
             t, u = inputs
@@ -141,12 +160,12 @@ def record(op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any) 
         y.node = None
         y._requires_grad = False
     if not (op.plain and mode is RECORDING):
-        _also(op, inputs, params, y, residuals, mode)
+        _also(op, inputs, params, y, residuals, mode.saving)
     return y
 
 
-def _also(op: Any, inputs: Any, params: Any, y: Any, residuals: Any, mode: Any) -> None:
-    """What is not so for the commonest operations: more is kept, memory shared, somebody told."""
+def _also(op: Any, inputs: Any, params: Any, y: Any, residuals: Any, saving: Any) -> None:
+    """What is not so for the commonest operations: more is kept, memory is shared."""
     node = y.node
     if node is not None:
         if op.reads_output:
@@ -154,12 +173,10 @@ def _also(op: Any, inputs: Any, params: Any, y: Any, residuals: Any, mode: Any) 
             node.counter = y._counter = Counter()
         if residuals is not None:
             node.residuals = residuals
-        if mode.saving is not None:
-            mode.saving(node)
+        if saving is not None:
+            saving(node)
     if op.view:
         y._view_of(inputs[0], op, params)
-    for listener in mode.listeners:
-        listener(op, inputs, params, (y,))
 
 
 def run(roots: Sequence[tuple[Any, Any]], walk: Pass) -> list[tuple[Tensor, Any, bool]]:
@@ -191,11 +208,8 @@ def run(roots: Sequence[tuple[Any, Any]], walk: Pass) -> list[tuple[Tensor, Any,
                 heappush(heap, (-target.seq, target))
             else:
                 leaves[key] = target
-        elif key in owned and grads[key].flags.writeable:
-            add_into(grads[key], g, grads[key])
-            return
         else:
-            grads[key], own = walk.added(grads[key], g)
+            grads[key], own = walk.added(grads[key], g, key in owned)
         if own:
             owned.add(key)
 
@@ -213,9 +227,10 @@ def run(roots: Sequence[tuple[Any, Any]], walk: Pass) -> list[tuple[Tensor, Any,
         if node.saved is None or Counter.newest > node.seq:
             node.check()
         op = node.op
-        parts = op.vjp(node, g) if graph else op.backward(node, g)
-        if walk.watchers:
-            walk.left(node, g, parts)
+        if walk.heard:
+            parts = walk.derive(node, g)
+        else:
+            parts = op.vjp(node, g) if graph else op.backward(node, g)
         if not walk.retain:
             node.free()
         owns, mine = op.owns and not graph, mine and len(parts) == 1

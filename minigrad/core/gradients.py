@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.core.engine import adding, new_tensor
 from minigrad.core.passes import Arrived, Pass, ancestors, see
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 
 __all__ = ["as_tuple", "backward", "grad", "gradients"]
 
@@ -35,7 +35,7 @@ def _start(root: Tensor, g: Tensor | None, graph: bool) -> Any:
                 f"grad can be implicitly created only for scalar outputs; this one has shape "
                 f"{list(x.shape)}: reduce it first, by .sum() or .mean(), or pass its gradient"
             )
-        g = new_tensor(np.ones(x.shape, x.dtype))
+        g = given(np.ones(x.shape, x.dtype))
     if not isinstance(g, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g.array.shape != x.shape:
@@ -117,10 +117,8 @@ def _accumulate(leaf: Tensor, g: Any, own: bool, graph: bool) -> None:
         leaf._grad = adding[True].copy(g) if known is None else adding[True].add(known, g)
     elif known is None:
         leaf._grad = new_tensor(_alone(g, own, leaf))
-    elif known.array.flags.writeable:
-        np.add(known.array, g, out=known.array)
     else:
-        known.array = np.asarray(known.array + g)
+        known.array = adding[False].add(known.array, g, True)
     if leaf._after_hooks is not None:
         for hook in list(leaf._after_hooks.values()):
             hook(leaf)
@@ -130,7 +128,7 @@ def _alone(g: Any, own: bool, target: Any) -> Any:
     """An array in rows that nobody else holds: a gradient may be the one that another received."""
     if own and g.flags.c_contiguous and g.flags.writeable and g.shape == target.array.shape:
         return g
-    return np.array(g, order="C").reshape(target.array.shape)
+    return adding[False].keep(g, target.array.shape)
 
 
 def gradients(

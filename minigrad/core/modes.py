@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 __all__ = [
-    "RECORDING", "Mode", "Switch", "current", "enable_grad", "interpreter", "listen", "no_grad",
+    "RECORDING", "Listener", "Mode", "Switch", "current", "enable_grad", "interpreter", "listen",
+    "no_grad",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Called after each operation with ``(op, inputs, params, outputs)``.
-Listener = Callable[[Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], None]
-#: Called in backward passes, after each node, with ``(node, gradient, gradients of its inputs)``.
-Watcher = Callable[[Any, Any, Sequence[Any]], None]
+
+class Listener(Protocol):
+    """Who is told what passes the doors (`core.events`)."""
+
+    def enter(self, event: Any) -> None:
+        """Something begins."""
+
+    def leave(self, event: Any) -> None:
+        """It is over: its outputs are known, or its error."""
 
 
 class Mode(NamedTuple):
-    """Whether operations record a graph, who is told about them, and about backward passes.
+    """Whether operations record a graph, and who is told about what happens.
 
     `locate` names the user's line that is running; only anomaly mode wants to know. `saving` is
     called with each node that keeps something, to keep it in another way. The `interpreter`
@@ -35,7 +41,6 @@ class Mode(NamedTuple):
     grad: bool = True
     inference: bool = False
     listeners: tuple[Listener, ...] = ()
-    watchers: tuple[Watcher, ...] = ()
     locate: Callable[[], str] | None = None
     saving: Callable[[Any], None] | None = None
     interpreter: Any = None
@@ -151,20 +156,45 @@ class enable_grad(_Plain):
     _own = {"grad": True, "inference": False}  # noqa: RUF012
 
 
-class listen(Switch):
-    """Tell `listener` about every operation inside the ``with``.
+class _AtTheEnd:
+    """A function as a listener, which hears what is over and ended well."""
 
+    def __init__(self, function: Callable[[Any], None]) -> None:
+        self._function = function
+
+    def enter(self, event: Any) -> None:
+        """Not told."""
+
+    def leave(self, event: Any) -> None:
+        """Tell the function."""
+        if event.error is None:
+            self._function(event)
+
+
+class listen(Switch):
+    """Tell `listener` what happens inside the ``with``: operations, gradients, draws, writes.
+
+    Parameters
+    ----------
+    listener : Listener or callable
+        Something with ``enter(event)`` and ``leave(event)``; or a function of an event, which is
+        called when that is over. See :class:`minigrad.core.events.Event`.
+
+    Examples
+    --------
     >>> import minigrad as mg
     >>> names = []
-    >>> with listen(lambda op, inputs, params, outputs: names.append(op.name)):
-    ...     _ = (mg.ones(2) * 3).sum()
+    >>> x = mg.ones(2)
+    >>> with listen(lambda event: names.append(event.op.name)):
+    ...     _ = (x * 3).sum()
     >>> names
     ['mul', 'sum']
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener | Callable[[Any], None]) -> None:
         super().__init__()
-        self._listener = listener
+        known = hasattr(listener, "leave")
+        self._listener = listener if known else _AtTheEnd(listener)  # type: ignore[arg-type]
 
     def _changed(self, mode: Mode) -> Mode:
         """The mode with one more listener."""

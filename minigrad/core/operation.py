@@ -35,6 +35,8 @@ class Operation(Protocol):
     #: Whether the gradients that `backward` returns are arrays it has made, or what arrived: not so
     #: where the functions of users make them, who may keep them.
     owns: bool
+    #: Whether it runs functions of users, whose operations pass the doors themselves.
+    opaque: bool
     #: For sets of inputs that require grad, as bits: whether all or none of the inputs are read.
     kept: dict[int, bool]
 
@@ -56,7 +58,7 @@ class Bare:
 
     name = "bare"
     differentiable = True
-    view = broadcasts = reads_output = plain = owns = False
+    view = broadcasts = reads_output = plain = owns = opaque = False
     results = 1
     kept: dict[int, bool] = {}  # noqa: RUF012 - nothing is written here
 

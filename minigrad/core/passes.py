@@ -13,11 +13,13 @@ from typing import Any
 
 from minigrad.core import engine
 from minigrad.core.engine import Node, adding
+from minigrad.core.events import Event, span, tell
 from minigrad.core.modes import current
+from minigrad.core.operation import Bare
 from minigrad.core.quiet import ignore_events
-from minigrad.core.several import Parts
+from minigrad.core.several import Parts, Pick
 
-__all__ = ["Pass", "ancestors", "running", "see"]
+__all__ = ["Derivative", "Pass", "ancestors", "running", "see"]
 
 #: A node or leaf, and the gradient that flows in there.
 Root = tuple[Any, Any]
@@ -25,6 +27,55 @@ Root = tuple[Any, Any]
 Arrived = tuple[Any, Any, bool]
 #: The pass that runs in this context.
 running: ContextVar[Pass | None] = ContextVar("minigrad_pass", default=None)
+
+
+class Derivative(Bare):
+    """The derivative of an operation, as the operation on arrays that backward passes compute.
+
+    It reads the gradient that arrives, and what the node kept: inputs, result, residuals.
+
+    Parameters
+    ----------
+    op : Operation
+    opaque : bool
+        Whether it computes by other operations, each of which is told.
+    """
+
+    def __init__(self, op: Any, opaque: bool) -> None:
+        self.op = op
+        self.name = f"{op.name}_backward"
+        self.opaque = opaque
+
+    @staticmethod
+    def event(node: Node, g: Any, graph: bool) -> Event:
+        """What is told of the derivative of `node`."""
+        kept = node.saved if node.saved is None else tuple(node.saved)
+        facts = (
+            node.params, node.shape, node.dtype, node.outputs,
+            tuple([None if e is None else _Edge(tuple(e.shape)) for e in node.edges]),
+        )  # fmt: skip
+        op = Derivative(node.op, graph or node.op.opaque)
+        return Event("compute", op, (g, kept, node.out, node.residuals), facts, node)
+
+    def forward(self, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:
+        """The gradients of the inputs, from what the event says."""
+        g, kept, out, residuals = arrays
+        numbers, shape, dtype, outputs, edges = params
+        saved = None if kept is None else tuple(None if a is None else _tensor(a) for a in kept)
+        node = Node(self.op, numbers, edges, saved, shape, dtype)
+        node.out, node.residuals, node.outputs = out, residuals, outputs
+        return tuple(self.op.backward(node, Parts(g) if isinstance(g, list) else g))
+
+
+class _Edge:
+    """What a derivative asks of where a gradient goes."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def _tensor(a: Any) -> Any:
+    return engine.new_tensor(a)
 
 
 class Pass:
@@ -49,6 +100,8 @@ class Pass:
         Those gradients, and whether nobody else holds them.
     at_end : list of callable
         Called when the pass has ended well.
+    heard : bool
+        Whether somebody listens.
     """
 
     def __init__(
@@ -61,7 +114,7 @@ class Pass:
         self.only = only
         self.wanted = wanted or None
         self.captured: dict[int, tuple[Any, bool]] = {}
-        self.watchers: tuple[Any, ...] = ()
+        self.heard = False
         self.at_end: list[Callable[[], None]] = []
 
     def run(self, roots: Sequence[Root], deliver: Callable[[list[Arrived]], None]) -> None:
@@ -77,16 +130,34 @@ class Pass:
         current.set(mode._replace(grad=self.record, inference=mode.inference and not self.record))
         running.set(self)
         ignore_events()
-        self.watchers = mode.watchers
-        deliver(engine.run(roots, self))
+        self.heard = bool(mode.listeners)
+        if self.heard:
+            with span("backward"):
+                deliver(engine.run(roots, self))
+        else:
+            deliver(engine.run(roots, self))
         for finish in self.at_end:
             finish()
 
-    def added(self, a: Any, b: Any) -> tuple[Any, bool]:
-        """The sum of two gradients of one tensor, and whether it is an array of our own."""
+    def added(self, a: Any, b: Any, own: bool) -> tuple[Any, bool]:
+        """The sum of two gradients of one tensor (into the first, if that is an array of our own),
+        and whether it is an array of our own.
+        """
         if a.__class__ is Parts:
             return a.plus(b, self.graph), False
-        return adding[self.graph].add(a, b), not self.graph
+        return adding[self.graph].add(a, b, own), not self.graph
+
+    def derive(self, node: Node, g: Any) -> Sequence[Any]:
+        """What the rule of a node returns, told to who listens."""
+        restored = getattr(node.op, "restored", None)  # what users keep elsewhere is fetched now
+        node = node if restored is None else restored(node)
+        compute = node.op.vjp if self.graph else node.op.backward
+        if node.op.__class__ is Pick:
+            return compute(node, g)  # type: ignore[no-any-return]
+        with tell(Derivative.event(node, g, self.graph)) as event:
+            parts = compute(node, g)
+            event.outputs = tuple(parts)
+        return parts  # type: ignore[no-any-return]
 
     def arrived(self, node: Node, g: Any, own: bool) -> tuple[Any, bool]:
         """The gradient of a node as hooks leave it; noted where it is wanted."""
@@ -96,11 +167,6 @@ class Pass:
             self.captured[id(node)] = g, own
             own = False
         return g, own
-
-    def left(self, node: Node, g: Any, parts: Sequence[Any]) -> None:
-        """Tell who watches."""
-        for watch in self.watchers:
-            watch(node, g, parts)
 
 
 def see(hooks: dict[int, Callable[[Any], Any]], g: Any, graph: bool) -> Any:

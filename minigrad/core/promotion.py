@@ -11,7 +11,7 @@ from minigrad.core.engine import apply
 from minigrad.core.operation import NoValues
 from minigrad.core.quiet import call_quietly
 from minigrad.core.rules import REGISTRY
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Number, Tensor
 
 __all__ = [
     "NUMBERS", "as_flag", "as_operand", "cast", "constant", "is_boolean", "promote",
@@ -33,7 +33,7 @@ def constant(value: float, dtype: np.dtype[Any]) -> Tensor:
     key = (dtype.char, value)
     t = _constants.get(key)
     if t is None or value == 0 or value != value:
-        t = Tensor(np.array(value).astype(dtype))  # an integer out of range wraps, as in PyTorch
+        t = Number(np.array(value).astype(dtype))  # an integer out of range wraps, as in PyTorch
         t.array.flags.writeable = False
         if len(_constants) >= 512:
             _constants.clear()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, overload
 import numpy as np
 
 from minigrad.core.engine import apply, record
+from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.promotion import (
     NUMBERS,
@@ -174,6 +175,9 @@ def _unary(op: Any) -> Callable[..., Any]:
             return simple(as_operand(input, op.name, 0))
         if x.dtype is FLOAT32 or x.dtype is FLOAT64:
             try:
+                mode = current.get()
+                if mode.listeners:
+                    return apply(op, (input,))
                 out = compute(x) if x.size < small else fused((x,), (), x.dtype)
             except EVENTS:
                 out = call_quietly(compute, x)
@@ -181,7 +185,7 @@ def _unary(op: Any) -> Callable[..., Any]:
                 return apply(op, (input,))
             except MemoryError as error:
                 raise no_room(op.name, error) from None
-            return record(op, (input,), (), out)
+            return record(op, (input,), (), out, mode)
         elif x.dtype.kind != "f" and (wants_float or x.dtype.kind == "V"):
             (input,) = promote(op, (input,))
         elif op.counts and x.dtype.kind == "b":
@@ -235,6 +239,9 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
         if dtype is not y.dtype or (dtype is not FLOAT32 and dtype is not FLOAT64):
             return _promoted(op, input, other)
         try:
+            mode = current.get()
+            if mode.listeners:
+                return apply(op, (input, other), defaults)
             if x.size < limit and y.size < limit:
                 out = compute(x, y)
             else:
@@ -245,7 +252,7 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
             return apply(op, (input, other), defaults)
         except (ValueError, MemoryError) as error:
             raise explain(op, (input, other), error) from None
-        return record(op, (input, other), defaults, out)
+        return record(op, (input, other), defaults, out, mode)
 
     return function
 

@@ -81,7 +81,7 @@ class Op:
     results = 1
     view = False
     broadcasts = False
-    plain = False
+    plain = opaque = False
     owns = True
 
     def __init__(

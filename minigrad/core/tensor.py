@@ -15,10 +15,13 @@ import numpy as np
 from minigrad.core import dtypes, engine
 from minigrad.core.dtypes import NATIVE
 from minigrad.core.engine import Node
+from minigrad.core.events import Event, read, tell
 from minigrad.core.methods import TensorMethods
+from minigrad.core.modes import current
+from minigrad.core.operation import Bare
 from minigrad.core.versions import Counter
 
-__all__ = ["Size", "Tensor"]
+__all__ = ["Number", "Size", "Tensor", "given"]
 
 Array = np.ndarray[Any, Any]
 
@@ -236,6 +239,7 @@ class Tensor(TensorMethods):
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead."
             )
+        read("numpy", self)
         return self.array
 
     def item(self) -> Any:
@@ -244,10 +248,12 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"a Tensor with {self.array.size} elements cannot be converted to Scalar"
             )
+        read("item", self)
         return self.array.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        read("tolist", self)
         return self.array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -261,6 +267,7 @@ class Tensor(TensorMethods):
 
     def __bool__(self) -> bool:
         if self.array.size == 1:
+            read("bool", self)
             return bool(self.array.item())
         few = "no values" if self.array.size == 0 else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {few} is ambiguous")
@@ -274,11 +281,13 @@ class Tensor(TensorMethods):
     def _only(self) -> Any:
         if self.array.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
+        read("number", self)
         return self.array.item()
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub" or self.array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
+        read("index", self)
         return int(self.array.item())
 
     def __hash__(self) -> int:
@@ -286,6 +295,31 @@ class Tensor(TensorMethods):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"tensor({self.array})"
+
+
+class Number(Tensor):
+    """A Python number as an operand, of the type that is computed in."""
+
+    __slots__ = ()
+
+
+class _Given(Bare):
+    name = "given"
+
+    def forward(self, arrays: Any, params: tuple[Array]) -> Array:
+        return params[0]
+
+
+_GIVEN = _Given()
+
+
+def given(array: Array) -> Tensor:
+    """A tensor of values that depend on no other tensor: data, a mask, a range of numbers."""
+    t = Tensor(array)
+    if current.get().listeners:
+        with tell(Event("compute", _GIVEN, (), (array,))) as event:
+            event.outputs = (t,)
+    return t
 
 
 engine.tensor_class = Tensor

@@ -12,7 +12,7 @@ from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.core.engine import Node, apply
 from minigrad.core.operation import Bare
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops.batching import same
 
 if TYPE_CHECKING:
@@ -273,6 +273,7 @@ class _Gate(Bare):
     name = "module_gate"
     batch = staticmethod(same)
     arity = -1
+    opaque = True  # the hooks are the user's
 
     def __init__(self, count: int, see: Callable[[list[Tensor]], Sequence[Tensor | None]]) -> None:
         self.results = count
@@ -291,7 +292,7 @@ class _Gate(Bare):
         parts = g if isinstance(g, list) else [g]
         shapes = node.outputs or ((node.shape, node.dtype),)
         return [
-            Tensor(np.zeros(*shape)) if p is None else p if isinstance(p, Tensor) else Tensor(p)
+            given(np.zeros(*shape)) if p is None else p if isinstance(p, Tensor) else Tensor(p)
             for p, shape in zip(parts, shapes, strict=True)
         ]
 

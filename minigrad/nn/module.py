@@ -18,6 +18,7 @@ from minigrad.nn import hooks
 from minigrad.nn.misuse import explained, explaining
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import Stateful
+from minigrad.ops.inplace import store
 from minigrad.place import device as _device
 from minigrad.place import memory_format, only_cpu
 
@@ -517,7 +518,7 @@ class Module(Stateful):
                 p._grad = None
             else:
                 p._grad.detach_()
-                p._grad.array[...] = 0
+                store(p._grad, 0)
 
     # -- hooks -----------------------------------------------------------------------------------
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from minigrad.core.tensor import Tensor
 from minigrad.nn.module import Module
-from minigrad.ops.random import Generator, draw, normal_array, numpy_generator
+from minigrad.ops.random import NORMAL, Generator
 
 __all__ = ["GaussianNoise"]
 
@@ -62,12 +58,8 @@ class GaussianNoise(Module):
             return input
         if not input.dtype.is_floating_point:
             raise TypeError(f"GaussianNoise expects floating point numbers, but got {input.dtype}")
-        kind, g = input.array.dtype, numpy_generator(self.generator)
-
-        def noise(lead: tuple[int, ...]) -> np.ndarray[Any, Any]:
-            return normal_array((*lead, *input.shape), kind, g)
-
-        return input + draw(noise, (), self.generator) * self.std
+        noise = NORMAL((), (input.array.shape, input.array.dtype), self.generator)
+        return input + noise * self.std
 
     def extra_repr(self) -> str:
         """The standard deviation."""

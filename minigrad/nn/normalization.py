@@ -8,18 +8,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad.core.dtypes import as_dtype, get_default_dtype
+from minigrad.core.events import change
 from minigrad.core.modes import interpreter
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.functions import normalization as F
 from minigrad.nn.layer import UnaryLayer
 from minigrad.nn.linear import new_parameter
-from minigrad.ops.inplace import written
+from minigrad.ops.inplace import alter
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
     "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
 ]  # fmt: skip
+
+
+@change
+def _increase(count: np.ndarray[Any, Any]) -> None:
+    count += 1
 
 
 class _Affine(UnaryLayer):
@@ -114,8 +120,7 @@ class _BatchNorm(_NormBase):
                 mean = var = None
             elif (count := self.num_batches_tracked) is not None:
                 if interpreter() is None:
-                    count.array += 1
-                    written(count, None)
+                    alter(count, _increase)
                 else:
                     count.add_(1)
                 if self.momentum is None:  # a plain average of all batches

@@ -53,7 +53,7 @@ class Table(Module):
         fill.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():
-                self.weight.array[self.padding_idx] = 0
+                self.weight[self.padding_idx] = 0
 
     def _norm_repr(self) -> str:
         """Of the norm and the gradient's scale, what is not as usual."""

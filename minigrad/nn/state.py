@@ -13,7 +13,7 @@ from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn import hooks
 from minigrad.nn.parameter import Parameter, is_lazy
-from minigrad.ops.inplace import written
+from minigrad.ops.inplace import store
 
 if TYPE_CHECKING:
     from minigrad.nn.module import Module
@@ -284,8 +284,7 @@ def _load_one(
         )
     with no_grad():
         if not assign:
-            t.array[...] = value.array
-            written(t, None)
+            store(t, value)
             return None
         if isinstance(t, Parameter) and not isinstance(value, Parameter):
             value = Parameter(value, requires_grad=t._requires_grad)

@@ -19,7 +19,7 @@ from minigrad.ops.creation import finish
 from minigrad.ops.inplace import write
 from minigrad.ops.join import flip
 from minigrad.ops.linear_algebra.norms import vector_norm
-from minigrad.ops.random import numpy_generator, overwrite
+from minigrad.ops.random import binomials, overwrite
 from minigrad.ops.shape import broadcast_tensors
 from minigrad.ops.slices import narrow, split
 from minigrad.place import device, only_cpu
@@ -329,11 +329,10 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
             "Binomial only supports floating-point dtypes for count, the same as for prob; got "
             f"{count.dtype} and {prob.dtype}"
         )
-    n, p = (t.array for t in broadcast_tensors(count, prob))
-    if not ((n >= 0) & (p >= 0) & (p <= 1)).all():
+    n, p = broadcast_tensors(count, prob)
+    if not ((n.array >= 0) & (p.array >= 0) & (p.array <= 1)).all():
         raise RuntimeError("binomial: count must not be negative, and prob be between 0 and 1")
-    drawn = numpy_generator(generator).binomial(n.astype(np.int64), p)
-    return Tensor(np.asarray(drawn, count.array.dtype))
+    return binomials((n, p), (), generator)
 
 
 # -- settings that have one value ------------------------------------------------------------------

@@ -16,10 +16,11 @@ from minigrad.core.ops import shape as core_shape
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import called, method, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.quiet import call_quietly
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops import shape, strides
 from minigrad.ops.index import as_value, recorded
-from minigrad.ops.inplace import check_writable, write, written
+from minigrad.ops.inplace import check_writable, store, write
 
 # -- constants and copies --------------------------------------------------------------------------
 
@@ -33,16 +34,14 @@ def _overwrite(x: Tensor, value: Tensor, name: str) -> Tensor:
     check_writable(x, name)
     if value.array.shape != x.array.shape and value.array.ndim:
         value = expand(value, x.array.shape)  # says what does not match
-    with np.errstate(all="ignore"):
-        x.array[...] = value.array
-    written(x, None)
+    call_quietly(store, x, value)
     return x
 
 
 @method
 def zero_(self: Tensor) -> Tensor:
     """Set all elements to 0."""
-    return _overwrite(self, Tensor(np.zeros((), self.array.dtype)), "zero_")
+    return _overwrite(self, given(np.zeros((), self.array.dtype)), "zero_")
 
 
 @method

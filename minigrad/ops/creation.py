@@ -13,7 +13,7 @@ from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import called, method, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.place import contiguous_format, let_go, only_cpu, wants_rows
 from minigrad.place import device as _device
 
@@ -24,7 +24,7 @@ def finish(array: Array, requires_grad: bool = False, device: Any = None) -> Ten
     """A new leaf."""
     if device is not None:
         only_cpu(device)
-    t = Tensor(array)
+    t = given(array)
     return t.requires_grad_() if requires_grad else t
 
 

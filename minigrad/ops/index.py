@@ -18,6 +18,7 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
+from minigrad.core.events import change
 from minigrad.core.modes import current, interpreter
 from minigrad.core.ops.index import PART
 from minigrad.core.ops.shape import expand, permute, reshape
@@ -29,7 +30,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
 from minigrad.ops.guard import all_values
-from minigrad.ops.inplace import check_writable, write, written
+from minigrad.ops.inplace import alter, check_writable, store, write
 
 kernels = lazy("index")
 
@@ -578,11 +579,10 @@ def set_item(self: Tensor, key: Any, value: Any) -> None:
     place = basic or (Ellipsis,)
     if not recorded(self, value):
         part = self.array[place if Ellipsis in place else (*place, Ellipsis)]
-        array = _without_leading_ones(value, part.ndim).array
-        if array.shape != part.shape:
-            _check_expands(array.shape, part.shape)
-        call_quietly(part.__setitem__, ..., array)
-        written(self, None)
+        value = _without_leading_ones(value, part.ndim)
+        if value.array.shape != part.shape:
+            _check_expands(value.array.shape, part.shape)
+        call_quietly(store, self, value, None, part)
         return
     view = apply(PART, (self,), (place,))
     value = cast(_without_leading_ones(value, view.array.ndim), self.array.dtype)
@@ -623,9 +623,15 @@ def write_points(
     if recorded(x, value) or accumulate:
         write(x, lambda y: put_planned(y, plan, value, accumulate), "index_put_")
         return
-    shape = x.array.shape
-    key: list[Any] = [slice(None)] * len(shape)
-    for dim, span, places in picks:
-        key[dim : dim + span] = _coordinates(places.array, shape[dim : dim + span])
-    x.array[tuple(key)] = value.array
-    written(x, None)
+    where = tuple((dim, span) for dim, span, _ in picks)
+    alter(x, _put, (value, *(places for _, _, places in picks)), where)
+
+
+@change
+def _put(target: Array, value: Array, *rest: Any) -> None:
+    """Where the places point, each in some of the dimensions: those are the last argument."""
+    *places, where = rest
+    key: list[Any] = [slice(None)] * target.ndim
+    for (dim, span), found in zip(where, places, strict=True):
+        key[dim : dim + span] = _coordinates(found, target.shape[dim : dim + span])
+    target[tuple(key)] = value

@@ -15,12 +15,13 @@ import numpy as np
 
 from minigrad.autograd.watching import move_retained
 from minigrad.core.engine import Node
+from minigrad.core.events import Change, change
 from minigrad.core.modes import current, interpreter
-from minigrad.core.operation import NoValues
+from minigrad.core.operation import Bare, NoValues
 from minigrad.core.tensor import Tensor
 from minigrad.ops.addresses import elements_of
 
-__all__ = ["write", "written"]
+__all__ = ["alter", "store", "write", "written"]
 
 Array = np.ndarray[Any, Any]
 
@@ -57,11 +58,43 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
     if result._requires_grad and result.array.dtype != x.array.dtype:
         result = result.to(x.dtype)
     try:
-        x.array[...] = result.array
+        store(x, result, result.node if result._requires_grad else None)
     except NoValues:
         raise RuntimeError(interpreter().cannot_write(name)) from None
-    written(x, result.node if result._requires_grad else None)
     return x
+
+
+@change
+def _store(target: Array, value: Any) -> None:
+    target[...] = value
+
+
+def store(x: Tensor, value: Any, node: Node | None = None, part: Array | None = None) -> None:
+    """Replace the elements of `x`, whose new value `node` has made: the door of writes.
+
+    Parameters
+    ----------
+    x : Tensor
+        Checked to be writable.
+    value : Tensor, array or number
+        Broadcasts; is converted.
+    node : Node, optional
+        None for values that no gradient flows to.
+    part : array, optional
+        A view of the memory of `x`, where only that is replaced.
+    """
+    target = x if part is None else part
+    if isinstance(value, (Tensor, np.ndarray)):
+        _store(target, (value,))
+    else:
+        _store(target, (), value)
+    written(x, node)
+
+
+def alter(x: Tensor, change: Change, inputs: tuple[Tensor, ...] = (), *params: Any) -> None:
+    """Change the elements of `x` in another way than by storing new ones; no gradient flows."""
+    change(x, inputs, *params)
+    written(x, None)
 
 
 def check_writable(x: Tensor, name: str) -> None:
@@ -133,13 +166,11 @@ def _rederive(view: Tensor) -> None:
     _continue_from(view, Node(op, params, (edge,), (), view.array.shape, view.array.dtype))
 
 
-class _Constant:
+class _Constant(Bare):
     """What makes a value that no gradient flows through."""
 
     name = "constant"
     differentiable = False
-    view = False
-    broadcasts = False
     plain = owns = True
 
     def vjp(self, node: Node, g: Any) -> tuple[()]:
@@ -152,7 +183,7 @@ def _constant_node(x: Tensor) -> Node:
     return Node(_Constant(), (), (), (), x.array.shape, x.array.dtype)
 
 
-class _ReplacePart:
+class _ReplacePart(Bare):
     """The graph of a write through a view: the whole, with one part replaced.
 
     The derivative of the whole passes everywhere but in the part; that of the part is what
@@ -160,9 +191,6 @@ class _ReplacePart:
     """
 
     name = "replace_part"
-    differentiable = True
-    view = False
-    broadcasts = False
     plain = owns = True
 
     def backward(self, node: Node, g: Array) -> tuple[Array | None, Array]:

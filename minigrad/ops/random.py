@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,20 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.dims import as_sizes
 from minigrad.core.dtypes import as_dtype, get_default_dtype
-from minigrad.core.modes import interpreter
+from minigrad.core.events import Event, tell
+from minigrad.core.modes import current, interpreter
+from minigrad.core.operation import Bare
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import PUBLIC, called, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import all_values
-from minigrad.ops.inplace import check_writable, written
+from minigrad.ops.inplace import check_writable, store
 from minigrad.ops.shape import broadcast_shapes
 from minigrad.place import let_go, only_cpu
 
-__all__ = ["Generator", "default_generator", "numpy_generator"]
+__all__ = ["Generator", "Law", "default_generator", "numpy_generator"]
 
 Array = np.ndarray[Any, Any]
 _STATE_WORDS = 7  # four of SFC64, the half word kept back (flag and value), the seed
@@ -162,18 +164,42 @@ public(Generator, method=False)
 PUBLIC["default_generator"] = default_generator
 
 
-def draw(
-    compute: Callable[..., Array], inputs: tuple[Tensor, ...] = (),
-    generator: Generator | None = None,
-) -> Tensor:  # fmt: skip
-    """A tensor of random numbers, which depend on `inputs`.
+class Law(Bare):
+    """What is drawn: a distribution, as a function of a generator of numpy.
 
-    ``compute(lead, *arrays)`` draws them; inside `vmap` the arrays, and what it returns, may have
-    dimensions `lead` in front.
+    Parameters
+    ----------
+    function : callable
+        ``function(g, lead, *arrays, *params)`` draws an array. Inside `vmap` the arrays, and what
+        it returns, may have dimensions `lead` in front.
     """
-    if interpreter() is None:
-        return Tensor(compute((), *[t.array for t in inputs]))
-    return interpreter().draw(compute, inputs, generator)  # type: ignore[no-any-return]
+
+    def __init__(self, function: Callable[..., Array]) -> None:
+        self.name = function.__name__.strip("_")
+        self.function = function
+
+    def __call__(
+        self, inputs: tuple[Tensor, ...] = (), params: tuple[Any, ...] = (),
+        generator: Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """A tensor of random numbers, which depend on `inputs`: the door of all that is drawn."""
+        g = numpy_generator(generator)
+        if interpreter() is not None:
+            return interpreter().draw(  # type: ignore[no-any-return]
+                lambda lead, *arrays: self.function(g, lead, *arrays, *params), inputs, generator
+            )
+        arrays = [t.array for t in inputs]
+        if not current.get().listeners:
+            return Tensor(self.function(g, (), *arrays, *params))
+        source = default_generator if generator is None else generator
+        with tell(Event("draw", self, inputs, params, source=source)) as event:
+            t = Tensor(self.forward(arrays, params, source))
+            event.outputs = (t,)
+        return t
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...], source: Generator) -> Array:  # type: ignore[override]  # of all operations only these need a source
+        """Draw from a generator."""
+        return self.function(source.numpy, (), *arrays, *params)
 
 
 def _finished(t: Tensor, requires_grad: bool, device: Any) -> Tensor:
@@ -190,6 +216,18 @@ def _float_kind(dtype: Any, name: str) -> np.dtype[Any]:
     if not kind.is_floating_point:
         raise RuntimeError(f'"{name}" not implemented for {kind}: it needs a floating point dtype')
     return kind.numpy
+
+
+def _with_lead(make: Callable[..., Array]) -> Callable[..., Array]:
+    """A function of sizes, a type and a generator, as laws have it."""
+
+    def function(
+        g: np.random.Generator, lead: tuple[int, ...], shape: tuple[int, ...], kind: Any
+    ) -> Array:
+        return make((*lead, *shape), kind, g)
+
+    function.__name__ = make.__name__.removesuffix("_array")
+    return function
 
 
 def uniform_array(shape: tuple[int, ...], kind: np.dtype[Any], g: np.random.Generator) -> Array:
@@ -228,10 +266,28 @@ def integer_array(
     return np.asarray(g.integers(low, high, shape, np.int64)).astype(kind.numpy)
 
 
+UNIFORM, NORMAL = Law(_with_lead(uniform_array)), Law(_with_lead(normal_array))
+
+
+@Law
+def integers(
+    g: np.random.Generator, lead: tuple[int, ...], low: int, high: int, shape: tuple[int, ...],
+    kind: dtypes.dtype,
+) -> Array:  # fmt: skip
+    """Whole numbers of [low, high)."""
+    return integer_array(low, high, (*lead, *shape), kind, g)
+
+
+@Law
+def binomials(g: np.random.Generator, lead: tuple[int, ...], count: Array, chance: Array) -> Array:
+    """How many of `count` trials succeed, each with the probability `chance`."""
+    return np.asarray(g.binomial(count.astype(np.int64), chance), count.dtype)
+
+
 # -- new tensors ---------------------------------------------------------------------------------
 
 
-def _drawn(name: str, make: Any, text: str) -> Any:
+def _drawn(name: str, law: Law, text: str) -> Any:
     @called(name, f"A tensor of the given sizes with {text}.")
     def function(
         *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
@@ -244,8 +300,7 @@ def _drawn(name: str, make: Any, text: str) -> Any:
         if kwargs:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         shape = _sizes(size, name)
-        kind, g = _float_kind(dtype, name), numpy_generator(generator)
-        t = draw(lambda lead: make((*lead, *shape), kind, g), (), generator)
+        t = law((), (shape, _float_kind(dtype, name)), generator)
         return _finished(t, requires_grad, device)
 
     @called(f"{name}_like", f"A tensor of the sizes and type of `input` with {text}.")
@@ -255,8 +310,7 @@ def _drawn(name: str, make: Any, text: str) -> Any:
     ) -> Tensor:  # fmt: skip
         x = as_operand(input, f"{name}_like", 0)
         kind = _float_kind(x.dtype if dtype is None else dtype, name)
-        shape, g = x.array.shape, numpy_generator(generator)
-        t = draw(lambda lead: make((*lead, *shape), kind, g), (), generator)
+        t = law((), (x.array.shape, kind), generator)
         return _finished(t, requires_grad, device)
 
     public(like, method=False)
@@ -272,8 +326,8 @@ def _sizes(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
     return shape
 
 
-rand = _drawn("rand", uniform_array, "numbers uniform on [0, 1)")
-randn = _drawn("randn", normal_array, "standard normal numbers")
+rand = _drawn("rand", UNIFORM, "numbers uniform on [0, 1)")
+randn = _drawn("randn", NORMAL, "standard normal numbers")
 
 
 @public(method=False)
@@ -296,10 +350,7 @@ def randint(
     if size is None:
         raise TypeError("randint() missing the argument 'size'")
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
-    shape, g = _sizes((size,), "randint"), numpy_generator(generator)
-    t = draw(
-        lambda lead: integer_array(int(low), int(high), (*lead, *shape), kind, g), (), generator
-    )
+    t = integers((), (int(low), int(high), _sizes((size,), "randint"), kind), generator)
     return _finished(t, requires_grad, device)
 
 
@@ -327,15 +378,17 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
-    g = numpy_generator(generator)
+    return _finished(_permutation((), (int(n), kind.numpy), generator), requires_grad, device)
 
-    def orders(lead: tuple[int, ...]) -> Array:
-        if not lead:
-            return g.permutation(int(n)).astype(kind.numpy, copy=False)
-        rows = np.broadcast_to(np.arange(int(n)), (*lead, int(n)))
-        return g.permuted(rows, axis=-1).astype(kind.numpy, copy=False)
 
-    return _finished(draw(orders, (), generator), requires_grad, device)
+@Law
+def _permutation(
+    g: np.random.Generator, lead: tuple[int, ...], n: int, kind: np.dtype[Any]
+) -> Array:
+    if not lead:
+        return g.permutation(n).astype(kind, copy=False)
+    rows = np.broadcast_to(np.arange(n), (*lead, n))
+    return g.permuted(rows, axis=-1).astype(kind, copy=False)
 
 
 @public(method=False)
@@ -363,15 +416,21 @@ def normal(
                     f"{list(t.array.shape)}"
                 ) from None
     check_std(all_values(std) if isinstance(std, Tensor) else std)
-    g = numpy_generator(generator)
+    numbers = [None if isinstance(v, Tensor) else v for v in (mean, std)]
+    t = _normal_law(tuple(tensors), (*numbers, shape, kind), generator)
+    return _finished(t, requires_grad, device)
 
-    def numbers(lead: tuple[int, ...], *given: Array) -> Array:
-        each = [a.reshape((*lead, *(1,) * (len(shape) + len(lead) - a.ndim), *a.shape[len(lead) :]))
-                for a in given]  # fmt: skip
-        m, s = (each.pop(0) if isinstance(v, Tensor) else v for v in (mean, std))
-        return np.asarray(normal_array((*lead, *shape), kind, g) * s + m, kind)
 
-    return _finished(draw(numbers, tuple(tensors), generator), requires_grad, device)
+def _normal_of(g: np.random.Generator, lead: tuple[int, ...], *given: Any) -> Array:
+    """Normal numbers: the arrays among mean and deviation, these two as numbers, sizes, type."""
+    *arrays, mean, std, shape, kind = given
+    each = [a.reshape((*lead, *(1,) * (len(shape) + len(lead) - a.ndim), *a.shape[len(lead) :]))
+            for a in arrays]  # fmt: skip
+    m, s = (each.pop(0) if v is None else v for v in (mean, std))
+    return np.asarray(normal_array((*lead, *shape), kind, g) * s + m, kind)
+
+
+_normal_law = Law(_normal_of)
 
 
 def check_std(std: Any) -> None:
@@ -393,14 +452,17 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
     kind, shape = x.array.dtype, x.array.shape
     if p is None and kind.kind != "f":
         raise RuntimeError(f"bernoulli expects floating point probabilities, got {kind}")
-    chances = x if p is None else p if isinstance(p, Tensor) else Tensor(np.asarray(p))
+    chances = x if p is None else p if isinstance(p, Tensor) else given(np.asarray(p))
     check_probability(all_values(chances))
-    g = numpy_generator(generator)
+    return flags((expand(chances, shape),), (shape, kind), generator)
 
-    def flags(lead: tuple[int, ...], chance: Array) -> Array:
-        return np.asarray(g.random((*lead, *shape)) < chance, kind)
 
-    return draw(flags, (expand(chances, shape),), generator)
+@Law
+def flags(
+    g: np.random.Generator, lead: tuple[int, ...], chance: Array, shape: tuple[int, ...], kind: Any
+) -> Array:
+    """1 with the probability `chance`, else 0."""
+    return np.asarray(g.random((*lead, *shape)) < chance, kind)
 
 
 @public
@@ -428,16 +490,19 @@ def multinomial(
         )
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
-    g = numpy_generator(generator)
+    return _indices((given,), (num_samples, replacement), generator)
 
-    def indices(lead: tuple[int, ...], chances: Array) -> Array:
-        if not chances.shape[-1]:
-            raise RuntimeError("cannot sample from no categories: prob_dist is empty")
-        rows = chances.reshape(math.prod(chances.shape[:-1]), chances.shape[-1]).astype(np.float64)
-        found = _weighted(rows, num_samples, replacement, g)
-        return found.reshape(*chances.shape[:-1], num_samples)
 
-    return draw(indices, (given,), generator)
+@Law
+def _indices(
+    g: np.random.Generator, lead: tuple[int, ...], chances: Array, num_samples: int,
+    replacement: bool,
+) -> Array:  # fmt: skip
+    if not chances.shape[-1]:
+        raise RuntimeError("cannot sample from no categories: prob_dist is empty")
+    rows = chances.reshape(math.prod(chances.shape[:-1]), chances.shape[-1]).astype(np.float64)
+    found = _weighted(rows, num_samples, replacement, g)
+    return found.reshape(*chances.shape[:-1], num_samples)
 
 
 def _weighted(weights: Array, num_samples: int, replacement: bool, g: np.random.Generator) -> Array:
@@ -467,13 +532,16 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     x = as_operand(input, "poisson", 0)
     if x.array.dtype.kind != "f" or not bool((all_values(x) >= 0).all()):
         raise RuntimeError("poisson expects floating point rates, all elements >= 0")
-    g = numpy_generator(generator)
-    return draw(lambda lead, rate: np.asarray(g.poisson(rate), rate.dtype), (x,), generator)
+    return _poisson((x,), (), generator)
+
+
+@Law
+def _poisson(g: np.random.Generator, lead: tuple[int, ...], rate: Array) -> Array:
+    return np.asarray(g.poisson(rate), rate.dtype)
 
 
 def overwrite(x: Tensor, values: Any, name: str) -> Tensor:
     """Put values into a tensor that do not depend on it."""
     check_writable(x, name)
-    x.array[...] = values
-    written(x, None)
+    store(x, values)
     return x

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,38 +11,40 @@ from minigrad.core.modes import interpreter
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import method
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import write
 from minigrad.ops.random import (
     Generator,
+    Law,
     check_probability,
     check_std,
-    draw,
-    integer_array,
+    flags,
+    integers,
     normal_array,
-    numpy_generator,
     overwrite,
     uniform_array,
 )
 
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
 
 
 def _redraw(
-    x: Tensor, compute: Callable[..., Array], name: str, generator: Generator | None,
+    x: Tensor, law: Law, params: tuple[Any, ...], name: str, generator: Generator | None,
     inputs: tuple[Tensor, ...] = (),
 ) -> Tensor:  # fmt: skip
-    """Put random numbers into a tensor; `compute` and `inputs` as for :func:`draw`."""
+    """Put random numbers into a tensor."""
+    values = law(inputs, params, generator)
     if interpreter() is not None:
-        values = cast(draw(compute, inputs, generator), x.array.dtype)
+        values = cast(values, x.array.dtype)
         if x.array.__class__ is np.ndarray and values.array.__class__ is not np.ndarray:
             raise RuntimeError(
                 "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This "
                 f"will appear like same randomness. ({name})"
             )
         return write(x, lambda _: values, name)
-    return overwrite(x, compute((), *[t.array for t in inputs]), name)
+    return overwrite(x, values, name)
 
 
 def _float_only(x: Tensor, name: str) -> np.dtype[Any]:
@@ -67,17 +68,20 @@ def uniform_(
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}"
         )
-    shape, g = self.array.shape, numpy_generator(generator)
+    params = (low, to, self.array.shape, kind)
+    return _redraw(self, _uniform_between, params, "uniform_", generator)
 
-    def numbers(lead: tuple[int, ...]) -> Array:
-        drawn = uniform_array((*lead, *shape), kind, g)
-        drawn *= kind.type(to - low)
-        drawn += kind.type(low)
-        if to > low:  # rounding may reach the end
-            np.minimum(drawn, np.nextafter(kind.type(to), kind.type(low)), out=drawn)
-        return drawn
 
-    return _redraw(self, numbers, "uniform_", generator)
+@Law
+def _uniform_between(
+    g: np.random.Generator, lead: Shape, low: float, to: float, shape: Shape, kind: Any
+) -> Array:
+    drawn = uniform_array((*lead, *shape), kind, g)
+    drawn *= kind.type(to - low)
+    drawn += kind.type(low)
+    if to > low:  # rounding may reach the end
+        np.minimum(drawn, np.nextafter(kind.type(to), kind.type(low)), out=drawn)
+    return drawn
 
 
 @method
@@ -85,15 +89,18 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Any = N
     """Fill with normal numbers."""
     kind = _float_only(self, "normal_")
     check_std(std)
-    shape, g = self.array.shape, numpy_generator(generator)
+    params = (mean, std, self.array.shape, kind)
+    return _redraw(self, _normal_around, params, "normal_", generator)
 
-    def numbers(lead: tuple[int, ...]) -> Array:
-        drawn = normal_array((*lead, *shape), kind, g)
-        drawn *= kind.type(std)
-        drawn += kind.type(mean)
-        return drawn
 
-    return _redraw(self, numbers, "normal_", generator)
+@Law
+def _normal_around(
+    g: np.random.Generator, lead: Shape, mean: float, std: float, shape: Shape, kind: Any
+) -> Array:
+    drawn = normal_array((*lead, *shape), kind, g)
+    drawn *= kind.type(std)
+    drawn += kind.type(mean)
+    return drawn
 
 
 @method
@@ -102,11 +109,15 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Any
     kind = _float_only(self, "log_normal_")
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    shape, g = self.array.shape, numpy_generator(generator)
-    return _redraw(
-        self, lambda lead: np.exp(normal_array((*lead, *shape), kind, g) * std + mean),
-        "log_normal_", generator,
-    )  # fmt: skip
+    params = (mean, std, self.array.shape, kind)
+    return _redraw(self, _log_normal, params, "log_normal_", generator)
+
+
+@Law
+def _log_normal(
+    g: np.random.Generator, lead: Shape, mean: float, std: float, shape: Shape, kind: Any
+) -> Array:
+    return np.asarray(np.exp(normal_array((*lead, *shape), kind, g) * std + mean))
 
 
 @method
@@ -115,12 +126,16 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Any = None) -> Te
     kind = _float_only(self, "exponential_")
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    shape, g = self.array.shape, numpy_generator(generator)
     drawn_in: Any = kind if kind.char in "fd" else np.float32
-    return _redraw(
-        self, lambda lead: g.standard_exponential((*lead, *shape), drawn_in) / lambd,
-        "exponential_", generator,
-    )  # fmt: skip
+    params = (lambd, self.array.shape, drawn_in)
+    return _redraw(self, _exponential, params, "exponential_", generator)
+
+
+@Law
+def _exponential(
+    g: np.random.Generator, lead: Shape, lambd: float, shape: Shape, kind: Any
+) -> Array:
+    return np.asarray(g.standard_exponential((*lead, *shape), kind) / lambd)
 
 
 @method
@@ -129,11 +144,14 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Any
     _float_only(self, "cauchy_")
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    shape, g = self.array.shape, numpy_generator(generator)
-    return _redraw(
-        self, lambda lead: g.standard_cauchy((*lead, *shape)) * sigma + median, "cauchy_",
-        generator,
-    )  # fmt: skip
+    return _redraw(self, _cauchy, (median, sigma, self.array.shape), "cauchy_", generator)
+
+
+@Law
+def _cauchy(
+    g: np.random.Generator, lead: Shape, median: float, sigma: float, shape: Shape
+) -> Array:
+    return np.asarray(g.standard_cauchy((*lead, *shape)) * sigma + median)
 
 
 @method
@@ -141,21 +159,21 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     """Fill with the number of trials up to the first success."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-    shape, g = self.array.shape, numpy_generator(generator)
-    return _redraw(self, lambda lead: g.geometric(p, (*lead, *shape)), "geometric_", generator)
+    return _redraw(self, _geometric, (p, self.array.shape), "geometric_", generator)
+
+
+@Law
+def _geometric(g: np.random.Generator, lead: Shape, p: float, shape: Shape) -> Array:
+    return np.asarray(g.geometric(p, (*lead, *shape)))
 
 
 @method
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 1 with probability `p` (a number, or a tensor that broadcasts), else 0."""
-    chances = p if isinstance(p, Tensor) else Tensor(np.asarray(p))
+    chances = p if isinstance(p, Tensor) else given(np.asarray(p))
     check_probability(all_values(chances))
-    shape, g = self.array.shape, numpy_generator(generator)
-
-    def flags(lead: tuple[int, ...], chance: Array) -> Array:
-        return np.asarray(g.random((*lead, *shape)) < chance)
-
-    return _redraw(self, flags, "bernoulli_", generator, (expand(chances, shape),))
+    inputs, params = (expand(chances, self.array.shape),), (self.array.shape, bool)
+    return _redraw(self, flags, params, "bernoulli_", generator, inputs)
 
 
 @method
@@ -175,11 +193,8 @@ def random_(
         low, high = (0, _past_largest(kind)) if low == 0 else (0, low)
     else:
         high = to
-    shape, g = self.array.shape, numpy_generator(generator)
-    return _redraw(
-        self, lambda lead: integer_array(low, high, (*lead, *shape), kind, g), "random_",
-        generator,
-    )  # fmt: skip
+    params = (low, high, self.array.shape, kind)
+    return _redraw(self, integers, params, "random_", generator)
 
 
 def _past_largest(kind: dtypes.dtype) -> int:

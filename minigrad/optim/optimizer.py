@@ -21,7 +21,8 @@ import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.core.modes import enable_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
+from minigrad.ops.inplace import store
 from minigrad.optim.options import as_number, check_group
 from minigrad.optim.runs import Plan, Run, kernels, number_state, plan_runs, work_dtype
 
@@ -214,10 +215,9 @@ class Optimizer:
                 else:
                     g.detach_()
                     if g.array.flags.writeable:
-                        g.array.fill(0)
+                        store(g, 0)
                     else:  # an expanded one
-                        g.array = np.zeros(g.array.shape, g.array.dtype)
-                    g._share_counter().bump()
+                        p._grad = given(np.zeros(g.array.shape, g.array.dtype))
 
     # -- the step --------------------------------------------------------------------------------
 

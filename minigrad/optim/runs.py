@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.core.dtypes import get_default_dtype, is_float
-from minigrad.core.tensor import Tensor
+from minigrad.core.events import Event, change, tell
+from minigrad.core.modes import current
+from minigrad.core.operation import Bare
+from minigrad.core.tensor import Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.optim.options import as_number
 
@@ -44,7 +47,36 @@ def work_dtype(p: Tensor) -> np.dtype[Any]:
 
 def number_state(value: float) -> Tensor:
     """A state that is one number, as PyTorch keeps it: a 0-dim tensor of the default type."""
-    return Tensor(np.array(value, get_default_dtype().numpy))
+    return given(np.array(value, get_default_dtype().numpy))
+
+
+class Updating(Bare):
+    """A step of an optimizer, as an operation that changes parameters and their state.
+
+    Parameters
+    ----------
+    kernel : Update
+        One of :mod:`minigrad.kernels.optim`.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+        self.name = kernel.__name__
+
+    def forward(self, arrays: Sequence[Any], params: tuple[dict[str, float]]) -> None:
+        """Update parameters (and columns of state) by gradients."""
+        work, columns, gradients = arrays
+        self.kernel(kernels.Pieces(work, columns), list(gradients), **params[0])
+
+
+@change
+def _copy(target: Array, value: Any) -> None:
+    target[...] = value
+
+
+@change
+def _count(target: Array) -> None:
+    target += 1
 
 
 class Run:
@@ -74,10 +106,10 @@ class Run:
         self.first = first
         self._dtype = work_dtype(params[0])
         self._copied: list[tuple[Array, Array]] = []
-        work = [self._workable(a) for a in self.arrays]
-        columns = [self._column(n) if n else None for n in names]
+        self._work = [self._workable(a) for a in self.arrays]
+        self._columns = tuple([tuple(self._column(n)) if n else None for n in names])
         self._numbers = {name: self._table([s[name] for s in states]) for name in numbers}
-        self._pieces = kernels.Pieces(work, columns)
+        self._pieces = kernels.Pieces(self._work, self._columns)
         self._known = [self._remembered(name) for name in (*names, *numbers) if name]
 
     # -- what an optimizer's step needs ------------------------------------------------------------
@@ -89,7 +121,7 @@ class Run:
         counts: dict[str, Any] = {"first": self.first}
         for name, table in self._numbers.items():
             if name == "step":
-                table += 1
+                _count(table)
             counts[name] = int(table[0]) if name == "step" else table[0]
         return counts
 
@@ -97,7 +129,7 @@ class Run:
         """Change state that is one number; to what the default type can hold, as PyTorch does."""
         for name, value in counts.items():
             kept = value if isinstance(value, np.generic) else get_default_dtype().numpy.type(value)
-            self._numbers[name].fill(kept)
+            _copy(self._numbers[name], (), kept)
 
     def update(self, kernel: Any, numbers: dict[str, float]) -> None:
         """Update all parameters, and count the write for each.
@@ -117,16 +149,27 @@ class Run:
             if not self._pieces.fits(gradients):
                 self._refuse(gradients)
         for array, work in self._copied:
-            work[...] = array
-        kernel(self._pieces, gradients, **numbers)
+            _copy(work, (array,))
+        self._call(kernel, gradients, numbers)
         for array, work in self._copied:
-            array[...] = work
+            _copy(array, (work,))
         for p in self.params:
             counter = p._counter
             if counter is None:
                 counter = p._share_counter()
             counter.bump()
         self.first = False
+
+    def _call(self, kernel: Any, gradients: list[Array], numbers: dict[str, float]) -> None:
+        """Run the kernel: the door of updates."""
+        if not current.get().listeners:
+            kernel(self._pieces, gradients, **numbers)
+            return
+        targets = (tuple(self._work), self._columns)
+        event = Event("update", Updating(kernel), (*targets, tuple(gradients)), (numbers,))
+        with tell(event):
+            kernel(self._pieces, gradients, **numbers)
+            event.outputs = targets
 
     # -- memory ------------------------------------------------------------------------------------
 
@@ -283,6 +326,6 @@ def make_state(
     for name in filter(None, names):
         if state.get(name) is None:
             fill = optimizer._start(name, group)
-            state[name] = Tensor(np.full(p.array.shape, fill, work_dtype(p)))
+            state[name] = given(np.full(p.array.shape, fill, work_dtype(p)))
             first = True
     return state, first

@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 from minigrad.autograd.hooks import add_hook
+from minigrad.core.events import Event
 from minigrad.core.modes import listen
 from minigrad.core.several import picked
 from minigrad.core.tensor import Tensor
@@ -54,22 +55,20 @@ class Tape:
         known = self._results.get(seq)
         return None if known is None else known()
 
-    def _hear(
-        self,
-        op: Any,
-        inputs: tuple[Tensor, ...],
-        params: tuple[Any, ...],
-        outputs: tuple[Tensor, ...],
-    ) -> None:
-        for y in outputs:
-            if y.node is None:
+    def _hear(self, event: Event) -> None:
+        if event.node is not None:  # a derivative: what it computes by is told as well
+            return
+        for y in event.outputs:
+            if not isinstance(y, Tensor) or y.node is None or event.door != "compute":
                 continue
             seq = y.node.seq
             self.values[seq] = Summary.of(y.array)
             self._results[seq] = weakref.ref(y)
             of_result = picked(y.node)
             whole = y.node if of_result is None else of_result[0]
-            self.constants[whole.seq] = tuple(None if t._requires_grad else t for t in inputs)
+            self.constants[whole.seq] = tuple(
+                t if isinstance(t, Tensor) and not t._requires_grad else None for t in event.inputs
+            )
             add_hook(y.node, self._watch(seq))
 
     def _watch(self, seq: int) -> Any:

@@ -396,7 +396,7 @@ def test_once_differentiable() -> None:
 def test_listeners_hear_of_custom_functions() -> None:
     heard = []
     x = leaf(1.0)
-    with listen(lambda op, inputs, params, outputs: heard.append((op.name, inputs, outputs))):
+    with listen(lambda event: heard.append((event.op.name, event.inputs, event.outputs))):
         y = Scale.apply(x, 2.0)
     assert heard[-1] == ("Scale", (x,), (y,))
 

@@ -186,7 +186,7 @@ def test_threads_have_their_own_mode() -> None:
 def test_listeners_hear_what_runs() -> None:
     heard: list[str] = []
     x = mg.ones(2, requires_grad=True)
-    with listen(lambda op, inputs, params, outputs: heard.append(op.name)):
+    with listen(lambda event: heard.append(event.op.name)):
         with mg.no_grad():
             (x * 3).exp()
         x.sum()
@@ -198,9 +198,9 @@ def test_two_listeners() -> None:
     first: list[str] = []
     second: list[str] = []
     x = mg.ones(2)
-    with listen(lambda op, *_: first.append(op.name)):
+    with listen(lambda event: first.append(event.op.name)):
         x.exp()
-        with listen(lambda op, *_: second.append(op.name)):
+        with listen(lambda event: second.append(event.op.name)):
             x.log()
         x.sin()
     assert (first, second) == (["exp", "log", "sin"], ["log"])

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply, record
+from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.promotion import as_operand, refuse_bfloat16
 from minigrad.core.public import FLOAT32, FLOAT64, method, public
@@ -214,7 +215,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         return matmul(as_operand(input, "matmul", 0), as_operand(other, "matmul", 1))
     dtype = a.dtype
     if a.ndim == 2 and b.ndim == 2 and (dtype is FLOAT32 or dtype is FLOAT64) and b.dtype is dtype:
+        mode = current.get()
         try:
+            if mode.listeners:
+                return apply(_OP, (input, other), (False,))  # type: ignore[no-any-return]
             out = product(a, b)
         except ValueError:
             _check(input, other)
@@ -223,7 +227,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             out = call_quietly(product, a, b)
         except NoValues:
             return apply(_OP, (input, other), (False,))  # type: ignore[no-any-return]
-        return record(_OP, (input, other), (False,), out)  # type: ignore[no-any-return]
+        return record(_OP, (input, other), (False,), out, mode)  # type: ignore[no-any-return]
     _check(input, other)
     params = (a.ndim > 2 and b.ndim == 2,)
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.core.engine import adding
+from minigrad.core.events import on_arrays
+from minigrad.core.operation import Bare
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.reduce import sum as sum_
 from minigrad.core.ops.shape import copy, reshape
@@ -87,25 +89,66 @@ def _axes_to_sum(shape: Shape, target: Shape) -> Shape:
     return tuple([i for i, n in enumerate(shape) if i < new or (target[i - new] == 1 and n != 1)])
 
 
+class _Add(Bare):
+    """The sum of two gradients; into the first, if nobody else holds that."""
+
+    name = "add_gradients"
+
+    def forward(self, arrays: Sequence[Array], params: tuple[bool]) -> Array:
+        a, b = arrays
+        if params[0] and a.flags.writeable:
+            return np.add(a, b, out=a)
+        return np.asarray(np.add(a, b))
+
+
+class _SumTo(Bare):
+    """A gradient summed over the dimensions along which an input was repeated."""
+
+    name = "sum_to"
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Shape]) -> Array:
+        (g,), (shape,) = arrays, params
+        total = REGISTRY["sum"].forward((g,), (_axes_to_sum(g.shape, shape), False))
+        return np.asarray(total).reshape(shape)
+
+
+class _Keep(Bare):
+    """A gradient as a leaf keeps it: in rows, and an array that nobody else holds."""
+
+    name = "keep_gradient"
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Shape]) -> Array:
+        return np.array(arrays[0], order="C").reshape(params[0])
+
+
+_ADD, _SUM_TO, _KEEP = _Add(), _SumTo(), _Keep()
+
+
 class _OnArrays:
-    """Adding gradients, and summing a broadcast away."""
+    """Adding gradients, summing a broadcast away, keeping the result."""
 
     @staticmethod
-    def add(a: Array, b: Array) -> Array:
-        return np.asarray(np.add(a, b))
+    def add(a: Array, b: Array, own: bool = False) -> Array:
+        return on_arrays(_ADD, (a, b), (own,))  # type: ignore[no-any-return]
 
     @staticmethod
     def sum_to(g: Array, shape: Shape) -> Array:
-        total = REGISTRY["sum"].forward((g,), (_axes_to_sum(g.shape, shape), False))
-        return np.asarray(total).reshape(shape)
+        return on_arrays(_SUM_TO, (g,), (shape,))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def keep(g: Array, shape: Shape) -> Array:
+        return on_arrays(_KEEP, (g,), (shape,))  # type: ignore[no-any-return]
 
 
 class _OnTensors:
     """The same, recorded; and what else gradients with a graph need."""
 
-    add = staticmethod(e.plus)
     copy = staticmethod(copy)
     cast = staticmethod(cast)
+
+    @staticmethod
+    def add(a: Tensor, b: Tensor, own: bool = False) -> Tensor:
+        return e.plus(a, b)
 
     @staticmethod
     def sum_to(g: Tensor, shape: Shape) -> Tensor:

@@ -10,6 +10,7 @@ from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dims
 from minigrad.core.dtypes import as_dtype
 from minigrad.core.engine import record
+from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import cast
@@ -102,11 +103,14 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     x = input.array
     params = (wrap_dims(dim, x.ndim, "sum"), keepdim)
     if dtype is None:  # straight to the engine: a small sum is little more than its calls
+        mode = current.get()
+        if mode.listeners:
+            return sum_op((input,), params)
         try:
             out = _SUM.run(x, *params)
         except NoValues:
             return sum_op((input,), params)
-        summed: Tensor = record(_SUM, (input,), params, out)
+        summed: Tensor = record(_SUM, (input,), params, out, mode)
         return summed
     return in_dtype(sum_op((in_dtype(input, dtype),), params), dtype)
 

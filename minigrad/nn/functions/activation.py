@@ -12,7 +12,8 @@ import numpy as np
 from minigrad.core.dims import wrap_dim
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.promotion import cast
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn.functions import pointwise
 from minigrad.nn.functions.pointwise import *  # noqa: F403
 from minigrad.nn.functions.warn import warn_user
@@ -20,7 +21,7 @@ from minigrad.ops import activations as act
 from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.layers import activations as a
-from minigrad.ops.random import Generator, draw, numpy_generator
+from minigrad.ops.random import Generator, Law
 from minigrad.ops.slices import chunk
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "relu_", "rrelu", "rrelu_", "sigmoid", "softmax", "softmin", "tanh", "threshold", "threshold_",
     *pointwise.__all__,
 ]  # fmt: skip
+
+Array = np.ndarray[Any, Any]
 
 
 def _maybe_inplace(op: Any, input: Tensor, inplace: bool, *params: Any) -> Tensor:
@@ -129,6 +132,14 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return act.prelu(input, weight)
 
 
+@Law
+def _slopes(
+    g: np.random.Generator, lead: tuple[int, ...], lower: float, upper: float,
+    shape: tuple[int, ...], kind: Any,
+) -> Array:  # fmt: skip
+    return np.asarray(g.uniform(lower, upper, (*lead, *shape)), kind)
+
+
 @guarded
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
@@ -144,10 +155,7 @@ def rrelu(
         )
     if not training:
         return pointwise.leaky_relu(input, (lower + upper) / 2, inplace)
-    shape, kind, g = input.array.shape, input.array.dtype, numpy_generator(generator)
-    slopes = draw(
-        lambda lead: np.asarray(g.uniform(lower, upper, (*lead, *shape)), kind), (), generator
-    )
+    slopes = _slopes((), (lower, upper, input.array.shape, input.array.dtype), generator)
     if inplace:
         return write(input, lambda t: act.prelu(t, slopes), "rrelu_")
     return act.prelu(input, slopes)
@@ -244,15 +252,27 @@ def gumbel_softmax(
     if eps != 1e-10:
         warn_user("`eps` parameter is deprecated and has no effect.")
     x = logits.array
-    drawn = numpy_generator(generator).standard_exponential(x.shape)
-    noise = -np.log(np.maximum(drawn, np.finfo(np.float64).tiny))
-    soft: Any = a.softmax((logits + Tensor(noise.astype(x.dtype))) / tau, dim)
+    noise = _gumbel((), (x.shape, x.dtype), generator)
+    soft: Any = a.softmax((logits + noise) / tau, dim)
     if not hard:
         return soft  # type: ignore[no-any-return]
-    chosen = np.zeros(x.shape, x.dtype)
     axis = wrap_dim(dim, x.ndim, "gumbel_softmax")
-    if x.ndim and x.size:
-        np.put_along_axis(chosen, np.expand_dims(soft.array.argmax(axis), axis), 1, axis)
-    else:
-        chosen[...] = 1
-    return Tensor(chosen) - soft.detach() + soft  # type: ignore[no-any-return]
+    still = soft.detach()
+    return _highest(still, axis) - still + soft  # type: ignore[no-any-return]
+
+
+@Law
+def _gumbel(
+    g: np.random.Generator, lead: tuple[int, ...], shape: tuple[int, ...], kind: Any
+) -> Array:
+    drawn = g.standard_exponential((*lead, *shape))
+    return np.asarray(-np.log(np.maximum(drawn, np.finfo(np.float64).tiny)).astype(kind))
+
+
+def _highest(x: Any, axis: int) -> Any:
+    """1 at the highest along a dimension (at the first, of several), 0 elsewhere."""
+    if not x.array.ndim or not x.array.size:
+        return given(np.ones(x.array.shape, x.array.dtype))
+    size = x.array.shape[axis]
+    places = given(np.arange(size).reshape(size, *(1,) * (x.array.ndim - axis - 1)))
+    return cast(x.argmax(axis, True) == places, x.array.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from minigrad.ops.family import for_dimensions
 from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.layers import activations as a
-from minigrad.ops.random import Generator, draw, numpy_generator
+from minigrad.ops.random import Generator, Law
 
 __all__ = [
     "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
@@ -28,21 +29,23 @@ def check_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def keep_mask(shape: tuple[int, ...], p: float, generator: Generator | None) -> Array:
+@Law
+def keep_mask(
+    g: np.random.Generator, lead: tuple[int, ...], shape: tuple[int, ...], p: float
+) -> Array:
     """True with probability ``1 - p``: 32 random bits an element, two elements a word."""
-    count = 1
-    for size in shape:
-        count *= size
+    shape = (*lead, *shape)
+    count = math.prod(shape)
     if p <= 0.0:
         return np.ones(shape, bool)
     if p >= 1.0:
         return np.zeros(shape, bool)
-    bits = numpy_generator(generator).bit_generator.random_raw((count + 1) // 2)
+    bits = g.bit_generator.random_raw((count + 1) // 2)
     return np.greater_equal(bits.view(np.uint32)[:count], np.uint32(p * 2**32)).reshape(shape)
 
 
 def _drop(input: Tensor, shape: tuple[int, ...], p: float, inplace: bool, generator: Any) -> Tensor:
-    keep = draw(lambda lead: keep_mask((*lead, *shape), p, generator), (), generator)
+    keep = keep_mask((), (shape, p), generator)
     scale = 1 / (1 - p) if p < 1 else 0.0
     if inplace:
         return write(input, lambda x: a.dropout(keep, x, scale), "dropout_")
@@ -123,7 +126,7 @@ def _alpha(
         return write(input, lambda x: x * 0, "alpha_dropout_") if inplace else input * 0
     scale = ((1 - p) * (1 + p * _ALPHA**2)) ** -0.5
     shift = -scale * _ALPHA * p
-    keep = draw(lambda lead: keep_mask((*lead, *shape), p, generator), (), generator)
+    keep = keep_mask((), (shape, p), generator)
     kept: Any = cast(keep, input.array.dtype)
     factor, offset = kept * scale, shift + (1 - kept) * (scale * _ALPHA)
     if inplace:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.modes import current, interpreter, no_grad
+from minigrad.core.events import change
+from minigrad.core.modes import interpreter, no_grad
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
 from minigrad.core.quiet import call_quietly
@@ -16,7 +17,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
-from minigrad.ops.inplace import written
+from minigrad.ops.inplace import alter
 from minigrad.ops.layers import normalization as ops
 from minigrad.ops.layers.channels import channel_sums
 
@@ -65,14 +66,14 @@ def _move(running: Tensor | None, batch: Tensor, momentum: float) -> None:
     """``(1 - momentum) * running + momentum * batch``, in place, outside the graph."""
     if running is None:
         return
-    if current.get().listeners or interpreter() is not None:  # seen as operations
+    if interpreter() is not None:
         with no_grad():
             running.lerp_(batch.detach(), momentum)
         return
-    call_quietly(_step_towards, running.array, batch.array, momentum)
-    written(running, None)
+    call_quietly(alter, running, _step_towards, (batch,), momentum)
 
 
+@change
 def _step_towards(running: Array, batch: Array, momentum: float) -> None:
     step = batch - running
     step *= running.dtype.type(momentum)

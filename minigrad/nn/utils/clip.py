@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.events import change
+from minigrad.core.plain import plain
 from minigrad.core.quiet import call_quietly
-from minigrad.core.tensor import Tensor
-from minigrad.ops.inplace import written
+from minigrad.core.tensor import Tensor, given
+from minigrad.ops.inplace import alter
 
 __all__ = [
     "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",
     "get_total_norm",
 ]  # fmt: skip
+
+
+Array = np.ndarray[Any, Any]
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -67,10 +72,23 @@ def get_total_norm(
     >>> mg.nn.utils.get_total_norm([mg.tensor([3.0, 0.0]), mg.tensor([[4.0]])])
     tensor(5.)
     """
-    arrays = [t.array for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
-    p = float(norm_type)
-    if not arrays:
-        return Tensor(np.zeros((), np.float32))
+    listed = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    if not listed:
+        return given(np.zeros((), np.float32))
+    total: Tensor = _total_norm(listed, float(norm_type))
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
+            "so it cannot be clipped. To disable this error and scale the gradients by the "
+            "non-finite norm anyway, set `error_if_nonfinite=False`"
+        )
+    return total
+
+
+@plain
+def _total_norm(*arguments: Any) -> Array:
+    """Of arrays, followed by the order of the norm."""
+    *arrays, p = arguments
     kind = np.result_type(*arrays)
     if p == math.inf:
         total = np.max([np.max(np.abs(x)) if x.size else 0 for x in arrays])
@@ -80,13 +98,7 @@ def get_total_norm(
         total = np.count_nonzero([np.count_nonzero(x) for x in arrays])
     else:
         total = sum(call_quietly(_power_sum, x, p) for x in arrays) ** (1.0 / p)
-    if error_if_nonfinite and not math.isfinite(total):
-        raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
-            "so it cannot be clipped. To disable this error and scale the gradients by the "
-            "non-finite norm anyway, set `error_if_nonfinite=False`"
-        )
-    return Tensor(np.asarray(total, kind))
+    return np.asarray(total, kind)
 
 
 def clip_grads_with_norm_(
@@ -114,12 +126,17 @@ def clip_grads_with_norm_(
     >>> w.grad
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    scale = float(max_norm) / (float(total_norm) + 1e-6)
-    if scale >= 1:
-        return
+    total = total_norm if isinstance(total_norm, Tensor) else given(np.asarray(float(total_norm)))
     for g in _gradients(parameters):
-        call_quietly(np.multiply, g.array, g.array.dtype.type(scale), g.array)
-        written(g, None)
+        call_quietly(alter, g, _shorten, (total,), float(max_norm))
+
+
+@change
+def _shorten(g: Array, total: Array, longest: float) -> None:
+    """Scale down by what makes `total` as long as the longest allowed."""
+    scale = longest / (float(total) + 1e-6)
+    if scale < 1:
+        np.multiply(g, g.dtype.type(scale), g)
 
 
 def clip_grad_norm_(
@@ -208,5 +225,9 @@ def clip_grad_value_(
     """
     limit = float(clip_value)
     for g in _gradients(parameters):
-        np.clip(g.array, -limit, limit, out=g.array)
-        written(g, None)
+        alter(g, _limit, (), limit)
+
+
+@change
+def _limit(g: Array, limit: float) -> None:
+    np.clip(g, -limit, limit, out=g)

@@ -7,7 +7,7 @@ from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minigrad.nn.functions.normalization import normalize
 from minigrad.nn.module import Module
 from minigrad.ops.aliases import norm_except_dim
-from minigrad.ops.inplace import written
+from minigrad.ops.inplace import store
 
 __all__ = ["default_dim", "scaled", "unit", "weight_matrix", "write"]
 
@@ -37,5 +37,4 @@ def default_dim(module: Module) -> int:
 
 def write(t: Tensor, value: Tensor) -> None:
     """Overwrite a buffer in place, so that it stays the tensor that others hold."""
-    t.array[...] = value.array
-    written(t, None)
+    store(t, value)

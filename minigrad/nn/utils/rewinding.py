@@ -11,7 +11,7 @@ from minigrad.core.modes import no_grad
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.pruning_methods import BasePruningMethod
-from minigrad.ops.inplace import written
+from minigrad.ops.inplace import store
 
 __all__ = ["rewind"]
 
@@ -83,8 +83,7 @@ def rewind(model: M, state: Mapping[str, Any]) -> M:
         found.append((t, value))
     with no_grad():
         for t, value in found:
-            t.array[...] = value.array
-            written(t, None)
+            store(t, value)
     for module in model.modules():
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook.function, BasePruningMethod):

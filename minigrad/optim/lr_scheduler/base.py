@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.core.tensor import Tensor
+from minigrad.ops.inplace import store
 from minigrad.optim.optimizer import Optimizer, as_number
 
 __all__ = ["LRScheduler"]
@@ -53,7 +54,7 @@ def values_of(optimizer: Optimizer, key: str) -> list[Rate]:
 def set_rate(group: dict[str, Any], value: Any, key: str = "lr") -> None:
     """Put a rate into a group: over the tensor, if it is kept in one."""
     if isinstance(group[key], Tensor):
-        group[key].array[...] = as_number(value)
+        store(group[key], as_number(value))
     else:
         group[key] = value
 

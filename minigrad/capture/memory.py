@@ -1,0 +1,117 @@
+"""Where arrays lie: which piece of memory, from which byte on, with which strides.
+
+Views, writes in place and results that are kept by a derivative are all told apart, or recognized,
+by the memory they are in, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.lib.stride_tricks import as_strided
+
+__all__ = ["Block", "Memory", "Place"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An array as a part of a block of memory."""
+
+    block: int
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass
+class Block:
+    """A piece of memory that some array owns.
+
+    Attributes
+    ----------
+    owner : ndarray
+        Kept, so that nobody else gets the memory.
+    start, end : int
+        Addresses.
+    before : bytes or None
+        What it held when it was first met; None if an event made it.
+    """
+
+    owner: Array
+    start: int
+    end: int
+    before: bytes | None
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.end - self.start
+
+
+def owner_of(a: Array) -> Array:
+    """The array whose memory `a` is a view of."""
+    while isinstance(a.base, np.ndarray):
+        a = a.base
+    return a
+
+
+def bytes_of(start: int, size: int) -> Array:
+    """The memory itself; whoever asks holds the array that owns it."""
+    import ctypes
+
+    return np.frombuffer((ctypes.c_char * size).from_address(start), np.uint8)
+
+
+class Memory:
+    """The blocks of memory that a computation used."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self._starts: list[int] = []
+        self._order: list[int] = []  # which block begins at each start
+
+    def find(self, a: Array) -> int | None:
+        """The block that holds `a`; None if there is none."""
+        low, high = byte_bounds(a)
+        at = bisect_right(self._starts, low) - 1
+        if at < 0:
+            return None
+        number = self._order[at]
+        return number if high <= self.blocks[number].end else None
+
+    def add(self, a: Array, keep: bool) -> int:
+        """Make the memory of `a` known, with what it holds now if that is to be kept."""
+        owner = owner_of(a)
+        start, end = byte_bounds(owner)
+        before = bytes_of(start, end - start).tobytes() if keep else None
+        at = bisect_right(self._starts, start)
+        self._starts.insert(at, start)
+        self._order.insert(at, len(self.blocks))
+        self.blocks.append(Block(owner, start, end, before))
+        return len(self.blocks) - 1
+
+    def place(self, a: Array) -> Place | None:
+        """Where `a` lies, if its memory is known; arrays without elements lie anywhere."""
+        if not a.size:
+            return Place(-1, 0, a.shape, a.strides, a.dtype)
+        number = self.find(a)
+        if number is None:
+            return None
+        offset = a.__array_interface__["data"][0] - self.blocks[number].start
+        return Place(number, offset, a.shape, a.strides, a.dtype)
+
+
+def array_at(buffers: list[Array], place: Place) -> Array:
+    """The array at a place, in other memory."""
+    if place.block < 0:
+        return np.empty(place.shape, place.dtype)
+    raw = buffers[place.block]
+    first: Array = np.ndarray((), place.dtype, raw.data, place.offset)
+    return as_strided(first, place.shape, place.strides)

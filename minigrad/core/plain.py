@@ -1,0 +1,60 @@
+"""Functions of arrays as operations that no gradient flows through.
+
+Masks, indices, counts, norms: what a function of numpy computes from the values of tensors passes
+the engine as every other computation does, so that whoever listens hears of it.
+
+>>> import minigrad as mg
+>>> @plain
+... def nearest(x, grid):
+...     return np.abs(x[..., None] - grid).argmin(-1)
+>>> nearest((mg.tensor([0.2, 2.9]), mg.tensor([0.0, 1.0, 2.0, 3.0])))
+tensor([0, 3])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad.core.engine import apply
+from minigrad.core.operation import Bare
+from minigrad.core.tensor import Tensor
+
+__all__ = ["Plain", "plain", "plain_results"]
+
+
+class Plain(Bare):
+    """A function of arrays and parameters as an operation.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*arrays, *params)`` gives an array; or a tuple of them, if there are `results`.
+    results : int
+        How many arrays it gives; 0 where that varies.
+    """
+
+    differentiable = False
+
+    def __init__(self, function: Callable[..., Any], results: int = 1) -> None:
+        self.function = function
+        self.name = function.__name__.strip("_")
+        self.results = results
+
+    def __call__(self, inputs: tuple[Tensor, ...], *params: Any) -> Any:
+        """The result as a tensor, or as a tuple of tensors."""
+        return apply(self, inputs, params)
+
+    def forward(self, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:
+        """What the function gives."""
+        return self.function(*arrays, *params)
+
+
+def plain(function: Callable[..., Any]) -> Plain:
+    """``function(*arrays, *params)`` as an operation with one result."""
+    return Plain(function)
+
+
+def plain_results(results: int) -> Callable[[Callable[..., Any]], Plain]:
+    """The same for functions with several results."""
+    return lambda function: Plain(function, results)
