@@ -20,6 +20,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("ops", "names"),
     (
         "autograd",
+        "capture",
         "compat",
         "distributions",
         "fft",

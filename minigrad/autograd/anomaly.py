@@ -132,7 +132,7 @@ class _Anomaly:
         """After each operation and each derivative."""
         if event.node is not None:
             self._deriving.pop()
-        if event.error is not None or event.door != "compute":
+        if event.error is not None or event.door != "compute" or event.op.name == "given":
             return
         if event.node is not None:
             self._watched(event.node, event.inputs[0], event.outputs)

@@ -6,6 +6,7 @@ by the memory they are in, and by nothing else.
 
 from __future__ import annotations
 
+import ctypes
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
@@ -64,9 +65,7 @@ def owner_of(a: Array) -> Array:
 
 def bytes_of(start: int, size: int) -> Array:
     """The memory itself; whoever asks holds the array that owns it."""
-    import ctypes
-
-    return np.frombuffer((ctypes.c_char * size).from_address(start), np.uint8)
+    return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(start))
 
 
 class Memory:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.anomaly import user_line
+from minigrad.capture.memory import Memory, Place
+from minigrad.capture.replay import Replay
 from minigrad.core.events import Event
 from minigrad.core.modes import listen
 from minigrad.core.tensor import Number, Tensor
 from minigrad.ops.random import default_generator
-from minigrad.capture.memory import Memory, Place
-from minigrad.capture.replay import Replay
 
 __all__ = ["Recorded", "Recording", "UnknownTensor", "recording"]
 

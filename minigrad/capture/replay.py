@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.capture.memory import Place, array_at
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
-from minigrad.capture.memory import Place, array_at
 
 if TYPE_CHECKING:
     from minigrad.capture.recorder import Recorded, Recording

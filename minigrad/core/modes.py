@@ -193,8 +193,8 @@ class listen(Switch):
 
     def __init__(self, listener: Listener | Callable[[Any], None]) -> None:
         super().__init__()
-        known = hasattr(listener, "leave")
-        self._listener = listener if known else _AtTheEnd(listener)  # type: ignore[arg-type]
+        known: Any = listener
+        self._listener: Listener = known if hasattr(known, "leave") else _AtTheEnd(known)
 
     def _changed(self, mode: Mode) -> Mode:
         """The mode with one more listener."""

@@ -8,8 +8,6 @@ import numpy as np
 
 from minigrad.core import dtypes
 from minigrad.core.engine import apply
-from minigrad.core.operation import NoValues
-from minigrad.core.quiet import call_quietly
 from minigrad.core.rules import REGISTRY
 from minigrad.core.tensor import Number, Tensor
 
@@ -92,12 +90,8 @@ def cast(t: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """`t` as elements of another type, recorded in the graph unless no gradient can pass it."""
     if t.array.dtype == dtype:
         return t
-    if not (dtypes.is_float(dtype) and dtypes.is_float(t.array.dtype)):
-        try:
-            return Tensor(call_quietly(t.array.astype, dtype))
-        except NoValues:
-            return apply(REGISTRY["_convert"], (t,), (dtype,))  # type: ignore[no-any-return]
-    y: Tensor = apply(REGISTRY["_cast"], (t,), (dtype,))
+    both = dtypes.is_float(dtype) and dtypes.is_float(t.array.dtype)
+    y: Tensor = apply(REGISTRY["_cast" if both else "_convert"], (t,), (dtype,))
     return y
 
 

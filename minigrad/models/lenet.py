@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import nn
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.names import cat
 from minigrad.nn import functional as F
 from minigrad.nn.linear import new_parameter
@@ -111,16 +111,18 @@ class PartialConv2d(nn.Module):
         if [len(c) for c in connections] != sorted(len(c) for c in connections):
             raise ValueError("PartialConv2d: sort the connections by the number of their inputs")
         self.convs = nn.ModuleList()
-        self._reads: list[Tensor] = []
+        self._reads: list[np.ndarray[Any, Any]] = []
         for width in widths:
             rows = [c for c in connections if len(c) == width]
             conv = nn.Conv2d(width * len(rows), len(rows), kernel_size, groups=len(rows))
             self.convs.append(conv)
-            self._reads.append(Tensor(np.array(rows, np.int64).reshape(-1)))
+            self._reads.append(np.array(rows, np.int64).reshape(-1))
 
     def forward(self, x: Tensor) -> Tensor:
         """The maps, in the order of the table."""
-        return cat([conv(x.index_select(1, i)) for conv, i in zip(self.convs, self._reads)], 1)
+        return cat(
+            [conv(x.index_select(1, given(i))) for conv, i in zip(self.convs, self._reads)], 1
+        )
 
 
 class OriginalLeNet5(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn import fill
 from minigrad.nn.functions.dropout import dropout as drop
 from minigrad.nn.functions.sparse import linear
@@ -250,7 +250,7 @@ class RNNBase(Module):
 
     def _zeros(self, input: Tensor, batch_sizes: Any) -> Any:
         shape = self.get_expected_hidden_size(input, batch_sizes)
-        return Tensor(np.zeros(shape, input.array.dtype))
+        return given(np.zeros(shape, input.array.dtype))
 
     def _check_ranks(self, hx: Any, ndim: int) -> None:
         found = hx.array.ndim
@@ -354,7 +354,7 @@ class RNNBase(Module):
         if self.mode == "GRU":
             gates = linear(rows, w_ih, b_ih)
             if b_hh is None:
-                b_hh = Tensor(np.zeros(w_hh.array.shape[0], w_hh.array.dtype))
+                b_hh = given(np.zeros(w_hh.array.shape[0], w_hh.array.dtype))
             return ops.gru((gates, w_hh, b_hh, *states), (sizes, backwards))  # type: ignore[return-value]
         gates = linear(rows, w_ih, None if b_ih is None else b_ih + b_hh)
         if self.mode != "LSTM":
@@ -524,7 +524,7 @@ class LSTM(RNNBase):
     def _zeros(self, input: Tensor, batch_sizes: Any) -> Any:
         hidden = super()._zeros(input, batch_sizes)
         shape = self.get_expected_cell_size(input, batch_sizes)
-        return hidden, Tensor(np.zeros(shape, input.array.dtype))
+        return hidden, given(np.zeros(shape, input.array.dtype))
 
     def _check_ranks(self, hx: Any, ndim: int) -> None:
         found = [hx[i].array.ndim for i in (0, 1)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn import fill
 from minigrad.nn.functions.sparse import linear
 from minigrad.nn.linear import new_parameter
@@ -95,7 +95,7 @@ class RNNCellBase(Module):
             )
         if states is None:
             zeros = np.zeros((input.array.shape[0], self.hidden_size), input.array.dtype)
-            return [input, *[Tensor(zeros)] * len(names)]
+            return [input, *[given(zeros)] * len(names)]
         for i, s in enumerate(states):
             self._check_state(input, s, i)
         return [input, *states]
@@ -227,7 +227,7 @@ class GRUCell(RNNCellBase):
         x, h = self._checked(input, _given(hx, (hx,)), ("hidden",))
         w, b = self.weight_hh, self.bias_hh
         if b is None:
-            b = Tensor(np.zeros(w.array.shape[0], w.array.dtype))
+            b = given(np.zeros(w.array.shape[0], w.array.dtype))
         gates = linear(x, self.weight_ih, self.bias_ih)
         y: Any = ops.gru((gates, w, b, h), _one_step(x))[1]
         return y if input.array.ndim == 2 else y.squeeze(0)  # type: ignore[no-any-return]

@@ -22,11 +22,12 @@ from minigrad.core.events import change
 from minigrad.core.modes import current, interpreter
 from minigrad.core.ops.index import PART
 from minigrad.core.ops.shape import expand, permute, reshape
+from minigrad.core.plain import plain
 from minigrad.core.promotion import cast, constant, refuse_bfloat16
 from minigrad.core.public import PUBLIC, method
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Number, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
 from minigrad.ops.guard import all_values
@@ -220,7 +221,7 @@ def _as_part(item: Any) -> Any:
         return _as_slice(item)
     if not isinstance(item, Tensor):
         if isinstance(item, (list, tuple)) and not len(item):
-            return Tensor(np.zeros(0, np.int64))
+            return given(np.zeros(0, np.int64))
         if isinstance(item, float):
             raise IndexError(f"{_WORDS} (got float)")
         array = np.array(item)
@@ -228,7 +229,7 @@ def _as_part(item: Any) -> Any:
             raise TypeError(f"{_WORDS} (got {kind.__name__})")
         if array.dtype.kind in "iu" and array.dtype != np.uint8:
             array = array.astype(np.int64, copy=False)
-        item = Tensor(array)
+        item = given(array)
     array = item.array
     if array.dtype.char not in "lqiB?":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -302,7 +303,7 @@ def split_key(shape: Shape, key: Any) -> tuple[tuple[Any, ...], list[Pick]]:
         elif part is None or kind is bool:
             basic.append(None)
             if kind is bool:
-                picks.append(Pick(new, 1, Tensor(np.zeros(int(part), np.int64))))
+                picks.append(Pick(new, 1, given(np.zeros(int(part), np.int64))))
             new += 1
         else:
             span = _span(part)
@@ -325,7 +326,12 @@ def _as_pick(part: Tensor, span: int, sizes: Shape, dim: int, new: int, shape: S
                 f"The shape of the mask {list(array.shape)} at index {i} does not match the shape "
                 f"of the indexed tensor {list(shape)} at index {dim + i}"
             )
-    return Pick(new, span, Tensor(np.flatnonzero(array)))
+    return Pick(new, span, _true_places((part,)))
+
+
+@plain
+def _true_places(mask: Array) -> Array:
+    return np.flatnonzero(mask)
 
 
 def in_range(index: Array, size: int) -> bool:
@@ -347,8 +353,15 @@ def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = Ind
                 f"index {high if high >= size else low} is out of bounds for dimension {dim} with "
                 f"size {size}"
             )
-        array = np.where(array < 0, array + size, array)
-    return index if array is index.array else Tensor(array)
+        return _from_the_start((index,), size)  # type: ignore[no-any-return]
+    return cast(index, _INT64)
+
+
+@plain
+def _from_the_start(index: Array, size: int) -> Array:
+    """Negative ones counted from the end."""
+    index = index.astype(np.int64, copy=False)
+    return np.where(index < 0, index + size, index)
 
 
 def _range_of_all(index: Tensor, size: int, dim: int, error: type[Exception]) -> Tensor:
@@ -383,18 +396,30 @@ def plan_of(shape: Shape, picks: list[Pick]) -> Plan:
         size = math.prod(shape[dim : dim + span])
         return Plan(None, (*shape[:dim], size, *shape[dim + span :]), index, dim, 1)
     dims: list[int] = []
-    arrays: list[Array] = []
+    spans = tuple(shape[dim : dim + span] for dim, span, _ in picks)
     batched = False
     for dim, span, places in picks:
         dims += range(dim, dim + span)
-        if span > 1 or places.array.__class__ is np.ndarray:
-            arrays += _coordinates(places.array, shape[dim : dim + span])
         batched = batched or places.array.__class__ is not np.ndarray
-    stacked = _stacked(shape, picks) if batched else Tensor(np.stack(_broadcast(arrays)))
+    stacked = (
+        _stacked(shape, picks)
+        if batched
+        else _coordinate_rows(tuple(p for _, _, p in picks), spans)
+    )
     if dims == list(range(dims[0], dims[0] + len(dims))):
         return Plan(None, None, stacked, dims[0], len(dims))
     order = (*dims, *(d for d in range(len(shape)) if d not in dims))
     return Plan(order, None, stacked, 0, len(dims))
+
+
+@plain
+def _coordinate_rows(*arguments: Any) -> Array:
+    """The coordinates of several picks, each in dimensions of the sizes that come last."""
+    *places, spans = arguments
+    found = [
+        a for index, sizes in zip(places, spans, strict=True) for a in _coordinates(index, sizes)
+    ]
+    return np.stack(_broadcast(found))
 
 
 def _stacked(shape: Shape, picks: list[Pick]) -> Tensor:
@@ -522,9 +547,9 @@ def as_value(value: Any, x: Tensor) -> Tensor:
     if isinstance(value, (bool, int, float)):
         if dtype.kind in "iu" and not abs(value) <= np.iinfo(dtype).max + 1:  # NaN neither
             raise RuntimeError(f"value cannot be converted to type {x.dtype.name} without overflow")
-        return Tensor(np.asarray(value).astype(dtype))
+        return Number(np.asarray(value).astype(dtype))
     if isinstance(value, (np.ndarray, np.generic)):
-        return Tensor(np.asarray(value).astype(dtype, copy=False))
+        return given(np.asarray(value).astype(dtype, copy=False))
     raise TypeError(f"can't assign a {type(value).__name__} to a tensor of {x.dtype}")
 
 

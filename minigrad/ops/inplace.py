@@ -8,14 +8,14 @@ other views of it are views of the new value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.watching import move_retained
 from minigrad.core.engine import Node
-from minigrad.core.events import Change, change
+from minigrad.core.events import Change, change, on_arrays
 from minigrad.core.modes import current, interpreter
 from minigrad.core.operation import Bare, NoValues
 from minigrad.core.tensor import Tensor
@@ -43,7 +43,7 @@ def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
     source = x
     if current.get().grad and x._requires_grad:
         # the derivative may read the value before the write: it sees a copy
-        source = Tensor(x.array.copy())
+        source = Tensor(on_arrays(_COPY, (x.array,)))
         source.node, source._requires_grad = x.node, True
     result = compute(source)
     if result.array.shape != x.array.shape:
@@ -89,6 +89,18 @@ def store(x: Tensor, value: Any, node: Node | None = None, part: Array | None = 
     else:
         _store(target, (), value)
     written(x, node)
+
+
+class _Copy(Bare):
+    """What was there before a write, for derivatives that read it."""
+
+    name = "copy_before_write"
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Array:
+        return arrays[0].copy()
+
+
+_COPY = _Copy()
 
 
 def alter(x: Tensor, change: Change, inputs: tuple[Tensor, ...] = (), *params: Any) -> None:

@@ -197,7 +197,7 @@ class Law(Bare):
             event.outputs = (t,)
         return t
 
-    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...], source: Generator) -> Array:  # type: ignore[override]  # of all operations only these need a source
+    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...], source: Generator) -> Array:
         """Draw from a generator."""
         return self.function(source.numpy, (), *arrays, *params)
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.shape import expand, permute, reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.promotion import cast
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn.functions.dropout import dropout
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops.guard import guarded
@@ -61,7 +63,7 @@ def _check_operands(query: Any, key: Any, value: Any) -> None:
 def _additive(mask: Tensor, kind: np.dtype[Any]) -> Tensor:
     """A mask to add to scores: where a boolean one says False, -inf."""
     if mask.array.dtype.kind == "b":
-        return Tensor(np.where(mask.array, kind.type(0), kind.type(-np.inf)))
+        return cast(e.choose(mask, 0.0, -np.inf), kind)
     if mask.array.dtype != kind:
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or to match query dtype, but got attn_mask.dtype: "
@@ -271,11 +273,9 @@ def canonical_mask(mask: Tensor | None, name: str, kind: np.dtype[Any]) -> Tenso
     """An attention layer's mask as one to add: True (hidden) becomes -inf."""
     if mask is None:
         return None
-    given = mask.array.dtype.kind
-    _assert(given in "bf", f"only bool and floating types of {name} are supported")
-    if given == "b":
-        return Tensor(np.where(mask.array, kind.type(-np.inf), kind.type(0)))
-    return mask
+    category = mask.array.dtype.kind
+    _assert(category in "bf", f"only bool and floating types of {name} are supported")
+    return cast(e.choose(mask, -np.inf, 0.0), kind) if category == "b" else mask
 
 
 def _projected(
@@ -306,7 +306,7 @@ def _padded(mask: Tensor | None) -> Tensor | None:
     if mask is None:
         return None
     column = np.zeros((*mask.array.shape[:-1], 1), mask.array.dtype)
-    return cat([mask, Tensor(column)], -1)
+    return cat([mask, given(column)], -1)
 
 
 def _merged(masks: Masks, sizes: tuple[int, int, int, int]) -> Tensor | None:
@@ -390,7 +390,7 @@ def attend(
     q, k, v = (_in_heads(x, heads, batch_first) for x in (q, k, v))
     k, v = _static(k, static[0], "static_k"), _static(v, static[1], "static_v")
     if add_zero:
-        zero = Tensor(np.zeros((*k.array.shape[:2], 1, k.array.shape[3]), k.array.dtype))
+        zero = given(np.zeros((*k.array.shape[:2], 1, k.array.shape[3]), k.array.dtype))
         k, v = cat([k, zero], 2), cat([v, zero], 2)
         attention, padding = _padded(attention), _padded(padding)
     batch, _, rows, width = q.array.shape

@@ -16,7 +16,7 @@ from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.shape import reshape
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers.activations import softmax
 from minigrad.ops.optional import with_optional
@@ -38,7 +38,7 @@ def weights(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any:
         scores = scores + mask
     if causal:
         hidden = np.tri(*scores.array.shape[-2:]) == 0
-        scores = scores.masked_fill(Tensor(hidden), -np.inf)
+        scores = scores.masked_fill(given(hidden), -np.inf)
     if mask is None or scores.array.shape[-1] == 0:  # then every query sees key 0, if there is one
         return softmax(scores, -1)
     blind = scores.detach().amax(-1, True) == -np.inf
