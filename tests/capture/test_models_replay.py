@@ -43,6 +43,12 @@ def _classifier(make: Callable[[], nn.Module], size: int, channels: int = 3) -> 
     return lambda: _classes(make(), _images(size, channels), 5)
 
 
+def _log_classes() -> tuple[Any, ...]:
+    """This one ends in a log-softmax."""
+    model, x, t = models.MNISTNet(), _images(28, 1), mg.randint(0, 5, (2,))
+    return model, lambda: F.nll_loss(model(x), t), (x, t)
+
+
 def _mlp() -> tuple[Any, ...]:
     model = models.MLP([6, 8, 5], norm=nn.BatchNorm1d, dropout=0.2)
     return _classes(model, mg.randn(4, 6), 5)
@@ -89,7 +95,7 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
     "Perceptron": _perceptron,
     "LeNet5": _classifier(models.LeNet5, 28, 1),
     "OriginalLeNet5": _classifier(models.OriginalLeNet5, 28, 1),
-    "MNISTNet": _classifier(models.MNISTNet, 28, 1),
+    "MNISTNet": _log_classes,
     "AlexNet": _classifier(lambda: models.AlexNet(5, hidden=16), 67),
     "VGG": _classifier(lambda: models.vgg11_bn(num_classes=5, hidden=16), 32),
     "ResNet": _classifier(
