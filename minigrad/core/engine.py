@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.core.events import Event, tell
-from minigrad.core.modes import RECORDING, current
+from minigrad.core.events import heard
+from minigrad.core.modes import current
 from minigrad.core.versions import Counter, Keeping, clock
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "adding", "apply", "find_edges", "new_tensor", "record", "run"]
 
-ndarray, asarray, _blank = np.ndarray, np.asarray, object.__new__
+_blank = object.__new__
 #: Set by `core.tensor`: the class of results.
 tensor_class: Any = None
 #: Set by `core.several`: makes tensors of several results.
@@ -86,19 +86,8 @@ def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...] = ()) -> 
         if result is not None:
             return result
     if mode.listeners:
-        return _heard(op, inputs, params)
+        return heard(record, op, inputs, params)
     return record(op, inputs, params, op.forward([t.array for t in inputs], params), mode)
-
-
-def _heard(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...]) -> Any:
-    """The same, told to who listens."""
-    with tell(Event("compute", op, inputs, params)) as event:
-        out = op.forward([t.array for t in inputs], params)
-        made = record(op, inputs, params, out)
-        event.outputs = made if made.__class__ is tuple else (made,)
-        if out.__class__ is tuple:
-            event.residuals = out[len(event.outputs) :]
-    return made
 
 
 def find_edges(inputs: tuple[Tensor, ...]) -> tuple[int, tuple[Any, ...]]:
@@ -111,72 +100,26 @@ def find_edges(inputs: tuple[Tensor, ...]) -> tuple[int, tuple[Any, ...]]:
     return need, tuple([(t.node or t) if t._requires_grad else None for t in inputs])
 
 
-def record(
-    op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any, mode: Any = None
-) -> Any:
-    """Make the result a tensor; if a gradient may be wanted, its node.
-
-    Functions that computed the result of a small operation themselves, because nobody listens, call
-    this instead of :func:`apply`. It is the hottest code of the library, hence flat: one and two
-    inputs are what :func:`find_edges` says, spelled out, because its loop costs a tenth of a small
-    operation.
-    """
-    edges: tuple[Any, ...]
-    residuals = None
-    if out.__class__ is not ndarray:
-        if out.__class__ is tuple:
-            if op.results != 1:
-                return record_several(op, inputs, params, out)
-            residuals, out = out[1:], out[0]
-        if out.__class__ is not ndarray:  # numpy turns 0-dim results into scalars
-            out = asarray(out)
-    y = _blank(tensor_class)
-    y.array = out
-    if mode is None:
-        mode = current.get()
-    need = 0
-    if mode is RECORDING or mode.grad:
-        if len(inputs) == 2:
-            t, u = inputs
-            if t._requires_grad:
-                if u._requires_grad:
-                    need, edges = 3, (t.node or t, u.node or u)
-                else:
-                    need, edges = 2, (t.node or t, None)
-            elif u._requires_grad:
-                need, edges = 1, (None, u.node or u)
-        elif len(inputs) == 1:
-            (t,) = inputs
-            if t._requires_grad:
-                need, edges = 1, (t.node or t,)
-        else:
-            need, edges = find_edges(inputs)
-    if need and op.differentiable:
-        kept = op.kept.get(need)  # which inputs the derivative reads: all, none, or some
-        saved = inputs if kept is True else () if kept is False else op.keep(inputs, need)
-        y.node = Node(op, params, edges, saved, out.shape, out.dtype)
+def record(op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any, mode: Any) -> Any:
+    """Make the result a tensor; if a gradient may be wanted, its node."""
+    if out.__class__ is tuple and op.results != 1:
+        return record_several(op, inputs, params, out)
+    residuals: tuple[Any, ...] = ()
+    if out.__class__ is tuple:
+        out, residuals = out[0], out[1:]
+    y = new_tensor(np.asarray(out))  # numpy turns 0-dim results into scalars
+    need, edges = find_edges(inputs) if mode.grad and op.differentiable else (0, ())
+    if need:
         y._requires_grad = True
-    else:
-        y.node = None
-        y._requires_grad = False
-    if not (op.plain and mode is RECORDING):
-        _also(op, inputs, params, y, residuals, mode.saving)
-    return y
-
-
-def _also(op: Any, inputs: Any, params: Any, y: Any, residuals: Any, saving: Any) -> None:
-    """What is not so for the commonest operations: more is kept, memory is shared."""
-    node = y.node
-    if node is not None:
+        y.node = node = Node(op, params, edges, op.keep(inputs, need), y.array.shape, y.array.dtype)
+        node.residuals = residuals
         if op.reads_output:
-            node.out = y.array
-            node.counter = y._counter = Counter()
-        if residuals is not None:
-            node.residuals = residuals
-        if saving is not None:
-            saving(node)
+            node.keep_result(y)
+        if mode.saving is not None:
+            mode.saving(node)
     if op.view:
         y._view_of(inputs[0], op, params)
+    return y
 
 
 def run(roots: Sequence[tuple[Any, Any]], walk: Pass) -> list[tuple[Tensor, Any, bool]]:

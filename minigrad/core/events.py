@@ -16,7 +16,7 @@ from typing import Any
 from minigrad.core.modes import current
 from minigrad.core.operation import Bare
 
-__all__ = ["Change", "Event", "change", "on_arrays", "read", "span", "tell", "told"]
+__all__ = ["Change", "Event", "change", "heard", "on_arrays", "read", "span", "tell", "told"]
 
 
 class Event:
@@ -103,6 +103,17 @@ class tell:
                 function(self._event)
         finally:
             current.set(before)
+
+
+def heard(record: Any, op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """Compute and `record`, as the engine does, and tell it."""
+    with tell(Event("compute", op, inputs, params)) as event:
+        out = op.forward([t.array for t in inputs], params)
+        made = record(op, inputs, params, out, current.get())
+        event.outputs = made if made.__class__ is tuple else (made,)
+        if out.__class__ is tuple:
+            event.residuals = out[len(event.outputs) :]
+    return made
 
 
 def told(event: Event, do: Callable[[], Any]) -> Any:

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import adding, new_tensor
+from minigrad.core.events import Event, tell
+from minigrad.core.modes import current
+from minigrad.core.operation import Bare
 from minigrad.core.passes import Arrived, Pass, ancestors, see
 from minigrad.core.tensor import Tensor, given
 
@@ -112,6 +115,28 @@ def _accumulate(leaf: Tensor, g: Any, own: bool, graph: bool) -> None:
     """Add what arrived at a leaf to its ``grad``, after its hooks have seen it."""
     if leaf._hooks is not None:
         g, own = see(leaf._hooks, g, graph), False
+    if current.get().listeners:
+        with tell(Event("write", _ACCUMULATE, (leaf, g))) as event:
+            _add(leaf, g, own, graph)
+            event.outputs = (leaf._grad,)
+    else:
+        _add(leaf, g, own, graph)
+    if leaf._after_hooks is not None:
+        for hook in list(leaf._after_hooks.values()):
+            hook(leaf)
+
+
+class _Accumulate(Bare):
+    """A leaf receives a gradient; what that takes is told as it happens."""
+
+    name = "accumulate"
+    opaque = True
+
+
+_ACCUMULATE = _Accumulate()
+
+
+def _add(leaf: Tensor, g: Any, own: bool, graph: bool) -> None:
     known = leaf._grad
     if graph:
         leaf._grad = adding[True].copy(g) if known is None else adding[True].add(known, g)
@@ -119,9 +144,6 @@ def _accumulate(leaf: Tensor, g: Any, own: bool, graph: bool) -> None:
         leaf._grad = new_tensor(_alone(g, own, leaf))
     else:
         known.array = adding[False].add(known.array, g, True)
-    if leaf._after_hooks is not None:
-        for hook in list(leaf._after_hooks.values()):
-            hook(leaf)
 
 
 def _alone(g: Any, own: bool, target: Any) -> Any:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 
-from minigrad.core.engine import apply, record
+from minigrad.core.engine import apply
+from minigrad.core.flat import record
 from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.promotion import (

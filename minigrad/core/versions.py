@@ -94,6 +94,11 @@ class Keeping(NodeMethods):
             return f"{self.op.name}Backward"
         return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward"
 
+    def keep_result(self, y: Any) -> None:
+        """The derivative reads the result: a write to it must be noticed."""
+        self.out = y.array
+        self.counter = y._counter = Counter()
+
     def free(self) -> None:
         """Drop what the derivative would read; the edges stay, so the graph can still be drawn."""
         if self.saved:

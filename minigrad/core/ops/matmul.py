@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.declare import primitive
-from minigrad.core.engine import apply, record
+from minigrad.core.engine import apply
+from minigrad.core.flat import record
 from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.promotion import as_operand, refuse_bfloat16

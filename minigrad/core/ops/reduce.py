@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dims
 from minigrad.core.dtypes import as_dtype
-from minigrad.core.engine import record
+from minigrad.core.flat import record
 from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import expand, reshape
