@@ -7,6 +7,7 @@ from collections.abc import Callable
 from minigrad import nn
 from minigrad.core.tensor import Tensor
 from minigrad.names import rand
+from minigrad.nn.layer import UnaryLayer
 
 __all__ = ["Conv2dNormActivation", "SqueezeExcitation", "StochasticDepth", "make_divisible"]
 
@@ -104,7 +105,7 @@ class SqueezeExcitation(nn.Module):
         return gate * input
 
 
-class StochasticDepth(nn.Module):
+class StochasticDepth(UnaryLayer):
     """Drop whole samples of a residual branch in training, and scale up what is left.
 
     Added to its shortcut, a dropped branch leaves the identity: each sample sees a network of
@@ -126,14 +127,14 @@ class StochasticDepth(nn.Module):
     True
     """
 
-    def __init__(self, p: float, mode: str = "row") -> None:
-        super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
-        if mode not in ("batch", "row"):
-            raise ValueError(f"mode has to be either 'batch' or 'row', but got {mode}")
-        self.p = p
-        self.mode = mode
+    p: float
+    mode: str = "row"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.p <= 1.0:
+            raise ValueError(f"drop probability has to be between 0 and 1, but got {self.p}")
+        if self.mode not in ("batch", "row"):
+            raise ValueError(f"mode has to be either 'batch' or 'row', but got {self.mode}")
 
     def forward(self, input: Tensor) -> Tensor:
         """The branch with some samples zeroed; unchanged out of training."""
@@ -144,7 +145,3 @@ class StochasticDepth(nn.Module):
         count = input.shape[0] if self.mode == "row" else 1
         keep = rand(count, *(1,) * (input.ndim - 1), dtype=input.dtype) >= self.p
         return input * (keep.to(input.dtype) / (1 - self.p))
-
-    def extra_repr(self) -> str:
-        """The parameters."""
-        return f"p={self.p}, mode={self.mode}"

@@ -94,10 +94,8 @@ class MultiheadAttention(Module):
                 weight = new_parameter((embed_dim, size), dtype, device)
                 self.register_parameter(f"{name}_proj_weight", weight)
             self.register_parameter("in_proj_weight", None)
-        if bias:
-            self.in_proj_bias = new_parameter((3 * embed_dim,), dtype, device)
-        else:
-            self.register_parameter("in_proj_bias", None)
+        shifts = new_parameter((3 * embed_dim,), dtype, device) if bias else None
+        self.register_parameter("in_proj_bias", shifts)
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
         for name in ("bias_k", "bias_v"):
             row = new_parameter((1, 1, embed_dim), dtype, device) if add_bias_kv else None

@@ -28,6 +28,15 @@ class _Loss(Layer, shown=""):
             self.reduction = choose_reduction(self.reduction, size_average, reduce)
 
 
+class _OfTwo(Layer):
+    """What is computed from an input and a target."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss."""
+        result: Tensor = self._computed(input, target)
+        return result
+
+
 class _WeightedLoss(_Loss):
     def __init__(
         self, weight: Tensor | None = None, size_average: bool | None = None,
@@ -37,27 +46,17 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-class _LossOfTwo(_Loss):
+class _LossOfTwo(_OfTwo, _Loss):
     size_average: InitVar[bool | None] = None
     reduce: InitVar[bool | None] = None
     reduction: str = "mean"
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
-
-class _WeightedLossOfTwo(_WeightedLoss):
+class _WeightedLossOfTwo(_OfTwo, _WeightedLoss):
     weight: Tensor | None = None
     size_average: InitVar[bool | None] = None
     reduce: InitVar[bool | None] = None
     reduction: str = "mean"
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
 
 class MSELoss(_LossOfTwo, function=F.mse_loss):
@@ -89,7 +88,7 @@ class SmoothL1Loss(_LossOfTwo, function=F.smooth_l1_loss):
     beta: float = 1.0
 
 
-class HuberLoss(_Loss, function=F.huber_loss):
+class HuberLoss(_OfTwo, _Loss, function=F.huber_loss):
     """A square below `delta`, a line of slope `delta` beyond (Huber 1964).
 
     Parameters
@@ -105,13 +104,8 @@ class HuberLoss(_Loss, function=F.huber_loss):
         if not isinstance(self.delta, (float, int)):
             raise TypeError(f"delta must be a float or int, got: {type(self.delta)}")
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
-
-class CrossEntropyLoss(_WeightedLoss, function=F.cross_entropy):
+class CrossEntropyLoss(_OfTwo, _WeightedLoss, function=F.cross_entropy):
     """``-log softmax(input)[target]``, from logits (not probabilities).
 
     Parameters
@@ -140,13 +134,8 @@ class CrossEntropyLoss(_WeightedLoss, function=F.cross_entropy):
     reduction: str = "mean"
     label_smoothing: float = 0.0
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
-
-class NLLLoss(_WeightedLoss, function=F.nll_loss):
+class NLLLoss(_OfTwo, _WeightedLoss, function=F.nll_loss):
     """``-input[target]`` of log-probabilities.
 
     Parameters
@@ -165,11 +154,6 @@ class NLLLoss(_WeightedLoss, function=F.nll_loss):
     ignore_index: int = -100
     reduce: InitVar[bool | None] = None
     reduction: str = "mean"
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
 
 class BCELoss(_WeightedLossOfTwo, function=F.binary_cross_entropy):

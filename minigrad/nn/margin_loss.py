@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, InitVar
 
 from minigrad.core.tensor import Tensor
 from minigrad.nn.functions import margin_loss as F
-from minigrad.nn.loss import _Loss, _LossOfTwo, _WeightedLoss, _WeightedLossOfTwo
+from minigrad.nn.loss import _Loss, _LossOfTwo, _OfTwo, _WeightedLoss, _WeightedLossOfTwo
 from minigrad.nn.sparse import PairwiseDistance
 
 __all__ = [
@@ -46,7 +46,7 @@ class _MarginLoss(_Loss):
         return result
 
 
-class HingeEmbeddingLoss(_Loss, function=F.hinge_embedding_loss):
+class HingeEmbeddingLoss(_OfTwo, _Loss, function=F.hinge_embedding_loss):
     """A distance where the target is 1, ``max(0, margin - distance)`` where it is -1.
 
     Parameters
@@ -61,11 +61,6 @@ class HingeEmbeddingLoss(_Loss, function=F.hinge_embedding_loss):
     size_average: InitVar[bool | None] = None
     reduce: InitVar[bool | None] = None
     reduction: str = "mean"
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
 
 class MarginRankingLoss(_MarginLoss, function=F.margin_ranking_loss):
@@ -92,7 +87,7 @@ class CosineEmbeddingLoss(_MarginLoss, function=F.cosine_embedding_loss):
     """
 
 
-class MultiMarginLoss(_WeightedLoss, function=F.multi_margin_loss):
+class MultiMarginLoss(_OfTwo, _WeightedLoss, function=F.multi_margin_loss):
     """``sum(max(0, margin - x[target] + x[i]) ** p) / C`` over the other classes i.
 
     Parameters
@@ -122,11 +117,6 @@ class MultiMarginLoss(_WeightedLoss, function=F.multi_margin_loss):
                 "MultiMarginLoss: expected weight to be None or 1D tensor, got "
                 f"{self.weight.array.ndim}D instead"
             )
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
-        result: Tensor = self._computed(input, target)
-        return result
 
 
 class MultiLabelMarginLoss(_LossOfTwo, function=F.multilabel_margin_loss):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.layer import UnaryLayer
 from minigrad.ops.random import NORMAL, Generator
 
 __all__ = ["GaussianNoise"]
 
 
-class GaussianNoise(Module):
+class GaussianNoise(UnaryLayer, shown="std="):
     r"""In training, adds normal noise of mean 0: ``y = x + std * N(0, 1)``.
 
     On the inputs of a linear unit it is an L2 penalty of the weights: the expected squared error is
@@ -39,12 +39,12 @@ class GaussianNoise(Module):
     tensor([1., 1., 1.])
     """
 
-    def __init__(self, std: float = 0.1, generator: Generator | None = None) -> None:
-        super().__init__()
-        if not std >= 0:
-            raise ValueError(f"the standard deviation must not be negative, but got {std}")
-        self.std = std
-        self.generator = generator
+    std: float = 0.1
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        if not self.std >= 0:
+            raise ValueError(f"the standard deviation must not be negative, but got {self.std}")
 
     def forward(self, input: Tensor) -> Tensor:
         """Add noise in training; the input as it is otherwise.
@@ -60,7 +60,3 @@ class GaussianNoise(Module):
             raise TypeError(f"GaussianNoise expects floating point numbers, but got {input.dtype}")
         noise = NORMAL((), (input.array.shape, input.array.dtype), self.generator)
         return input + noise * self.std
-
-    def extra_repr(self) -> str:
-        """The standard deviation."""
-        return f"std={self.std}"

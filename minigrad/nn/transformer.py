@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,20 +72,35 @@ def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
 
 
 class _Layer(Module):
-    """What the layers of encoder and decoder share: attention to itself, and the small network."""
+    """What the layers of encoder and decoder share: attention, and the small network behind it."""
 
-    def _add_network(
-        self, d_model: int, dim_feedforward: int, dropout: float, bias: bool, norms: int,
-        layer_norm_eps: float, device: Any, dtype: Any,
+    _attentions: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
+        activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
+        norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
+        super().__init__()
         made: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
+        for name in self._attentions:
+            attention = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, **made)
+            setattr(self, name, attention)
+        self.norm_first = norm_first
         self.linear1 = Linear(d_model, dim_feedforward, **made)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, **made)
-        for i in range(norms):
-            setattr(self, f"norm{i + 1}", LayerNorm(d_model, eps=layer_norm_eps, **made))
-        for i in range(norms):
-            setattr(self, f"dropout{i + 1}", Dropout(dropout))
+        blocks = range(1, len(self._attentions) + 2)  # the network is the last one
+        for i in blocks:
+            setattr(self, f"norm{i}", LayerNorm(d_model, eps=layer_norm_eps, **made))
+        for i in blocks:
+            setattr(self, f"dropout{i}", Dropout(dropout))
+        self.activation = _activation(activation)
+
+    def _added(self, x: Tensor, norm: Module, block: Callable[[Tensor], Any]) -> Tensor:
+        """What `block` makes, added to its input; normalized before the block, or at the end."""
+        y: Tensor = x + block(norm(x)) if self.norm_first else norm(x + block(x))
+        return y
 
     def _attend(
         self, x: Tensor, mask: Tensor | None, padding: Tensor | None, causal: bool
@@ -148,18 +163,7 @@ class TransformerEncoderLayer(_Layer):
     minigrad.Size([3, 5, 8])
     """
 
-    def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
-        activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
-        norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout, bias, batch_first=batch_first, device=device, dtype=dtype
-        )
-        self.norm_first = norm_first
-        self._add_network(d_model, dim_feedforward, dropout, bias, 2, layer_norm_eps, device, dtype)
-        self.activation = _activation(activation)
+    _attentions = ("self_attn",)
 
     def forward(
         self, src: Tensor, src_mask: Tensor | None = None,
@@ -178,15 +182,8 @@ class TransformerEncoderLayer(_Layer):
             A hint that `src_mask` is the causal mask, which then need not be read.
         """
         mask, padding = _additive(src_mask, src_key_padding_mask, src, "src_mask")
-        x: Any = src
-        if self.norm_first:
-            x = x + self._attend(self.norm1(x), mask, padding, is_causal)
-            return x + self._network_block(self.norm2(x))  # type: ignore[no-any-return]
-        x = self.norm1(x + self._attend(x, mask, padding, is_causal))
-        return self.norm2(x + self._network_block(x))  # type: ignore[no-any-return]
-
-    def _network_block(self, x: Tensor) -> Tensor:
-        return self.dropout2(self._network(x))  # type: ignore[no-any-return]
+        x = self._added(src, self.norm1, lambda x: self._attend(x, mask, padding, is_causal))
+        return self._added(x, self.norm2, lambda x: self.dropout2(self._network(x)))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -216,20 +213,7 @@ class TransformerDecoderLayer(_Layer):
     minigrad.Size([3, 5, 8])
     """
 
-    def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
-        activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
-        norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        for name in ("self_attn", "multihead_attn"):
-            attention = MultiheadAttention(
-                d_model, nhead, dropout, bias, batch_first=batch_first, device=device, dtype=dtype
-            )
-            setattr(self, name, attention)
-        self.norm_first = norm_first
-        self._add_network(d_model, dim_feedforward, dropout, bias, 3, layer_norm_eps, device, dtype)
-        self.activation = _activation(activation)
+    _attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
@@ -255,14 +239,9 @@ class TransformerDecoderLayer(_Layer):
         """
         own = tgt_mask, tgt_key_padding_mask, tgt_is_causal
         other = memory, memory_mask, memory_key_padding_mask, memory_is_causal
-        x: Any = tgt
-        if self.norm_first:
-            x = x + self._attend(self.norm1(x), *own)
-            x = x + self._attend_to(self.norm2(x), *other)
-            return x + self._network_block(self.norm3(x))  # type: ignore[no-any-return]
-        x = self.norm1(x + self._attend(x, *own))
-        x = self.norm2(x + self._attend_to(x, *other))
-        return self.norm3(x + self._network_block(x))  # type: ignore[no-any-return]
+        x = self._added(tgt, self.norm1, lambda x: self._attend(x, *own))
+        x = self._added(x, self.norm2, lambda x: self._attend_to(x, *other))
+        return self._added(x, self.norm3, lambda x: self.dropout3(self._network(x)))
 
     def _attend_to(
         self, x: Tensor, memory: Tensor, mask: Tensor | None, padding: Tensor | None, causal: bool
@@ -272,9 +251,6 @@ class TransformerDecoderLayer(_Layer):
             is_causal=causal,
         )  # fmt: skip
         return self.dropout2(y)  # type: ignore[no-any-return]
-
-    def _network_block(self, x: Tensor) -> Tensor:
-        return self.dropout3(self._network(x))  # type: ignore[no-any-return]
 
 
 # -- stacks --------------------------------------------------------------------------------------
