@@ -18,11 +18,7 @@ def _agree(a: Array, b: Array, rtol: float = 1e-3) -> bool:
 
 
 def likely_cause(
-    analytic: Array,
-    numeric: Array,
-    x: Array,
-    in_shape: tuple[int, ...],
-    out_shape: tuple[int, ...],
+    analytic: Array, numeric: Array, x: Array, in_shape: tuple[int, ...], out_shape: tuple[int, ...]
 ) -> str:
     """What may be wrong with a derivative rule, from the Jacobian it gives and the right one.
 

@@ -32,12 +32,7 @@ from minigrad.nn.module import Module
 from minigrad.nn.noise import GaussianNoise
 from minigrad.nn.normalization import *  # noqa: F403
 from minigrad.nn.padding import *  # noqa: F403
-from minigrad.nn.parameter import (
-    Buffer,
-    Parameter,
-    UninitializedBuffer,
-    UninitializedParameter,
-)
+from minigrad.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from minigrad.nn.pointwise import *  # noqa: F403
 from minigrad.nn.pooling import *  # noqa: F403
 from minigrad.nn.recurrent import GRU, LSTM, RNN, RNNBase

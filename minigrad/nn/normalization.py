@@ -44,8 +44,7 @@ class _Affine(UnaryLayer):
 
 
 class _NormBase(
-    _Affine,
-    shown="{num_features}, eps=, momentum=, affine=, bias=, track_running_stats=",
+    _Affine, shown="{num_features}, eps=, momentum=, affine=, bias=, track_running_stats="
 ):
     """Normalization that also remembers the statistics it saw."""
 

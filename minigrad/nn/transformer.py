@@ -273,14 +273,8 @@ def _why_not_nested(layer: Any) -> str:
             "encoder_layer.self_attn.batch_first was not True"
             "(use batch_first for better inference performance)",
         ),
-        (
-            attention._qkv_same_embed_dim,
-            "encoder_layer.self_attn._qkv_same_embed_dim was not True",
-        ),
-        (
-            attention.in_proj_bias is not None,
-            "encoder_layer.self_attn was passed bias=False",
-        ),
+        (attention._qkv_same_embed_dim, "encoder_layer.self_attn._qkv_same_embed_dim was not True"),
+        (attention.in_proj_bias is not None, "encoder_layer.self_attn was passed bias=False"),
         (quick, "encoder_layer.activation_relu_or_gelu was not True"),
         (
             layer.norm1.eps == layer.norm2.eps,

@@ -19,10 +19,7 @@ class _Mix:
     """Mixes each sample with a partner: a subclass mixes the inputs, this class the labels."""
 
     def __init__(
-        self,
-        alpha: float = 1.0,
-        num_classes: int | None = None,
-        generator: Generator | None = None,
+        self, alpha: float = 1.0, num_classes: int | None = None, generator: Generator | None = None
     ) -> None:
         if not alpha > 0:
             raise ValueError(f"alpha should be more than 0, got {alpha}")
@@ -172,10 +169,7 @@ class CutMix(_Mix):
         tops, bottoms = np.maximum(y - half_h, 0), np.minimum(y + half_h, h)
         lefts, rights = np.maximum(z - half_w, 0), np.minimum(z + half_w, w)
         inside = boxes(h, w, tops, bottoms, lefts, rights)
-        return (
-            np.where(inside, x[partner], x),
-            1 - (bottoms - tops) * (rights - lefts) / (h * w),
-        )
+        return (np.where(inside, x[partner], x), 1 - (bottoms - tops) * (rights - lefts) / (h * w))
 
 
 class LabelNoise:

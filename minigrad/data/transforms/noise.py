@@ -7,13 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.data.randomness import batch_generator
-from minigrad.data.transforms.base import (
-    Array,
-    ImageTransform,
-    Transform,
-    need_floats,
-    probability,
-)
+from minigrad.data.transforms.base import Array, ImageTransform, Transform, need_floats, probability
 from minigrad.ops.random import Generator
 
 __all__ = ["GaussianNoise", "RandomErasing", "boxes"]

@@ -182,12 +182,14 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return e.mul(first, e.sigmoid(second))
 
 
-def _implicit_dim(name: str, ndim: int) -> int:
+def _chosen(dim: int | None, name: str, input: Tensor) -> int:
+    if dim is not None:
+        return dim
     warn_user(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
         "dim=X as an argument."
     )
-    return 0 if ndim in (0, 1, 3) else 1
+    return 0 if input.array.ndim in (0, 1, 3) else 1
 
 
 @guarded
@@ -195,9 +197,7 @@ def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """``exp(x) / sum(exp(x))`` along `dim`, without overflow."""
-    if dim is None:
-        dim = _implicit_dim("softmax", input.array.ndim)
-    return a.softmax(input, dim, dtype)
+    return a.softmax(input, _chosen(dim, "softmax", input), dtype)
 
 
 @guarded
@@ -205,9 +205,7 @@ def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """The softmax of ``-x`` along `dim`."""
-    if dim is None:
-        dim = _implicit_dim("softmin", input.array.ndim)
-    return a.softmax(e.neg(input), dim, dtype)
+    return a.softmax(e.neg(input), _chosen(dim, "softmin", input), dtype)
 
 
 @guarded
@@ -215,9 +213,7 @@ def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """``log(softmax(x))`` along `dim`, without underflow."""
-    if dim is None:
-        dim = _implicit_dim("log_softmax", input.array.ndim)
-    return a.log_softmax(input, dim, dtype)
+    return a.log_softmax(input, _chosen(dim, "log_softmax", input), dtype)
 
 
 @guarded

@@ -155,23 +155,22 @@ def interpolate(
     out, scales = _target(shape[2:], size, scale_factor, recompute_scale_factor)
     _check_sizes(shape, out)
     check_room("interpolate", (*shape[:2], *out))
-    kind = input.array.dtype
-    if mode in ("nearest", "nearest-exact"):
-        if kind.kind != "f" and kind != np.uint8:
-            raise RuntimeError(
-                f'"upsample_{mode}" not implemented for {input.dtype} tensors: convert the input '
-                "with .float()"
-            )
-        return interpolate_nearest(input, out, scales, mode == "nearest-exact")
-    if kind.kind != "f":
+    kind, nearest = input.array.dtype, mode in ("nearest", "nearest-exact")
+    if kind.kind != "f" and not (nearest and kind == np.uint8):
         raise RuntimeError(
             f'"upsample_{mode}" not implemented for {input.dtype} tensors: convert the input with '
             ".float()"
         )
+    if nearest:
+        return interpolate_nearest(input, out, scales, mode == "nearest-exact")
     if mode == "area":
         return adaptive_avg(input, out)
     shape_of = "cubic" if mode == "bicubic" else "linear"
     return interpolate_linear(input, out, scales, shape_of, bool(align_corners), antialias)
+
+
+def _warn_of_old_name(name: str) -> None:
+    warn_user(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.")
 
 
 @guarded
@@ -180,25 +179,21 @@ def upsample(
     align_corners: bool | None = None,
 ) -> Tensor:  # fmt: skip
     """An old name of :func:`interpolate`."""
-    warn_user("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.")
+    _warn_of_old_name("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 @guarded
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """An old name of :func:`interpolate` with ``mode="nearest"``."""
-    warn_user(
-        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead."
-    )
+    _warn_of_old_name("upsample_nearest")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 @guarded
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """An old name of :func:`interpolate` with ``mode="bilinear", align_corners=True``."""
-    warn_user(
-        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead."
-    )
+    _warn_of_old_name("upsample_bilinear")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 

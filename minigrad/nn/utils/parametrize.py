@@ -156,20 +156,22 @@ def _check_dtype(name: str, before: Tensor, after: Tensor) -> None:
         )
 
 
+def _changes(before: Tensor, after: Tensor) -> Iterator[tuple[str, Any, Any]]:
+    """What of dtype and shape is another: its name, what it was and what it is."""
+    pairs = ("dtype", before.dtype, after.dtype), ("shape", before.shape, after.shape)
+    return (pair for pair in pairs if pair[1] != pair[2])
+
+
 def _check_kept(what: str, before: Tensor, after: Any, flag: str) -> None:
     """A parametrization must give a tensor of the dtype and shape of what it stands for."""
     if not isinstance(after, Tensor):
         raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
-    for kind, old, new in (
-        ("dtype", before.dtype, after.dtype),
-        ("shape", before.shape, after.shape),
-    ):
-        if old != new:
-            raise ValueError(
-                f"Registering a parametrization may not change the {kind} of the tensor, unless "
-                f"{flag} flag is enabled.\nunparametrized {kind} ({what}): {old}\n"
-                f"parametrized {kind}: {new}"
-            )
+    for kind, old, new in _changes(before, after):
+        raise ValueError(
+            f"Registering a parametrization may not change the {kind} of the tensor, unless "
+            f"{flag} flag is enabled.\nunparametrized {kind} ({what}): {old}\n"
+            f"parametrized {kind}: {new}"
+        )
 
 
 class ParametrizationList(ModuleList):
@@ -422,16 +424,12 @@ def _check_chained(module: Module, name: str, parametrization: Any) -> None:
         raise ValueError(
             f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}"
         )
-    for kind, old, new in (
-        ("dtype", before.dtype, back.dtype),
-        ("shape", before.shape, back.shape),
-    ):
-        if old != new:
-            raise ValueError(
-                f"The tensor returned by parametrization.right_inverse must have the same {kind} "
-                f"as module.{name}, unless the `unsafe` flag is enabled.\n"
-                f"module.{name}.{kind}: {old}\nreturned {kind}: {new}"
-            )
+    for kind, old, new in _changes(before, back):
+        raise ValueError(
+            f"The tensor returned by parametrization.right_inverse must have the same {kind} "
+            f"as module.{name}, unless the `unsafe` flag is enabled.\n"
+            f"module.{name}.{kind}: {old}\nreturned {kind}: {new}"
+        )
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:

@@ -15,15 +15,6 @@ from minigrad.ops.linear_algebra import (
 )
 
 __all__ = [
-    "contraction",
-    "determinant",
-    "einsum",
-    "factorizations",
-    "lu",
-    "matrices",
-    "matrix_functions",
-    "norms",
-    "products",
-    "solve",
-    "triangular",
-]
+    "contraction", "determinant", "einsum", "factorizations", "lu", "matrices", "matrix_functions",
+    "norms", "products", "solve", "triangular",
+]  # fmt: skip

@@ -214,10 +214,6 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         xs[-1] = xs[-1].unsqueeze(-1)
     else:
         shape.append(xs[-1].array.shape[-1])
-    for i, x in enumerate(xs):
-        if x.array.ndim != 2:
-            allowed = "1D or 2D" if i in (0, len(xs) - 1) else "2D"
-            raise RuntimeError(f"multi_dot(): tensor {i} must be {allowed} but got {x.array.ndim}D")
     for i, (a, b) in enumerate(pairwise(xs)):
         if a.array.shape[1] != b.array.shape[0]:
             raise RuntimeError(
