@@ -35,4 +35,4 @@ def empty_cache() -> None:
 
 
 def synchronize(device: object = None) -> None:
-    """Wait for nothing."""
+    """Wait for nothing: operations have finished when they return."""

@@ -45,6 +45,9 @@ def script_if_tracing(fn: T) -> T:
     return fn
 
 
+_script_if_tracing = script_if_tracing  # the name that other libraries import
+
+
 def export(fn: T) -> T:
     """The method, as it is."""
     return fn
@@ -58,11 +61,6 @@ def unused(fn: T) -> T:
 def ignore(drop: Any = False, **kwargs: Any) -> Callable[..., Any]:
     """The method, as it is: both ``@ignore`` and ``@ignore()`` can be written."""
     return drop if callable(drop) else lambda fn: fn
-
-
-def _script_if_tracing(fn: T) -> T:
-    """The function, as it is."""
-    return fn
 
 
 def script_method(fn: T) -> T:

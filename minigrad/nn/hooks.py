@@ -317,6 +317,16 @@ def _pass_gate(values: tuple[Any, ...], see: Any) -> tuple[tuple[Any, ...], list
     return tuple(changed), places
 
 
+def _as_many(changed: Any, row: tuple[Any, ...], what: str, which: str) -> tuple[Any, ...]:
+    """The gradients that a hook returned instead of those in `row`: as many."""
+    new = changed if isinstance(changed, tuple) else (changed,)
+    if len(new) != len(row):
+        raise RuntimeError(
+            f"{what} returned an invalid number of {which}, got {len(new)}, but expected {len(row)}"
+        )
+    return new
+
+
 class _BackwardWatcher:
     """Calls the backward hooks of one call of a module, when both ends of it are known."""
 
@@ -361,15 +371,8 @@ class _BackwardWatcher:
         flows = self._spread(self.outputs, grads, self.output_count)
         for hook in self.before:
             changed = hook(self.module, flows)
-            if changed is None:
-                continue
-            changed = changed if isinstance(changed, tuple) else (changed,)
-            if len(changed) != len(flows):
-                raise RuntimeError(
-                    "Backward pre hook returned an invalid number of grad_output, got "
-                    f"{len(changed)}, but expected {len(flows)}"
-                )
-            flows = changed
+            if changed is not None:
+                flows = _as_many(changed, flows, "Backward pre hook", "grad_output")
         self.flows = flows
         if not self.inputs:  # no gradient will come back through the inputs
             self._call((None,) * self.input_count)
@@ -389,16 +392,10 @@ class _BackwardWatcher:
             changed = hook(self.module, row, self.flows)
             if changed is None:
                 continue
-            changed = changed if isinstance(changed, tuple) else (changed,)
-            if len(changed) != len(row):
-                raise RuntimeError(
-                    "Backward hook returned an invalid number of grad_input, got "
-                    f"{len(changed)}, but expected {len(row)}"
-                )
-            if not self.inputs and any(c is not None for c in changed):
+            row = _as_many(changed, row, "Backward hook", "grad_input")
+            if not self.inputs and any(g is not None for g in row):
                 raise RuntimeError(
                     "Backward hook for Modules where no input requires gradient should always "
                     "return None or None for all gradients."
                 )
-            row = changed
         return row

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from minigrad.compat.devices import is_available as is_available
+
 enabled = False
 benchmark = False
 benchmark_limit = 10
 deterministic = True
 allow_tf32 = False
-
-
-def is_available() -> bool:
-    """Whether cuDNN can be used: never."""
-    return False
 
 
 def version() -> None:

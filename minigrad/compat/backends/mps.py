@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-
-def is_available() -> bool:
-    """Whether an Apple GPU can be used: never."""
-    return False
+from minigrad.compat.devices import is_available as is_available
 
 
 def is_built() -> bool:

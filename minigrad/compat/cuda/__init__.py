@@ -13,6 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from minigrad.compat.cuda import amp, nvtx
+from minigrad.compat.devices import (
+    device_count,
+    is_available,
+    manual_seed,
+    manual_seed_all,
+    synchronize,
+)
 from minigrad.compat.refusal import refused
 
 __all__ = [
@@ -35,19 +42,9 @@ class OutOfMemoryError(RuntimeError):
     """What a GPU without memory raises; scripts catch it. Never raised here."""
 
 
-def is_available() -> bool:
-    """Whether a GPU can be used: never."""
-    return False
-
-
 def is_initialized() -> bool:
     """Whether a GPU is in use: never."""
     return False
-
-
-def device_count() -> int:
-    """How many GPUs there are: none."""
-    return 0
 
 
 def get_arch_list() -> list[str]:
@@ -109,19 +106,7 @@ def ipc_collect() -> None:
     """Free nothing: no memory of a GPU is shared."""
 
 
-def synchronize(device: object = None) -> None:
-    """Wait for nothing: operations have finished when they return."""
-
-
 # -- random numbers of a GPU: there is no generator ----------------------------------------------
-
-
-def manual_seed(seed: int) -> None:
-    """Seed nothing: the generator of the CPU is seeded by ``minigrad.manual_seed``."""
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seed nothing: the generator of the CPU is seeded by ``minigrad.manual_seed``."""
 
 
 def seed() -> None:

@@ -248,6 +248,14 @@ def binary_cross_entropy_with_logits(
 # -- classes -------------------------------------------------------------------------------------
 
 
+def _check_scores(input: Tensor, what: str, name: str) -> None:
+    if input.array.ndim == 0 or input.array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name} expects floating point {what} of shape (C,), (N, C) or (N, C, d1, ...), got "
+            f"{input.dtype} of shape {list(input.array.shape)}"
+        )
+
+
 def _check_weight(weight: Tensor | None, classes: int, name: str) -> None:
     if weight is not None and weight.array.shape != (classes,):
         raise RuntimeError(
@@ -352,11 +360,7 @@ def cross_entropy(
         )
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if input.array.ndim == 0 or input.array.dtype.kind != "f":
-        raise RuntimeError(
-            "cross_entropy expects floating point logits of shape (C,), (N, C) or (N, C, d1, ...), "
-            f"got {input.dtype} of shape {list(input.array.shape)}"
-        )
+    _check_scores(input, "logits", "cross_entropy")
     if input.node is not None:
         warn_of_probabilities(
             input,
@@ -448,11 +452,7 @@ def nll_loss(
 ) -> Tensor:  # fmt: skip
     """``-input[target]`` of log-probabilities; parameters as of :func:`cross_entropy`."""
     reduction = choose_reduction(reduction, size_average, reduce)
-    if input.array.ndim == 0 or input.array.dtype.kind != "f":
-        raise RuntimeError(
-            "nll_loss expects floating point log-probabilities of shape (C,), (N, C) or (N, C, d1, "
-            f"...), got {input.dtype} of shape {list(input.array.shape)}"
-        )
+    _check_scores(input, "log-probabilities", "nll_loss")
     single = input.array.ndim == 1
     if single:
         input = unsqueeze(input, 0)
