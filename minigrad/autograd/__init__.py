@@ -30,20 +30,17 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = {
-    "Function": "function",
-    "Variable": "variable",
-    "backward": "graph",
-    "detect_anomaly": "anomaly",
-    "enable_grad": "minigrad.core.modes",
-    "grad": "graph",
-    "gradcheck": "gradcheck",
-    "gradgradcheck": "gradcheck",
-    "inference_mode": "modes",
-    "is_grad_enabled": "modes",
-    "is_inference_mode_enabled": "modes",
-    "no_grad": "minigrad.core.modes",
-    "set_detect_anomaly": "anomaly",
-    "set_grad_enabled": "modes",
+    name: place
+    for place, names in {
+        "anomaly": "detect_anomaly set_detect_anomaly",
+        "function": "Function",
+        "gradcheck": "gradcheck gradgradcheck",
+        "graph": "backward grad",
+        "minigrad.core.modes": "enable_grad no_grad",
+        "modes": "inference_mode is_grad_enabled is_inference_mode_enabled set_grad_enabled",
+        "variable": "Variable",
+    }.items()
+    for name in names.split()
 }
 _MODULES = ("anomaly", "functional", "function", "graph")
 

@@ -84,16 +84,12 @@ class MultiheadAttention(Module):
         self.head_dim = embed_dim // num_heads
         self.add_zero_attn = add_zero_attn
         self._qkv_same_embed_dim = self.kdim == embed_dim == self.vdim
-        sizes = {"q": embed_dim, "k": self.kdim, "v": self.vdim}
-        if self._qkv_same_embed_dim:
-            self.in_proj_weight = new_parameter((3 * embed_dim, embed_dim), dtype, device)
-            for name in sizes:
-                self.register_parameter(f"{name}_proj_weight", None)
-        else:
-            for name, size in sizes.items():
-                weight = new_parameter((embed_dim, size), dtype, device)
-                self.register_parameter(f"{name}_proj_weight", weight)
-            self.register_parameter("in_proj_weight", None)
+        same = self._qkv_same_embed_dim
+        together = new_parameter((3 * embed_dim, embed_dim), dtype, device) if same else None
+        self.register_parameter("in_proj_weight", together)
+        for name, size in (("q", embed_dim), ("k", self.kdim), ("v", self.vdim)):
+            own = None if same else new_parameter((embed_dim, size), dtype, device)
+            self.register_parameter(f"{name}_proj_weight", own)
         shifts = new_parameter((3 * embed_dim,), dtype, device) if bias else None
         self.register_parameter("in_proj_bias", shifts)
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,22 +27,14 @@ __all__ = [
 ]  # fmt: skip
 
 
+@dataclass(eq=False, slots=True)
 class Hook:
     """A function that watches a module, and how it wants to be called."""
 
-    __slots__ = ("always", "function", "kind", "kwargs")
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        kwargs: bool = False,
-        always: bool = False,
-        kind: str = "",
-    ) -> None:
-        self.function = function
-        self.kwargs = kwargs
-        self.always = always
-        self.kind = kind
+    function: Callable[..., Any]
+    kwargs: bool = False
+    always: bool = False
+    kind: str = ""
 
     def __getattr__(self, name: str) -> Any:
         """What the function has: scripts find their own hook by its attributes."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.core.tensor import Tensor
 from minigrad.data.datasets.folder import data_file, places
-from minigrad.data.datasets.images import Images
+from minigrad.data.datasets.images import FetchedImages
 from minigrad.data.datasets.pickled import load_batch
 
 __all__ = ["CIFAR10", "CIFAR100"]
@@ -23,7 +23,7 @@ _PIXELS = 3 * 32 * 32
 _MIRRORS = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
 
 
-class CIFAR10(Images):
+class CIFAR10(FetchedImages):
     """Colour pictures of ten classes: 50,000 to train with, 10,000 to test with.
 
     Looked for in the subfolder ``cifar10`` of `root` (or in `root` itself), of the folder that the
@@ -76,22 +76,14 @@ class CIFAR10(Images):
     #: Names of the labels in a record, with how many classes each has.
     _labels: ClassVar[dict[str, int]] = {"labels": 10}
 
-    def __init__(
-        self,
-        root: str | Path | None = None,
-        train: bool = True,
-        transform: Callable[[Tensor], Any] | None = None,
-        target_transform: Callable[[int], Any] | None = None,
-        download: bool = True,
-    ) -> None:
-        self.train = train
-        images, labels = self._load(root, download)
-        super().__init__(images, self._targets(labels), 255, transform, target_transform)
+    def _load(self, root: str | Path | None, download: bool) -> tuple[Array, Array]:
+        images, labels = self._read(root, download)
+        return images, self._targets(labels)
 
     def _targets(self, labels: dict[str, Array]) -> Array:
         return labels["labels"]
 
-    def _load(self, root: str | Path | None, download: bool) -> tuple[Array, dict[str, Array]]:
+    def _read(self, root: str | Path | None, download: bool) -> tuple[Array, dict[str, Array]]:
         parts = self._parts[self.train]
         for place in places(root):
             for base in (place / self._subfolder, place):

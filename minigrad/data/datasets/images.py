@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.data.dataset import _Pairs
 from minigrad.data.transforms.base import Transform
 
-__all__ = ["Images"]
+__all__ = ["FetchedImages", "Images"]
 
 Array = np.ndarray[Any, Any]
 
@@ -95,3 +96,22 @@ class Images(_Pairs):
     def tensors(self) -> tuple[Tensor, Tensor]:
         """All images, scaled, as one tensor ``(N, channels, height, width)``, and all labels."""
         return self._images(self.data.array), Tensor(self.targets.array.copy())
+
+
+class FetchedImages(Images):
+    """Pictures of 256 levels in files that are there, or are fetched: a subclass reads them."""
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        train: bool = True,
+        transform: Callable[[Tensor], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+        download: bool = True,
+    ) -> None:
+        self.train = train
+        super().__init__(*self._load(root, download), 255, transform, target_transform)
+
+    def _load(self, root: str | Path | None, download: bool) -> tuple[Array, Array]:
+        """The pictures and their labels."""
+        raise NotImplementedError(f"{type(self).__name__} must define _load(root, download)")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from minigrad.core.tensor import Tensor
 from minigrad.data.datasets.folder import data_file
 from minigrad.data.datasets.idx import read_idx
-from minigrad.data.datasets.images import Images
+from minigrad.data.datasets.images import FetchedImages
 
 __all__ = ["MNIST", "FashionMNIST", "read_idx"]
 
 
-class MNIST(Images):
+class MNIST(FetchedImages):
     """Handwritten digits: 60,000 to train with, 10,000 to test with.
 
     LeCun, Cortes, Burges 1998; CC BY-SA 3.0. The files are read from the subfolder ``mnist`` of
@@ -71,16 +69,8 @@ class MNIST(Images):
     }
     _folders: ClassVar[tuple[str, ...]] = ("mnist", "MNIST/raw")
 
-    def __init__(
-        self,
-        root: str | Path | None = None,
-        train: bool = True,
-        transform: Callable[[Tensor], Any] | None = None,
-        target_transform: Callable[[int], Any] | None = None,
-        download: bool = True,
-    ) -> None:
-        self.train = train
-        kind = "train" if train else "t10k"
+    def _load(self, root: str | Path | None, download: bool) -> tuple[Any, Any]:
+        kind = "train" if self.train else "t10k"
         images, labels = (
             self._read(f"{kind}-{part}-ubyte.gz", root, download)
             for part in ("images-idx3", "labels-idx1")
@@ -96,7 +86,7 @@ class MNIST(Images):
                 f"{name} has labels 0 to {len(self.classes) - 1}, got {labels.max()}: the files "
                 "are damaged, or those of another dataset"
             )
-        super().__init__(images, labels, 255, transform, target_transform)
+        return images, labels
 
     @classmethod
     def _read(cls, name: str, root: str | Path | None, download: bool) -> Any:
