@@ -360,9 +360,9 @@ class RNNBase(Module):
         if self.mode != "LSTM":
             params = (sizes, backwards, self.mode == "RNN_RELU")
             return ops.rnn((gates, w_hh, *states), params)  # type: ignore[return-value]
-        if self.proj_size:
-            return ops.lstm_projected((gates, w_hh, weights[-1], *states), (sizes, backwards))  # type: ignore[return-value]
-        return ops.lstm((gates, w_hh, *states), (sizes, backwards))  # type: ignore[return-value]
+        projection = weights[-1] if self.proj_size else None
+        found: tuple[Tensor, ...] = ops.lstm((gates, w_hh, *states, projection), (sizes, backwards))
+        return found
 
     def extra_repr(self) -> str:
         """The sizes, and what is not as by default."""

@@ -194,7 +194,7 @@ class LSTMCell(RNNCellBase):
         states = None if hx is None else (hx[0], hx[1])
         x, h, c = self._checked(input, states, ("hx[0]", "hx[1]"))
         gates = linear(x, self.weight_ih, self._both_biases())
-        found: Any = ops.lstm((gates, self.weight_hh, h, c), _one_step(x))
+        found: Any = ops.lstm((gates, self.weight_hh, h, c, None), _one_step(x))
         if input.array.ndim == 2:
             return found[1], found[2]
         return found[1].squeeze(0), found[2].squeeze(0)

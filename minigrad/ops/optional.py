@@ -28,8 +28,9 @@ def _without(function: Function, name: str, rest: str = "") -> Function:
 
 
 def with_optional(
-    names: tuple[str, str], forward: Function, vjp: Any, *, inputs: int, sample: Sampler,
-    fused: Function, docs: tuple[str, str], broadcasts: bool = False, **options: Any,
+    names: tuple[str, str], forward: Function, vjp: Any, *, inputs: int,
+    sample: Sampler | tuple[Sampler, Sampler], fused: Function, docs: tuple[str, str],
+    broadcasts: bool = False, **options: Any,
 ) -> Function:  # fmt: skip
     """Declare two operations, without and with the last input; returns ``f(inputs, params)``.
 
@@ -41,8 +42,8 @@ def with_optional(
         As of `primitive`, with `inputs` inputs; the last one may be None.
     vjp : callable or tuple of callable
         A rule for each input, or one that gives all gradients.
-    sample : callable
-        Samples with all inputs.
+    sample : callable or pair of callable
+        Samples with all inputs; or of the operation without, and of that with the last one.
     broadcasts : bool
         Whether that with the input broadcasts.
     **options
@@ -61,15 +62,17 @@ def with_optional(
         rules = tuple(None if rule is None else _without(rule, last) for rule in vjp[:-1])
 
     def shorter(rng: Any) -> Iterator[Sample]:
-        for arrays, params in sample(rng):
+        for arrays, params in longer(rng):
             yield Sample(arrays[:-1], params)
 
+    own, longer = sample if isinstance(sample, tuple) else (shorter, sample)
+
     plain: OpFunction = primitive(
-        names[0], _without(forward, last), rules, inputs=inputs - 1, sample=shorter,
+        names[0], _without(forward, last), rules, inputs=inputs - 1, sample=own,
         fused=_without(fused, last, "[:-1]"), doc=docs[0], **options,
     )  # fmt: skip
     full: OpFunction = primitive(
-        names[1], forward, vjp, inputs=inputs, sample=sample, fused=fused, doc=docs[1],
+        names[1], forward, vjp, inputs=inputs, sample=longer, fused=fused, doc=docs[1],
         broadcasts=broadcasts, **options,
     )  # fmt: skip
 

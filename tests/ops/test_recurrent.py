@@ -216,11 +216,11 @@ def test_many_examples_at_once(kind: str) -> None:
 def test_weights_of_a_wrong_shape_are_refused() -> None:
     gates, h = mg.zeros(4, 8), mg.zeros(2, 2)
     with pytest.raises(RuntimeError, match=r"weight_hh must have shape \[8, 2\], got \[9, 2\]"):
-        ops.lstm((gates, mg.zeros(9, 2), h, h), ((2, 2), False))
+        ops.lstm((gates, mg.zeros(9, 2), h, h, None), ((2, 2), False))
     with pytest.raises(RuntimeError, match="same dtype"):
-        ops.lstm((gates, mg.zeros(8, 2).double(), h, h), ((2, 2), False))
+        ops.lstm((gates, mg.zeros(8, 2).double(), h, h, None), ((2, 2), False))
     with pytest.raises(RuntimeError, match="4 rows are not 3"):
-        ops.lstm((gates, mg.zeros(8, 2), h, h), ((2, 1), False))
+        ops.lstm((gates, mg.zeros(8, 2), h, h, None), ((2, 1), False))
 
 
 def test_packed_sequences_can_be_pickled_and_converted() -> None:

@@ -28,9 +28,10 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat
+from minigrad.ops.optional import with_optional
 from minigrad.ops.slices import split
 
-__all__ = ["gru", "lstm", "lstm_projected", "rnn"]
+__all__ = ["gru", "lstm", "rnn"]
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
@@ -283,11 +284,11 @@ def _sample(
             arrays = [rng.normal(size=(sum(sizes), rows)), rng.normal(size=(rows, out))]
             if bias:
                 arrays.append(rng.normal(size=rows))
-            if projected:
-                arrays.append(rng.normal(size=(out, hidden)))
             arrays.append(rng.normal(size=(sizes[0], out)))
             if states == 2:
                 arrays.append(rng.normal(size=(sizes[0], hidden)))
+            if projected:
+                arrays.append(rng.normal(size=(out, hidden)))
             return arrays, (sizes, backwards, *params)
 
         return draw
@@ -337,7 +338,7 @@ rnn = primitive(
 
 
 def _lstm_all(
-    x: Array, w: Array, p: Array | None, h: Array, c: Array, sizes: Sizes, backwards: bool
+    x: Array, w: Array, h: Array, c: Array, p: Array | None, sizes: Sizes, backwards: bool
 ) -> tuple[Array, ...]:
     size, out = w.shape[0] // 4, w.shape[-1]
     extra = {} if p is None else {"weight_hr": (p, (out, size))}
@@ -348,59 +349,41 @@ def _lstm_all(
     )  # fmt: skip
     if _has_kernel(x):
         return kernels.lstm(x, w, p, h, c, sizes, backwards)  # type: ignore[no-any-return]
-    weights = (w,) if p is None else (w, p)
-    return _plain(_LSTM, x, (h, c), weights, sizes, backwards)
+    return _plain(_LSTM, x, (h, c), _weights(w, p), sizes, backwards)
+
+
+def _weights(w: Any, p: Any) -> tuple[Any, ...]:
+    return (w,) if p is None else (w, p)
 
 
 def _lstm_gradients(
-    g: Any, x: Array, w: Array, p: Array | None, h: Array, c: Array, sizes: Sizes, backwards: bool,
+    g: Any, x: Array, w: Array, h: Array, c: Array, p: Array | None, sizes: Sizes, backwards: bool,
     residuals: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
     if _has_kernel(x):
-        return kernels.lstm_backward(*g, w, p, residuals, sizes, backwards)  # type: ignore[no-any-return]
-    weights = (w,) if p is None else (w, p)
-    found = _plain_backward(_LSTM, g, x, (h, c), weights, sizes, backwards)
-    return found[0], found[2], found[3], *found[4]
+        dx, dw, dp, dh, dc = kernels.lstm_backward(*g, w, p, residuals, sizes, backwards)
+    else:
+        found = _plain_backward(_LSTM, g, x, (h, c), _weights(w, p), sizes, backwards)
+        dx, _, dw, dp, (dh, dc) = found
+    return dx, dw, dh, dc, dp
 
 
 def _lstm_rule(
-    g: Any, x: Any, weights: Any, states: Any, sizes: Sizes, backwards: bool
+    g: Any, x: Any, w: Any, h: Any, c: Any, p: Any, sizes: Sizes, backwards: bool
 ) -> tuple[Any, ...]:
     dx, _, dw, dp, (dh, dc) = _back_through(
-        _ON_TENSORS, _LSTM, g, x, states, weights, sizes, backwards
+        _ON_TENSORS, _LSTM, g, x, (h, c), _weights(w, p), sizes, backwards
     )
-    return (dx, dw, dh, dc) if dp is None else (dx, dw, dp, dh, dc)
+    return dx, dw, dh, dc, dp
 
 
-def _without_projection(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*parts[:2], *parts[3:])
-
-
-lstm = primitive(
-    "lstm", lambda x, w, h, c, sizes, backwards: _lstm_all(x, w, None, h, c, sizes, backwards),
-    inputs=4, results=3,
-    vjp=lambda g, x, w, h, c, sizes, backwards: _lstm_rule(
-        g, x, (w,), (h, c), sizes, backwards
+lstm = with_optional(
+    ("lstm", "lstm_projected"), _lstm_all, _lstm_rule, inputs=5, results=3, fused=_lstm_gradients,
+    sample=(_sample(4, 2), _sample(4, 2, projected=True)), batch=_folding((0, 2, 3)),
+    docs=(
+        "All steps of an LSTM, from what the input contributes. Also the last states and cells.",
+        "The same with a projection of the hidden state.",
     ),
-    fused=lambda g, x, w, h, c, sizes, backwards, residuals: _without_projection(
-        _lstm_gradients(g, x, w, None, h, c, sizes, backwards, residuals)
-    ),
-    sample=_sample(4, 2), batch=_folding((0, 2, 3)),
-    doc="All steps of an LSTM, from what the input contributes. Also the last states and cells.",
-)  # fmt: skip
-lstm_projected = primitive(
-    "lstm_projected", lambda x, w, p, h, c, sizes, backwards: _lstm_all(
-        x, w, p, h, c, sizes, backwards
-    ),
-    inputs=5, results=3,
-    vjp=lambda g, x, w, p, h, c, sizes, backwards: _lstm_rule(
-        g, x, (w, p), (h, c), sizes, backwards
-    ),
-    fused=lambda g, x, w, p, h, c, sizes, backwards, residuals: _lstm_gradients(
-        g, x, w, p, h, c, sizes, backwards, residuals
-    ),
-    sample=_sample(4, 2, projected=True), batch=_folding((0, 3, 4)),
-    doc="The same with a projection of the hidden state.",
 )  # fmt: skip
 
 
