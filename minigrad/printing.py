@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 
 __all__ = ["set_printoptions", "tensor_text"]
-
-Array = np.ndarray[Any, Any]
 
 
 class _Options:

@@ -21,12 +21,11 @@ from minigrad.core.engine import Node
 from minigrad.core.events import Event
 from minigrad.core.modes import current
 from minigrad.core.several import picked
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.guard import all_values
 
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly", "user_line"]
 
-Array = np.ndarray[Any, Any]
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 #: Results are not finite here by intention: the number was given by the user.

@@ -10,11 +10,10 @@ from minigrad.autograd import numeric
 from minigrad.autograd.explain import likely_cause, swapped
 from minigrad.autograd.problem import Problem, direction_of
 from minigrad.autograd.report import Element, Report, Tolerance, acceptable
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 
 __all__ = ["Comparison", "compare_along_directions"]
 
-Array = np.ndarray[Any, Any]
 
 #: After so many confirmed errors the rest is believed to be wrong as well.
 _ENOUGH = 16

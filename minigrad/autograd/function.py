@@ -33,13 +33,11 @@ from minigrad.core.events import Event, tell
 from minigrad.core.modes import current, interpreter, no_grad
 from minigrad.core.operation import Bare
 from minigrad.core.several import pick
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.core.versions import Counter
 from minigrad.ops.inplace import check_writable, written
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
-
-Array = np.ndarray[Any, Any]
 
 
 class FunctionCtx:

@@ -32,8 +32,6 @@ from minigrad.core.tensor import Tensor
 
 __all__ = ["Element", "GradcheckError", "Report", "check", "gradcheck", "gradgradcheck"]
 
-Array = np.ndarray[Any, Any]
-
 
 # -- the other properties of a gradient ----------------------------------------------------------
 

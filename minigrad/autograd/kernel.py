@@ -33,12 +33,11 @@ from minigrad.core.engine import Node, apply
 from minigrad.core.modes import current
 from minigrad.core.promotion import as_operand, promote
 from minigrad.core.public import PUBLIC, bind
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import BatchRule, each, same
 
 __all__ = ["Kernel", "kernel"]
 
-Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 
 _BATCH: dict[Any, BatchRule] = {"each": each, "same": same}

@@ -15,11 +15,9 @@ from minigrad.autograd.graph import grad
 from minigrad.autograd.report import Element, acceptable
 from minigrad.core.modes import no_grad
 from minigrad.core.public import PUBLIC
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 
 __all__ = ["ParameterCheck", "check_model"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ __all__ = [
     "tensors_of",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 
 #: By how much a kernel may differ from the formula on numpy, relative to the largest value.
 KERNEL_TOLERANCE = {"float64": 1e-13, "float32": 2e-5}

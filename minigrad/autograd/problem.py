@@ -10,11 +10,10 @@ import numpy as np
 from minigrad.autograd import numeric
 from minigrad.autograd.graph import grad
 from minigrad.core.modes import enable_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 
 __all__ = ["Function", "Problem", "direction_of"]
 
-Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "save_on_cpu", "saved_tensors_hooks",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 Pack = Callable[[Tensor], Any]
 Unpack = Callable[[Any], Tensor]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import M
 from minigrad.nn.normalization import _BatchNorm
 
 __all__ = ["SyncBatchNorm"]
-
-M = TypeVar("M", bound=Module)
 
 
 class SyncBatchNorm(_BatchNorm):

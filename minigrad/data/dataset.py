@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.random import Generator, numpy_generator
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T", covariant=True)
-Array = np.ndarray[Any, Any]
 
 
 class Dataset(Generic[T]):

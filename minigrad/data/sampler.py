@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.dataset import length
 from minigrad.ops.random import Generator, multinomial, numpy_generator
 
@@ -17,7 +17,6 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T", covariant=True)
-Array = np.ndarray[Any, Any]
 
 
 class Sampler(Generic[T]):

@@ -25,12 +25,10 @@ from copy import deepcopy
 from types import FunctionType
 from typing import Any, NoReturn
 
-import numpy as np
-
 from minigrad.core.modes import Mode, current
 from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import expand, permute, reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.func.logical import Logical
 from minigrad.ops.guard import one_by_one
 
@@ -38,8 +36,6 @@ __all__ = [
     "Batched", "Level", "Levels", "active", "aligned", "full", "moved", "peel", "split", "union",
     "wrap",
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 class Level:

@@ -13,7 +13,7 @@ from minigrad.core.engine import apply
 from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import expand, permute
 from minigrad.core.public import PUBLIC
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.func import batched, tree
 from minigrad.func.batched import (
     Batched,
@@ -34,7 +34,6 @@ from minigrad.ops.random import numpy_generator
 
 __all__ = ["Batching"]
 
-Array = np.ndarray[Any, Any]
 
 #: Functions whose results have as many elements as the values say.
 _OF_ANY_SIZE = {

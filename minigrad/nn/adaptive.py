@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.core.ops import reduce as core
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
@@ -22,8 +22,6 @@ from minigrad.ops.select import index_select
 from minigrad.ops.shape import unsqueeze
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
-
-Array = np.ndarray[Any, Any]
 
 
 class _ASMoutput(NamedTuple):

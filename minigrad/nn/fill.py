@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.random import Generator, normal_array, numpy_generator, overwrite
 
 __all__ = [
@@ -20,8 +20,6 @@ __all__ = [
     "lecun_normal_", "lecun_uniform_", "normal_", "ones_", "orthogonal_", "random_walk_", "sparse_",
     "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 _SKIP: ContextVar[bool] = ContextVar("skip", default=False)

@@ -24,8 +24,6 @@ from minigrad.ops.shape import broadcast_tensors
 from minigrad.ops.slices import narrow, split
 from minigrad.place import device, only_cpu
 
-Array = np.ndarray[Any, Any]
-
 # -- functions that write: minigrad.exp_(x) is x.exp_() --------------------------------------------
 
 _WRITING = """

@@ -25,7 +25,7 @@ from minigrad.core.promotion import (
 )
 from minigrad.core.public import OpFunction, called, explain, method, public
 from minigrad.core.samples import cases, pair, span
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.guard import all_values, guarded
@@ -33,7 +33,6 @@ from minigrad.ops.inplace import write
 
 kernels = lazy("reduce")
 
-Array = np.ndarray[Any, Any]
 _plus, _minus, _over = e.plus, e.minus, e.over
 
 

@@ -8,10 +8,8 @@ import numpy as np
 
 from minigrad.core.promotion import as_operand, constant, result_type
 from minigrad.core.public import called, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.guard import guarded
-
-Array = np.ndarray[Any, Any]
 
 
 def _same_types(input: Tensor, other: Tensor, name: str) -> tuple[Array, Array]:

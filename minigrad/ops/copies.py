@@ -5,14 +5,10 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
-
 from minigrad.core.dtypes import native
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 
 __all__: list[str] = []
-
-Array = np.ndarray[Any, Any]
 
 
 def _extras(t: Tensor) -> dict[str, Any]:

@@ -13,11 +13,9 @@ from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import called, method, public
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.place import contiguous_format, let_go, only_cpu, wants_rows
 from minigrad.place import device as _device
-
-Array = np.ndarray[Any, Any]
 
 
 def finish(array: Array, requires_grad: bool = False, device: Any = None) -> Tensor:

@@ -27,7 +27,7 @@ from minigrad.core.promotion import cast, constant, refuse_bfloat16
 from minigrad.core.public import PUBLIC, method
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Number, Tensor, given
+from minigrad.core.tensor import Array, Number, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
 from minigrad.ops.guard import all_values
@@ -35,7 +35,6 @@ from minigrad.ops.inplace import alter, check_writable, store, write
 
 kernels = lazy("index")
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 SMALL = 512  #: below so many elements numpy's ``add.at`` is as quick as a kernel

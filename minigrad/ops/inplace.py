@@ -18,12 +18,10 @@ from minigrad.core.engine import Node
 from minigrad.core.events import Change, change, on_arrays
 from minigrad.core.modes import current, interpreter
 from minigrad.core.operation import Bare, NoValues
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.addresses import elements_of
 
 __all__ = ["alter", "store", "write", "written"]
-
-Array = np.ndarray[Any, Any]
 
 
 def write(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:

@@ -17,13 +17,12 @@ from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import OpFunction, method, public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
 
 kernels = lazy("copy")
 
-Array = np.ndarray[Any, Any]
 
 # -- rearranged copies ---------------------------------------------------------------------------
 

@@ -12,8 +12,6 @@ from minigrad.place import device, layout, strided
 
 __all__: list[str] = []
 
-Array = np.ndarray[Any, Any]
-
 
 _CPU = device()
 

@@ -23,7 +23,7 @@ from minigrad.core.operation import Bare
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import PUBLIC, called, public
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import check_writable, store
@@ -32,7 +32,6 @@ from minigrad.place import let_go, only_cpu
 
 __all__ = ["Generator", "Law", "default_generator", "numpy_generator"]
 
-Array = np.ndarray[Any, Any]
 _STATE_WORDS = 7  # four of SFC64, the half word kept back (flag and value), the seed
 
 

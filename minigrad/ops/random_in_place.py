@@ -11,7 +11,7 @@ from minigrad.core.modes import interpreter
 from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import method
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import write
 from minigrad.ops.random import (
@@ -26,7 +26,6 @@ from minigrad.ops.random import (
     uniform_array,
 )
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 

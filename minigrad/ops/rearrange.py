@@ -25,8 +25,6 @@ from minigrad.ops.join import cat, flip, repeat, stack
 from minigrad.ops.select import index_select
 from minigrad.ops.slices import _embed_diagonal, diagonal, narrow, select, split
 
-Array = np.ndarray[Any, Any]
-
 # -- at least so many dimensions, and stacks of those ----------------------------------------------
 
 

@@ -27,7 +27,7 @@ from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, refuse_bfloat16
 from minigrad.core.public import OpFunction, called, public
 from minigrad.core.samples import cases, normal, span
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.guard import guarded
@@ -37,7 +37,6 @@ kernels = lazy("reduce")
 softmax_kernels = lazy("softmax")
 running = lazy("cumsum")
 
-Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
 
 

@@ -21,7 +21,7 @@ from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import method, public
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import all_values
@@ -29,7 +29,6 @@ from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 
 kernels = lazy("gather")
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 _INT64 = np.dtype(np.int64)
 

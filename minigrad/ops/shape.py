@@ -22,8 +22,6 @@ from minigrad.core.tensor import Size, Tensor
 from minigrad.ops.batching import same
 from minigrad.place import wants_rows
 
-Array = np.ndarray[Any, Any]
-
 # -- reshape -------------------------------------------------------------------------------------
 
 

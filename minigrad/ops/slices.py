@@ -14,12 +14,9 @@ from minigrad.core.engine import apply
 from minigrad.core.ops.index import PART, take_part
 from minigrad.core.public import OpFunction, method, named, public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import same, shifted
 from minigrad.ops.shape import clone
-
-Array = np.ndarray[Any, Any]
-
 
 #: The operation itself, for callers that have checked the key.
 

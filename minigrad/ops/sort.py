@@ -17,7 +17,7 @@ from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import as_operand
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.guard import guarded
 from minigrad.ops.reduce import ValuesIndices
@@ -25,7 +25,6 @@ from minigrad.ops.scatter import gather
 
 kernels = lazy("sort")
 
-Array = np.ndarray[Any, Any]
 _SMALL = 512  # below so many elements numpy's ``argsort`` is as quick as a kernel
 
 # -- kernels: the order along the last axis --------------------------------------------------------

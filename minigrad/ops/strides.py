@@ -14,12 +14,11 @@ from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import reshape
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.addresses import elements
 from minigrad.ops.batching import shifted
 from minigrad.ops.index import add_zeros_op, pick_op
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 

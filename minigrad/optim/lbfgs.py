@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import enable_grad, no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.optim.optimizer import Optimizer, Params
 from minigrad.optim.options import as_number, checked
 from minigrad.optim.runs import work_dtype
 from minigrad.optim.wolfe import Trial, strong_wolfe
 
 __all__ = ["LBFGS"]
-
-Array = np.ndarray[Any, Any]
 
 
 class LBFGS(Optimizer):

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import enable_grad, no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.optim.optimizer import Optimizer, Params
 from minigrad.optim.options import as_number, check, checked
 
 __all__ = ["BacktrackingGD", "SeveralRatesGD", "backtrack", "best_of"]
-
-Array = np.ndarray[Any, Any]
 
 
 def backtrack(

@@ -26,8 +26,6 @@ from minigrad.optim.optimizer import Optimizer
 
 __all__ = ["LRSearch", "find_lr", "lr_range_test"]
 
-Array = np.ndarray[Any, Any]
-
 
 class LRSearch:
     """What a search for a learning rate has found.

@@ -24,7 +24,7 @@ from minigrad.core.dtypes import get_default_dtype, is_float
 from minigrad.core.events import Event, change, tell
 from minigrad.core.modes import current
 from minigrad.core.operation import Bare
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.optim.options import as_number
 
@@ -35,7 +35,6 @@ kernels = lazy("optim")
 
 __all__ = ["Plan", "Run", "number_state", "plan_runs", "work_dtype"]
 
-Array = np.ndarray[Any, Any]
 
 _ARRAY, _GRADIENT, _NO_GRADIENT = attrgetter("array"), attrgetter("_grad"), id(None)
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes
-from minigrad.core.tensor import Size, Tensor
+from minigrad.core.tensor import Array, Size, Tensor
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import StateDict
 from minigrad.place import device
@@ -32,7 +32,6 @@ from minigrad.serialize.files import RESERVED
 
 __all__ = ["Packer", "Unpacker"]
 
-Array = np.ndarray[Any, Any]
 _MAX_DEPTH = 64
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes
-from minigrad.core.tensor import Size, Tensor
+from minigrad.core.tensor import Array, Size, Tensor
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.place import device
 from minigrad.serialize import numpy_objects
@@ -23,7 +23,6 @@ from minigrad.serialize.pickles import Named, Reader, Unfinished, check_key, ref
 
 __all__ = ["CALLS", "Storage", "build", "value_of"]
 
-Array = np.ndarray[Any, Any]
 Arguments = tuple[Any, ...]
 
 _STORAGES = {

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 
 __all__ = ["StagedUnfreezing", "freeze", "unfreeze"]
-
-M = TypeVar("M", bound=Module)
 
 
 def freeze(module: M, *names: str) -> M:

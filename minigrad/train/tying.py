@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 
 __all__ = ["tie"]
-
-M = TypeVar("M", bound=Module)
 
 
 def tie(source: Module, name: str, target: M, target_name: str) -> M:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, TypeVar
+from typing import Any
 
 from minigrad.nn.fill import skipped
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 
 __all__ = ["skip_init"]
-
-M = TypeVar("M", bound=Module)
 
 
 def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from minigrad import place
 from minigrad.nn import conv
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 
 __all__ = ["convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"]
-
-M = TypeVar("M", bound=Module)
 
 
 def _convert(module: M, memory_format: Any, kinds: tuple[type[Module], ...], name: str) -> M:

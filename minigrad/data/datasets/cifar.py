@@ -11,14 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.datasets.folder import data_file, places
 from minigrad.data.datasets.images import FetchedImages
 from minigrad.data.datasets.pickled import load_batch
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
-Array = np.ndarray[Any, Any]
 _PIXELS = 3 * 32 * 32
 _MIRRORS = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.dataset import _Pairs
 from minigrad.data.transforms.base import Transform
 
 __all__ = ["FetchedImages", "Images"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Images(_Pairs):

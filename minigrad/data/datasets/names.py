@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.dataset import _Pairs
 from minigrad.data.datasets.folder import data_file, places
 from minigrad.data.datasets.text import Vocabulary, read_text
 
 __all__ = ["Names", "NamesByLanguage"]
 
-Array = np.ndarray[Any, Any]
 _END = "."  # starts and ends each name, and pads; number 0
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.dataset import _Pairs
 from minigrad.data.datasets.folder import data_file
 
 __all__ = ["CharText", "TinyShakespeare", "Vocabulary", "read_text"]
-
-Array = np.ndarray[Any, Any]
 
 
 def read_text(path: str | Path) -> str:

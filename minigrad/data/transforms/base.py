@@ -7,14 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.collate import default_collate
 from minigrad.data.randomness import batch_generator
 from minigrad.ops.random import Generator
 
 __all__ = ["Array", "CollateThen", "Compose", "Fitted", "ImageTransform", "Lambda", "Transform"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Transform:

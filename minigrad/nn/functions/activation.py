@@ -13,7 +13,7 @@ from minigrad.core.dims import wrap_dim
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.nn.functions import pointwise
 from minigrad.nn.functions.pointwise import *  # noqa: F403
 from minigrad.nn.functions.warn import warn_user
@@ -29,8 +29,6 @@ __all__ = [
     "relu_", "rrelu", "rrelu_", "sigmoid", "softmax", "softmin", "tanh", "threshold", "threshold_",
     *pointwise.__all__,
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 def _maybe_inplace(op: Any, input: Tensor, inplace: bool, *params: Any) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.ops import elementwise as e
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.sparse import limit_norms
 from minigrad.nn.functions.warn import warn_user
@@ -17,7 +17,6 @@ from minigrad.ops.scatter import gather
 
 __all__ = ["embedding_bag"]
 
-Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
 bag_kernels = lazy("bag")
 

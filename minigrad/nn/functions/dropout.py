@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.core.engine import apply
 from minigrad.core.promotion import cast
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops.family import for_dimensions
 from minigrad.ops.guard import guarded
@@ -20,8 +20,6 @@ from minigrad.ops.random import Generator, Law
 __all__ = [
     "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 def check_probability(p: float) -> None:

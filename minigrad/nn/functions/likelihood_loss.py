@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.loss import cross_entropy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
@@ -22,7 +22,6 @@ from minigrad.ops.shape import unsqueeze
 
 __all__ = ["ctc_loss", "gaussian_nll_loss", "linear_cross_entropy", "poisson_nll_loss"]
 
-Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
 
 

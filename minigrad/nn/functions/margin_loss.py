@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops import reduce as r
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.reduction import check_same_shape, reducing
 from minigrad.nn.functions.sparse import pairwise_distance
@@ -26,7 +26,6 @@ __all__ = [
     "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
 
 

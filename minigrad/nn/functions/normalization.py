@@ -13,7 +13,7 @@ from minigrad.core.modes import interpreter, no_grad
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
 from minigrad.core.quiet import call_quietly
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -25,8 +25,6 @@ __all__ = [
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
     "rms_norm",
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 def _ones_and_zeros(

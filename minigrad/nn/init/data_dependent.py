@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.graph import grad
 from minigrad.core.modes import enable_grad, no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.conv import _ConvNd
 from minigrad.nn.fill import normal_, orthogonal_, zeros_
 from minigrad.nn.linear import Linear
 from minigrad.nn.modes import evaluating
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.ops.inplace import written
 from minigrad.ops.random import Generator, normal_array, numpy_generator
 
 __all__ = ["krahenbuhl_", "lsuv_", "weight_layers"]
-
-M = TypeVar("M", bound=Module)
-Array = np.ndarray[Any, Any]
 
 
 def weight_layers(model: Module) -> list[Module]:

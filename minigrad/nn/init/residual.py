@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from minigrad.core.tensor import Tensor
 from minigrad.nn.fill import kaiming_normal_, ones_, zeros_
 from minigrad.nn.init.data_dependent import _scale, _weight, weight_layers
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.random import Generator
 
 __all__ = ["fixup_"]
 
-M = TypeVar("M", bound=Module)
 
 _ACTIVATIONS = (
     "CELU", "ELU", "GELU", "Hardswish", "LeakyReLU", "Mish", "PReLU", "ReLU", "ReLU6", "SELU",

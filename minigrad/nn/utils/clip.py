@@ -12,16 +12,13 @@ import numpy as np
 from minigrad.core.events import change
 from minigrad.core.plain import plain
 from minigrad.core.quiet import call_quietly
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.inplace import alter
 
 __all__ = [
     "clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_",
     "get_total_norm",
 ]  # fmt: skip
-
-
-Array = np.ndarray[Any, Any]
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

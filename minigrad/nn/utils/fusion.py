@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TypeVar
 
 import numpy as np
 
 from minigrad.core.promotion import cast
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 
 __all__ = [
     "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights",
 ]  # fmt: skip
-
-M = TypeVar("M", bound=Module)
 
 
 def _fused(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.utils import parametrize
 from minigrad.nn.utils.norms import default_dim, scaled, unit, weight_matrix, write
 from minigrad.ops.aliases import norm_except_dim
@@ -18,8 +18,6 @@ from minigrad.ops.linear_algebra.matrix_functions import geqrf, householder_prod
 from minigrad.ops.linear_algebra.solve import solve
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
-
-M = TypeVar("M", bound=Module)
 
 
 def _tensor_named(module: Module, name: str) -> Tensor:

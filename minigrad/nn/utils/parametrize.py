@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn.containers import ModuleDict, ModuleList
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.inplace import written
 
@@ -28,7 +28,6 @@ __all__ = [
     "type_before_parametrizations",
 ]  # fmt: skip
 
-M = TypeVar("M", bound=Module)
 
 # -- reading a parametrized tensor --------------------------------------------------------------
 

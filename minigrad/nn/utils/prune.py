@@ -8,10 +8,10 @@ computes before each call. `weight_orig` is the parameter, the mask a buffer; bo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.utils.convert import parameters_to_vector
 from minigrad.nn.utils.pruning_methods import (
     BasePruningMethod,
@@ -32,8 +32,6 @@ __all__ = [
     "global_unstructured", "identity", "is_pruned", "l1_unstructured", "ln_structured",
     "random_structured", "random_unstructured", "remove", "rewind",
 ]  # fmt: skip
-
-M = TypeVar("M", bound=Module)
 
 
 def identity(module: M, name: str) -> M:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.pruning_methods import BasePruningMethod
 from minigrad.ops.inplace import store
 
 __all__ = ["rewind"]
-
-M = TypeVar("M", bound=Module)
 
 
 def rewind(model: M, state: Mapping[str, Any]) -> M:

@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.join import cat
 from minigrad.ops.select import index_select
 
@@ -23,8 +23,6 @@ __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence",
     "pad_packed_sequence", "pad_sequence", "unpack_sequence", "unpad_sequence",
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 class _Packed(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.norms import default_dim, unit, weight_matrix, write
 from minigrad.ops.linear_algebra.solve import pinverse
@@ -15,8 +15,6 @@ __all__ = [
     "SpectralNorm", "SpectralNormLoadStateDictPreHook", "SpectralNormStateDictHook",
     "remove_spectral_norm", "spectral_norm",
 ]  # fmt: skip
-
-M = TypeVar("M", bound=Module)
 
 
 class SpectralNorm:

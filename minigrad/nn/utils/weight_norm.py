@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, TypeVar
+from typing import Any
 
 from minigrad.core.tensor import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.norms import scaled
 from minigrad.ops.aliases import norm_except_dim
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
-
-M = TypeVar("M", bound=Module)
 
 
 class WeightNorm:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.dims import wrap_dim
@@ -17,7 +15,6 @@ from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
 
-Array = np.ndarray[Any, Any]
 kernels = lazy("softmax")
 
 dropout = elementwise(

@@ -14,13 +14,12 @@ from minigrad.core.ops.shape import permute, reshape
 from minigrad.core.promotion import cast
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
 from minigrad.ops.batching import lined_up, sharing
 from minigrad.ops.guard import all_values, guarded
 
-Array = np.ndarray[Any, Any]
 kernels = lazy("index")
 products = lazy("matmul.product")
 reduce_kernels = lazy("reduce")

@@ -23,7 +23,6 @@ from minigrad.ops.optional import with_optional
 
 __all__ = ["attention", "weights"]
 
-Array = np.ndarray[Any, Any]
 kernels = lazy("attention")
 
 

@@ -12,21 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
 from minigrad.core.ops.shape import reshape
 from minigrad.core.public import OpFunction
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.conv import convolution as kernels
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.ops.shape import movedim
 
 __all__ = ["col2im", "conv", "conv_bias", "data", "data_bias", "im2col", "weight"]
 
-Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 

@@ -11,7 +11,7 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat, stack
@@ -19,7 +19,6 @@ from minigrad.ops.reduce import logsumexp
 
 __all__ = ["ctc"]
 
-Array = np.ndarray[Any, Any]
 kernels = lazy("ctc")
 
 #: The logarithm of 0 in the rule: logsumexp of nothing but this has a derivative.

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers.pool import repeat_windows
 from minigrad.ops.layers.resample import resample, sparse
 
-Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
 Scales = tuple[float | None, ...]
 kernels = lazy("resample")

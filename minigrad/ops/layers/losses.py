@@ -16,13 +16,12 @@ from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases, pair
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.layers import batching_losses as each
 from minigrad.ops.layers.activations import softmax
 from minigrad.ops.optional import with_optional
 
-Array = np.ndarray[Any, Any]
 index_kernels = lazy("index")
 reduce_kernels = lazy("reduce")
 loss_kernels = lazy("loss")

@@ -17,11 +17,10 @@ from minigrad.core.engine import apply
 from minigrad.core.ops import elementwise as e
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import lined_up, sharing
 
-Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
 kernels = lazy("norm")
 rms_kernels = lazy("rms_norm")

@@ -13,13 +13,12 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
 
 kernels = lazy("pad")
 
-Array = np.ndarray[Any, Any]
 Amounts = tuple[tuple[int, int], ...]
 
 __all__ = ["pad_constant", "pad_copies"]

@@ -18,14 +18,13 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.ops.shape import reshape
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.pool import pooling as kernels
 from minigrad.kernels.pool.windows import Windows
 from minigrad.ops.batching import same
 from minigrad.ops.layers.resample import average_bins, bin_bounds
 from minigrad.ops.scatter import gather, scatter, scatter_add
 
-Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
 
 __all__ = [

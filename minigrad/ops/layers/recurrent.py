@@ -24,7 +24,7 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat
@@ -33,7 +33,6 @@ from minigrad.ops.slices import split
 
 __all__ = ["gru", "lstm", "rnn"]
 
-Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
 kernels = lazy("recurrent")
 

@@ -12,11 +12,10 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
 
-Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
 kernels = lazy("resample")
 

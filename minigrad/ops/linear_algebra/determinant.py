@@ -21,15 +21,13 @@ from minigrad.core.ops.matmul import matmul
 from minigrad.core.public import OpFunction, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.matrices import check_square
 from minigrad.ops.linear_algebra.solve import inverse_or_nan
 
 __all__ = ["linalg_det", "linalg_slogdet"]
-
-Array = np.ndarray[Any, Any]
 
 
 # -- cofactors -------------------------------------------------------------------------------------

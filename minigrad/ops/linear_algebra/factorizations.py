@@ -18,7 +18,7 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.public import OpFunction, public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -40,7 +40,6 @@ __all__ = [
     "cholesky_ex", "eigh", "eigvalsh", "linalg_cholesky", "linalg_qr", "linalg_svd", "svdvals",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 Parts = list[Any]
 
 # -- Cholesky --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
@@ -33,7 +33,6 @@ from minigrad.ops.slices import diagonal, narrow, tril, triu
 __all__ = ["linalg_lu", "linalg_lu_solve", "lu_factor", "lu_factor_ex"]
 
 kernels = lazy("triangular")
-Array = np.ndarray[Any, Any]
 
 # -- the factorization -----------------------------------------------------------------------------
 

@@ -10,14 +10,13 @@ import numpy as np
 from minigrad.core.modes import no_grad
 from minigrad.core.ops import elementwise as e
 from minigrad.core.public import FLOAT32, FLOAT64
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 
 __all__ = [
     "LinAlgError", "check_float", "check_matrix", "check_same_type", "check_square", "chosen",
     "eye_like", "from_factors", "positions", "symmetric", "type_name",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 
 _NAMES = {
     "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",

@@ -16,7 +16,7 @@ from minigrad.core.ops.reduce import sum
 from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -35,7 +35,6 @@ __all__ = [
     "linalg_matrix_power", "linalg_vander", "multi_dot", "vecdot",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 
 # -- the exponential -------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from minigrad.core.promotion import cast
 from minigrad.core.public import FLOAT32, FLOAT64, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -30,7 +30,6 @@ from minigrad.ops.slices import select
 
 __all__ = ["cond", "linalg_norm", "matrix_norm", "matrix_rank", "vector_norm"]
 
-Array = np.ndarray[Any, Any]
 Axes = tuple[int, ...]
 INF = math.inf
 

@@ -7,7 +7,6 @@ derivatives of any order; ``einsum`` and ``tensordot`` (`contraction`) are resha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,6 @@ from minigrad.ops.slices import diagonal
 
 kernels = lazy("matmul.product")
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 # -- the operation ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from minigrad.core.ops.reduce import amax, sum
 from minigrad.core.ops.shape import reshape
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.guard import guarded
@@ -35,7 +35,6 @@ from minigrad.ops.slices import tril, triu
 __all__ = ["inv", "inv_ex", "lstsq", "pinv", "solve", "solve_ex", "tensorinv", "tensorsolve"]
 
 kernels = lazy("triangular")
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 # -- which matrices are singular -------------------------------------------------------------------

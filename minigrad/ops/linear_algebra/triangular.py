@@ -19,7 +19,6 @@ from minigrad.ops.slices import tril, triu
 __all__ = ["solve_triangular", "substitute"]
 
 kernels = lazy("triangular")
-Array = np.ndarray[Any, Any]
 
 
 def _grad(g: Tensor, a: Tensor, y: Tensor, upper: bool, unit: bool) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from minigrad.core.promotion import as_operand, cast, promote, require_tensor, r
 from minigrad.core.public import OpFunction, called, explain, method, named, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import pair, span
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.arithmetic import add, div, sub
 from minigrad.ops.batching import broadcasting, same
@@ -29,7 +29,6 @@ from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.shape import broadcast_tensors
 
-Array = np.ndarray[Any, Any]
 kernels = lazy("math.special")
 LN2 = math.log(2)
 

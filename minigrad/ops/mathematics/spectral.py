@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.dtypes import as_dtype
 from minigrad.core.public import FLOAT32, FLOAT64, called, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import guarded
 
@@ -24,7 +24,6 @@ __all__ = [
     "general_hamming", "hamming", "hann", "kaiser", "nuttall", "rfftfreq",
 ]  # fmt: skip
 
-Array = np.ndarray[Any, Any]
 
 # -- what all windows share ------------------------------------------------------------------------
 

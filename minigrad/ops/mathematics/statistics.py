@@ -16,7 +16,7 @@ from minigrad.core.promotion import cast, promote, result_type
 from minigrad.core.public import OpFunction, called, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -26,8 +26,6 @@ from minigrad.ops.scatter import gather
 from minigrad.ops.shape import movedim, unsqueeze
 from minigrad.ops.slices import narrow
 from minigrad.ops.sort import sort
-
-Array = np.ndarray[Any, Any]
 
 # -- running products, extremes, and sums of exponentials ------------------------------------------
 

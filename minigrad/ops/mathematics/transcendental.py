@@ -33,7 +33,6 @@ __all__ = [
 ]  # fmt: skip
 
 kernels = lazy("math.special")
-Array = np.ndarray[Any, Any]
 OneNumber = Callable[[Tensor], Tensor]
 TwoNumbers = Callable[[Any, Any], Tensor]
 SQRT_HALF, SQRT_2PI = math.sqrt(0.5), math.sqrt(2 * math.pi)
