@@ -33,7 +33,7 @@ from minigrad.core.events import Event, tell
 from minigrad.core.modes import current, interpreter, no_grad
 from minigrad.core.operation import Bare
 from minigrad.core.several import pick
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given, tensor_of
 from minigrad.core.versions import Counter
 from minigrad.ops.inplace import check_writable, written
 
@@ -121,7 +121,7 @@ class _Call(Bare):
         """The results again, on arrays: for those who replay a graph."""
         args = list(self.args)
         for place, a in zip(self.places, arrays, strict=True):
-            args[place] = Tensor(a)
+            args[place] = tensor_of(a)
         out = run_forward(self.cls, FunctionCtx(self.ctx.needs_input_grad), tuple(args))
         if isinstance(out, (tuple, list)):
             return tuple(y.array if isinstance(y, Tensor) else y for y in out)
@@ -129,7 +129,7 @@ class _Call(Bare):
 
     def backward(self, node: Node, g: Any) -> Sequence[Array | None]:
         """The gradients as arrays."""
-        flows = [None if part is None else Tensor(np.asarray(part)) for part in self._listed(g)]
+        flows = [None if part is None else tensor_of(np.asarray(part)) for part in self._listed(g)]
         return [None if p is None else p.array for p in self._gradients(node, flows)]
 
     def vjp(self, node: Node, g: Any) -> Sequence[Tensor | None]:
@@ -154,7 +154,7 @@ class _Call(Bare):
     def _result(self, node: Node, place: int, array: Array, counter: Counter, last: int) -> Tensor:
         if counter.last > last:
             node._refuse(f"its output {place}", array.shape, array.dtype, counter)
-        t = Tensor(array)
+        t = tensor_of(array)
         t._counter = counter
         if self.single:
             t.node, t._requires_grad = node, True
@@ -170,7 +170,7 @@ class _Call(Bare):
         ctx = self.ctx
         if ctx.materialize_grads:
             flows = [
-                Tensor(np.zeros(shape, dtype)) if g is None and dtype is not None else g
+                given(np.zeros(shape, dtype)) if g is None and dtype is not None else g
                 for g, (shape, dtype) in zip(flows, node.outputs, strict=True)
             ]
         ctx._unpacked = self.unpack(node)

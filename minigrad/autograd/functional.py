@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.autograd.graph import grad
 from minigrad.core.modes import enable_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -64,7 +64,7 @@ def _gradients(
 
 
 def _zeros(x: Tensor) -> Tensor:
-    return Tensor(np.zeros(x.array.shape, x.array.dtype))
+    return given(np.zeros(x.array.shape, x.array.dtype))
 
 
 class _Point:
@@ -90,7 +90,7 @@ class _Point:
         """What the user multiplies with, one of the shape of each of `like`."""
         if v is None:
             if len(like) == 1 and like[0].array.size == 1:
-                return (Tensor(np.ones(like[0].array.shape, like[0].array.dtype)),)
+                return (given(np.ones(like[0].array.shape, like[0].array.dtype)),)
             raise RuntimeError(
                 f"{self.name}: the vector v can only be None if there is a single value it "
                 "multiplies"

@@ -11,7 +11,7 @@ from minigrad.core import gradients as core
 from minigrad.core.engine import Node
 from minigrad.core.gradients import gradients
 from minigrad.core.modes import current
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.func.vmap import vmap
 
 __all__ = ["backward", "grad"]
@@ -39,7 +39,7 @@ def _stand_in(edge: GradientEdge) -> Tensor:
     if not isinstance(node, Node):
         leaf: Tensor = node
         return leaf
-    t = Tensor(np.broadcast_to(np.zeros((), node.dtype), node.shape))
+    t = given(np.broadcast_to(np.zeros((), node.dtype), node.shape))
     t.node, t._requires_grad = node, True
     return t
 
@@ -183,7 +183,7 @@ def _answer(i: int, x: Tensor, g: Tensor | None, allow_unused: bool, zeros: bool
     if g is not None:
         return g
     if zeros:
-        return Tensor(np.zeros(x.array.shape, x.array.dtype))
+        return given(np.zeros(x.array.shape, x.array.dtype))
     if allow_unused:
         return None
     raise RuntimeError(

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.core.engine import Node, adding
 from minigrad.core.several import picked
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, tensor_of
 
 __all__ = ["add_node_hook"]
 
@@ -62,7 +62,7 @@ class _Hooked:
 
 
 def _tensor(g: Any) -> Tensor | None:
-    return g if g is None or isinstance(g, Tensor) else Tensor(np.asarray(g))
+    return g if g is None or isinstance(g, Tensor) else tensor_of(np.asarray(g))
 
 
 def _replaced(new: Any, old: Gradients, what: str) -> Gradients:

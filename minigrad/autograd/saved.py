@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.core.engine import Node
 from minigrad.core.modes import current, no_grad
 from minigrad.core.operation import Bare
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, tensor_of
 
 __all__ = [
     "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "kept_elsewhere",
@@ -139,7 +139,7 @@ class _Hooks:
     def _kept(self, value: Any) -> Any:
         """Arrays handed over, in whatever structure they come."""
         if isinstance(value, np.ndarray):
-            return _Kept(Tensor(value), self)
+            return _Kept(tensor_of(value), self)
         return tuple(map(self._kept, value)) if type(value) is tuple else value
 
 

@@ -20,10 +20,10 @@ from minigrad.core.engine import apply
 from minigrad.core.operation import Bare
 from minigrad.core.tensor import Tensor
 
-__all__ = ["Plain", "plain", "plain_results"]
+__all__ = ["Plain", "PlainResults", "plain", "plain_results"]
 
 
-class Plain(Bare):
+class _OfArrays(Bare):
     """A function of arrays and parameters as an operation.
 
     Parameters
@@ -41,13 +41,27 @@ class Plain(Bare):
         self.name = function.__name__.strip("_")
         self.results = results
 
-    def __call__(self, inputs: tuple[Tensor, ...], *params: Any) -> Any:
-        """The result as a tensor, or as a tuple of tensors."""
-        return apply(self, inputs, params)
-
     def forward(self, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:
         """What the function gives."""
         return self.function(*arrays, *params)
+
+
+class Plain(_OfArrays):
+    """A function of arrays with one result as an operation."""
+
+    def __call__(self, inputs: tuple[Tensor, ...], *params: Any) -> Tensor:
+        """The result as a tensor."""
+        result: Tensor = apply(self, inputs, params)
+        return result
+
+
+class PlainResults(_OfArrays):
+    """A function of arrays with several results as an operation."""
+
+    def __call__(self, inputs: tuple[Tensor, ...], *params: Any) -> tuple[Tensor, ...]:
+        """The results as tensors."""
+        results: tuple[Tensor, ...] = apply(self, inputs, params)
+        return results
 
 
 def plain(function: Callable[..., Any]) -> Plain:
@@ -55,6 +69,6 @@ def plain(function: Callable[..., Any]) -> Plain:
     return Plain(function)
 
 
-def plain_results(results: int) -> Callable[[Callable[..., Any]], Plain]:
+def plain_results(results: int) -> Callable[[Callable[..., Any]], PlainResults]:
     """The same for functions with several results."""
-    return lambda function: Plain(function, results)
+    return lambda function: PlainResults(function, results)

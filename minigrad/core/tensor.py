@@ -21,7 +21,7 @@ from minigrad.core.modes import current
 from minigrad.core.operation import Bare
 from minigrad.core.versions import Counter
 
-__all__ = ["Number", "Size", "Tensor", "given"]
+__all__ = ["Number", "Size", "Tensor", "given", "tensor_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -320,6 +320,13 @@ def given(array: Array) -> Tensor:
         with tell(Event("compute", _GIVEN, (), (array,))) as event:
             event.outputs = (t,)
     return t
+
+
+def tensor_of(array: Array) -> Tensor:
+    """A tensor of an array that passed a door before: what functions of users see of a gradient, or
+    of what a node kept.
+    """
+    return Tensor(array)
 
 
 engine.tensor_class = Tensor

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.core.dtypes import get_default_dtype
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Size, Tensor
+from minigrad.core.tensor import Size, Tensor, given
 from minigrad.distributions.constraints import Constraint
 from minigrad.ops.shape import broadcast_tensors
 
@@ -22,7 +22,7 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     kind = np.result_type(*kinds) if kinds else get_default_dtype().numpy
     return tuple(
         broadcast_tensors(
-            *(v if isinstance(v, Tensor) else Tensor(np.array(v, kind)) for v in values)
+            *(v if isinstance(v, Tensor) else given(np.array(v, kind)) for v in values)
         )
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.core.ops.shape import reshape
 from minigrad.core.public import PUBLIC
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.func.vmap import vmap
 
 __all__ = ["basis", "columns", "cut", "mapped"]
@@ -22,7 +22,7 @@ def basis(like: Sequence[Tensor]) -> list[Tensor]:
     for t, size in zip(like, sizes, strict=True):
         rows = np.zeros((total, size), t.array.dtype)
         rows[np.arange(start, start + size), np.arange(size)] = 1
-        parts.append(Tensor(rows.reshape((total, *t.array.shape))))
+        parts.append(given(rows.reshape((total, *t.array.shape))))
         start += size
     return parts
 

@@ -13,7 +13,7 @@ from minigrad.core.engine import apply
 from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import expand, permute
 from minigrad.core.public import PUBLIC
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.func import batched, tree
 from minigrad.func.batched import (
     Batched,
@@ -30,7 +30,7 @@ from minigrad.func.batched import (
 )
 from minigrad.ops.batching import apart
 from minigrad.ops.inplace import write as write_plain
-from minigrad.ops.random import numpy_generator
+from minigrad.ops.random import Law, default_generator
 
 __all__ = ["Batching"]
 
@@ -162,14 +162,13 @@ class Batching:
         if x.__class__ is not Batched:
             return None
         levels = split(x)[1]
-        return Batched(Tensor(make((*(level.size for level in levels), *shape))), levels)
+        return Batched(given(make((*(level.size for level in levels), *shape))), levels)
 
     @staticmethod
-    def draw(compute: Callable[..., Array], inputs: tuple[Tensor, ...], generator: Any) -> Tensor:
-        """Random numbers, as the levels want them.
-
-        ``compute(lead, *arrays)`` draws for arrays with the dimensions `lead` in front.
-        """
+    def draw(
+        law: Law, inputs: tuple[Tensor, ...], params: tuple[Any, ...], generator: Any
+    ) -> Tensor:
+        """Random numbers, as the levels want them."""
         levels = {level.depth: level for level in (*union(inputs), *active.get())}
         if any(level.randomness == "error" for level in levels.values()):
             raise RuntimeError(
@@ -179,10 +178,10 @@ class Batching:
             )
         repeated = [level for level in union(inputs) if level.randomness == "same"]
         if repeated:
-            return _draw_same(compute, inputs, generator, repeated[-1])
+            return _draw_same(law, inputs, params, generator, repeated[-1])
         own = tuple(levels[d] for d in sorted(levels) if levels[d].randomness == "different")
-        arrays = [full(t, own).array for t in inputs]
-        return wrap(Tensor(compute(tuple(level.size for level in own), *arrays)), own)
+        lead, whole = tuple(level.size for level in own), tuple([full(t, own) for t in inputs])
+        return wrap(law.drawn(lead, whole, params, generator), own)
 
     @staticmethod
     def gradients(
@@ -226,7 +225,7 @@ def _ones(y: Tensor) -> Tensor | None:
     value, levels = split(y)
     if not levels or y.array.size != 1:
         return None  # as for ordinary tensors, with their error
-    return Tensor(np.ones(value.array.shape, value.array.dtype))
+    return given(np.ones(value.array.shape, value.array.dtype))
 
 
 def _lowered(g: Tensor, y: Tensor) -> Tensor:
@@ -271,15 +270,15 @@ def _add(t: Tensor, level: Level, op: Any) -> Tensor:
 
 
 def _draw_same(
-    compute: Callable[..., Array], inputs: tuple[Tensor, ...], generator: Any, level: Level
+    law: Law, inputs: tuple[Tensor, ...], params: tuple[Any, ...], generator: Any, level: Level
 ) -> Tensor:
     """The same random numbers for each example, although the inputs differ."""
-    bits = numpy_generator(generator).bit_generator
-    state = bits.state
+    stream = default_generator if generator is None else generator
+    state = stream.get_state()
     results = []
     for row in zip(*(_examples(t, level) for t in inputs), strict=True):
-        bits.state = state
-        results.append(Batching.draw(compute, row, generator))
+        stream.set_state(state)
+        results.append(Batching.draw(law, row, params, stream))
     return _insert(PUBLIC["stack"](results), level)
 
 

@@ -24,7 +24,7 @@ from minigrad.core.engine import Node
 from minigrad.core.gradients import gradients
 from minigrad.core.modes import current, enable_grad, interpreter
 from minigrad.core.public import PUBLIC
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.func import tree
 from minigrad.func.basis import basis, columns, cut, mapped
 from minigrad.func.batched import active, full, split, wrap
@@ -332,7 +332,7 @@ class _Linear:
         levels = active.get()
         sizes = [level.size for level in levels]
         kind = y.array.dtype if y.array.dtype.kind == "f" else np.dtype(np.float32)
-        zeros = Tensor(np.zeros((*sizes, *y.array.shape), kind))
+        zeros = given(np.zeros((*sizes, *y.array.shape), kind))
         zeros._requires_grad = True
         return wrap(zeros, levels)
 

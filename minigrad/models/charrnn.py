@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.models.sampling import draw, writing
 from minigrad.names import cat
 from minigrad.ops.random import Generator
@@ -122,8 +122,8 @@ class CharRNN(nn.Module):
         -------
         Tensor of int64, shape (T + n,) or (N, T + n)
         """
-        given = prompt if isinstance(prompt, Tensor) else Tensor(np.array(prompt, np.int64))
-        text = given if given.ndim == 2 else given.unsqueeze(0)
+        begun = prompt if isinstance(prompt, Tensor) else given(np.array(prompt, np.int64))
+        text = begun if begun.ndim == 2 else begun.unsqueeze(0)
         if text.shape[1] == 0:
             raise ValueError("generate: the prompt must have at least one character")
         written, state, last = [text], None, text
@@ -133,4 +133,4 @@ class CharRNN(nn.Module):
                 last = draw(logits[:, -1], temperature, top_k, generator)
                 written.append(last)
         result = cat(written, 1)
-        return result if given.ndim == 2 else result[0]
+        return result if begun.ndim == 2 else result[0]

@@ -168,7 +168,7 @@ class OriginalLeNet5(nn.Module):
         self.c5 = nn.Conv2d(16, 120, 5)
         self.f6 = nn.Linear(120, 84)
         self.squash = ScaledTanh()
-        self.register_buffer("codes", Tensor(_codes(num_classes, 84)))
+        self.register_buffer("codes", given(_codes(num_classes, 84)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Minus the squared distance from the code of each class.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.models.sampling import writing
 from minigrad.names import cat, full, ones
 
@@ -43,7 +43,7 @@ def sinusoidal_positions(length: int, size: int) -> Tensor:
     speed = np.exp(-math.log(10000.0) * np.arange(0, size, 2) / size)
     angle = np.arange(length)[:, None] * speed
     table = np.stack([np.sin(angle), np.cos(angle)], 2).reshape(length, size)
-    return Tensor(table.astype(np.float32))
+    return given(table.astype(np.float32))
 
 
 class PositionalEncoding(nn.Module):
@@ -180,7 +180,7 @@ class Seq2SeqTransformer(nn.Module):
         length = tgt.shape[1]
         y = self.transformer.decoder(
             self._embed(self.tgt_embedding, tgt), memory,
-            tgt_mask=ones(length, length).triu(1) > 0,
+            tgt_mask=ones(length, length).triu(1) > 0, tgt_is_causal=True,
             tgt_key_padding_mask=tgt == self.pad, memory_key_padding_mask=src == self.pad,
         )  # fmt: skip
         logits: Tensor = self.generator(y)
@@ -266,10 +266,10 @@ class Seq2SeqTransformer(nn.Module):
         endings: list[tuple[float, list[int]]] = []
         for _ in range(max_len):
             count = len(beginnings)
-            tgt = Tensor(np.array([[start, *tokens] for _, tokens in beginnings], np.int64))
+            tgt = given(np.array([[start, *tokens] for _, tokens in beginnings], np.int64))
             logits = self.decode(tgt, memory.expand(count, -1, -1), src.expand(count, -1))[:, -1]
-            scores = logits.log_softmax(-1) + Tensor(
-                np.array([[log_p] for log_p, _ in beginnings], logits.numpy().dtype)
+            scores = logits.log_softmax(-1) + given(
+                np.array([[log_p] for log_p, _ in beginnings], logits.array.dtype)
             )
             best: Any = scores.flatten().topk(min(beam, scores.numel()))
             followed = beginnings

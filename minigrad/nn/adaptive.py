@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.events import read
 from minigrad.core.ops import reduce as core
 from minigrad.core.ops.shape import reshape
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.linear import Linear
@@ -18,8 +20,9 @@ from minigrad.ops import reduce as r
 from minigrad.ops.join import cat
 from minigrad.ops.layers.activations import log_softmax
 from minigrad.ops.scatter import gather
-from minigrad.ops.select import index_select
+from minigrad.ops.select import index_copy, index_select
 from minigrad.ops.shape import unsqueeze
+from minigrad.ops.sort import argsort
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
@@ -27,6 +30,32 @@ __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 class _ASMoutput(NamedTuple):
     output: Tensor
     loss: Tensor
+
+
+@plain_results(3)
+def _located(target: Array, cutoffs: tuple[int, ...], shortlist: int) -> tuple[Array, Array, Array]:
+    """The cluster of each target, its place in the head, and its place in the cluster."""
+    t = target.reshape(-1).astype(np.int64)
+    cluster = np.searchsorted(cutoffs, t, side="right")
+    starts = np.array((0, *cutoffs))
+    return cluster, np.where(cluster == 0, t, shortlist + cluster - 1), t - starts[cluster]
+
+
+@plain
+def _members(cluster: Array, i: int) -> Array:
+    """The samples of a cluster."""
+    return np.nonzero(cluster == i)[0]
+
+
+@plain
+def _beyond(best: Array, shortlist: int) -> Array:
+    """The samples whose class is in no shortlist."""
+    return np.nonzero(best >= shortlist)[0]
+
+
+def _picked(values: Tensor, index: Tensor) -> Tensor:
+    """One value of each row."""
+    return reshape(gather(values, 1, unsqueeze(index, 1)), (-1,))
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
@@ -130,30 +159,24 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self._check(input_, target_)
         batched = target_.array.ndim == 1
         x = input_ if batched else unsqueeze(input_, 0)
-        targets = target_.array.reshape(-1).astype(np.int64)
-        cluster = np.searchsorted(self.cutoffs, targets, side="right")
-        head = np.where(cluster == 0, targets, self.shortlist_size + cluster - 1)
-        output: Any = self._picked(log_softmax(self.head(x), 1), head)
+        read("adaptive_softmax", target_)  # which clusters are computed, and for how many samples
+        cluster, head, inner = _located((target_,), tuple(self.cutoffs), self.shortlist_size)
+        output: Any = _picked(log_softmax(self.head(x), 1), head)
         parts, order = [], []
         for i in range(self.n_clusters + 1):
-            rows = np.nonzero(cluster == i)[0]
-            if not rows.size:
+            rows = _members((cluster,), i)
+            if not rows.array.size:
                 continue
-            part: Any = index_select(output, 0, Tensor(rows))
+            part: Any = index_select(output, 0, rows)
             if i > 0:
-                inside = log_softmax(self.tail[i - 1](index_select(x, 0, Tensor(rows))), 1)
-                part = part + self._picked(inside, targets[rows] - self.cutoffs[i - 1])
+                inside = log_softmax(self.tail[i - 1](index_select(x, 0, rows)), 1)
+                part = part + _picked(inside, index_select(inner, 0, rows))
             parts.append(part)
             order.append(rows)
         if parts:
-            output = index_select(cat(parts), 0, Tensor(np.argsort(np.concatenate(order))))
+            output = index_select(cat(parts), 0, argsort(cat(order)))
         loss = -core.mean(output)
         return _ASMoutput(output if batched else reshape(output, ()), loss)
-
-    @staticmethod
-    def _picked(values: Tensor, index: Array) -> Tensor:
-        """One value of each row."""
-        return reshape(gather(values, 1, Tensor(index[:, None])), (-1,))
 
     def log_prob(self, input: Tensor) -> Tensor:
         """The log-probabilities of all classes, shape (N, n_classes)."""
@@ -166,8 +189,10 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     def predict(self, input: Tensor) -> Tensor:
         """The most probable class of each sample, shape (N,)."""
-        best = r.argmax(self.head(input), 1).array.copy()
-        rest = np.nonzero(best >= self.shortlist_size)[0]
-        if rest.size:
-            best[rest] = self.log_prob(index_select(input, 0, Tensor(rest))).array.argmax(1)
-        return Tensor(best)
+        best: Tensor = r.argmax(self.head(input), 1)
+        rest = _beyond((best,), self.shortlist_size)
+        read("adaptive_softmax", best)
+        if rest.array.size:
+            exact = r.argmax(self.log_prob(index_select(input, 0, rest)), 1)
+            best = index_copy(best, 0, rest, exact)
+        return best

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Array, Tensor
-from minigrad.ops.random import Generator, normal_array, numpy_generator, overwrite
+from minigrad.ops.random import Generator, Law, normal_array, overwrite
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_",
@@ -482,11 +482,21 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if tensor.array.size == 0 or _SKIP.get():
         return tensor
     rows, columns = shape[0], tensor.array.size // shape[0]
-    drawn = normal_array((rows, columns), np.dtype(np.float64), numpy_generator(generator))
+    drawn = _orthogonal((), (rows, columns, shape, gain), generator)
+    return _set(tensor, drawn, "orthogonal_")
+
+
+@Law
+def _orthogonal(
+    g: np.random.Generator, lead: tuple[int, ...], rows: int, columns: int,
+    shape: tuple[int, ...], gain: float,
+) -> Array:  # fmt: skip
     wide = rows < columns
-    q, triangle = np.linalg.qr(drawn.T if wide else drawn)
-    q *= np.sign(np.diag(triangle))  # else the distribution would not be uniform
-    return _set(tensor, gain * (q.T if wide else q).reshape(shape), "orthogonal_")
+    drawn = normal_array((*lead, rows, columns), np.dtype(np.float64), g)
+    q, triangle = np.linalg.qr(drawn.swapaxes(-1, -2) if wide else drawn)
+    # else the distribution would not be uniform
+    q *= np.sign(np.diagonal(triangle, 0, -2, -1))[..., None, :]
+    return np.asarray(gain * (q.swapaxes(-1, -2) if wide else q).reshape((*lead, *shape)))
 
 
 def sparse_(
@@ -520,11 +530,19 @@ def sparse_(
     if _SKIP.get():
         return tensor
     rows, columns = tensor.array.shape
-    g = numpy_generator(generator)
-    values = normal_array((rows, columns), np.dtype(np.float64), g) * std
-    order = np.argsort(g.random((rows, columns)), 0)[: math.ceil(sparsity * rows)]
-    np.put_along_axis(values, order, 0, 0)
-    return _set(tensor, values, "sparse_")
+    zeros = math.ceil(sparsity * rows)
+    return _set(tensor, _sparse((), (rows, columns, zeros, std), generator), "sparse_")
+
+
+@Law
+def _sparse(
+    g: np.random.Generator, lead: tuple[int, ...], rows: int, columns: int, zeros: int, std: float
+) -> Array:
+    shape = (*lead, rows, columns)
+    values = normal_array(shape, np.dtype(np.float64), g) * std
+    order = np.argsort(g.random(shape), -2)[..., :zeros, :]
+    np.put_along_axis(values, order, 0, -2)
+    return values
 
 
 def trunc_normal_(
@@ -560,11 +578,17 @@ def trunc_normal_(
         raise ValueError(f"trunc_normal_ expects a < b and std > 0, got a={a}, b={b}, std={std}")
     if _SKIP.get():
         return tensor
-    low, high = (a - mean) / std, (b - mean) / std
-    values = _truncated(tensor.array.size, low, high, numpy_generator(generator))
-    return _set(
-        tensor, np.clip(values * std + mean, a, b).reshape(tensor.array.shape), "trunc_normal_"
-    )
+    drawn = _cut_normal((), (tensor.array.shape, mean, std, a, b), generator)
+    return _set(tensor, drawn, "trunc_normal_")
+
+
+@Law
+def _cut_normal(
+    g: np.random.Generator, lead: tuple[int, ...], shape: tuple[int, ...], mean: float, std: float,
+    a: float, b: float,
+) -> Array:  # fmt: skip
+    values = _truncated(math.prod((*lead, *shape)), (a - mean) / std, (b - mean) / std, g)
+    return np.clip(values * std + mean, a, b).reshape((*lead, *shape))
 
 
 def _truncated(count: int, low: float, high: float, g: np.random.Generator) -> Array:

@@ -13,7 +13,7 @@ from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.core.engine import Node, apply
 from minigrad.core.operation import Bare
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Tensor, given, tensor_of
 from minigrad.ops.batching import same
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class _Gate(Bare):
         parts = g if isinstance(g, list) else [g]
         shapes = node.outputs or ((node.shape, node.dtype),)
         return [
-            given(np.zeros(*shape)) if p is None else p if isinstance(p, Tensor) else Tensor(p)
+            given(np.zeros(*shape)) if p is None else p if isinstance(p, Tensor) else tensor_of(p)
             for p, shape in zip(parts, shapes, strict=True)
         ]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn.conv import (
     Conv1d,
     Conv2d,
@@ -298,7 +298,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         if track_running_stats:
             for name in ("running_mean", "running_var"):
                 self.register_buffer(name, UninitializedBuffer(device=device, dtype=dtype))
-            self.num_batches_tracked = Tensor(np.zeros((), np.int64))
+            self.num_batches_tracked = given(np.zeros((), np.int64))
 
     def reset_parameters(self) -> None:
         """Scale 1, shift 0, no statistics, once they are there."""

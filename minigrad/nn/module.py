@@ -12,7 +12,7 @@ from minigrad.autograd.hooks import RemovableHandle
 from minigrad.core import dtypes
 from minigrad.core.modes import no_grad
 from minigrad.core.promotion import cast
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.core.versions import clock
 from minigrad.nn import hooks
 from minigrad.nn.misuse import explained, explaining
@@ -477,7 +477,7 @@ class Module(Stateful):
         """Give all parameters and buffers new memory, whose values are to be set."""
         if device is not None:
             only_cpu(device, "to_empty")
-        return self._apply(lambda t: Tensor(np.empty_like(t.array)))
+        return self._apply(lambda t: given(np.empty_like(t.array)))
 
     def cuda(self: M, device: Any = None) -> M:
         """Refused: there is one device, the CPU."""

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.events import change
 from minigrad.core.modes import interpreter
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn import fill
 from minigrad.nn.functions import normalization as F
 from minigrad.nn.layer import UnaryLayer
@@ -62,9 +62,9 @@ class _NormBase(
         self._add_affine(shape, affine, affine and bias, device, dtype)
         kind = (get_default_dtype() if dtype is None else as_dtype(dtype)).numpy
         if self.track_running_stats:
-            self.register_buffer("running_mean", Tensor(np.zeros(shape, kind)))
-            self.register_buffer("running_var", Tensor(np.ones(shape, kind)))
-            self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)))
+            self.register_buffer("running_mean", given(np.zeros(shape, kind)))
+            self.register_buffer("running_var", given(np.ones(shape, kind)))
+            self.register_buffer("num_batches_tracked", given(np.zeros((), np.int64)))
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 self.register_buffer(name, None)
@@ -93,7 +93,7 @@ class _NormBase(
         version = local_metadata.get("version")
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
             count = self.num_batches_tracked
-            state_dict[key] = Tensor(np.zeros((), np.int64)) if count is None else count
+            state_dict[key] = given(np.zeros((), np.int64)) if count is None else count
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 

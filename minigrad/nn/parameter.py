@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.promotion import as_operand
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, tensor_of
 from minigrad.ops.creation import finish
 from minigrad.printing import tensor_text
 
@@ -114,7 +114,7 @@ class UninitializedTensorMixin(Tensor):
     @property
     def data(self) -> Tensor:
         """An empty tensor of its dtype."""
-        return Tensor(_slot.__get__(self))
+        return tensor_of(_slot.__get__(self))
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.ops.shape import reshape
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn import hooks
 from minigrad.nn.parameter import Parameter, is_lazy
 from minigrad.ops.inplace import store
@@ -260,7 +261,7 @@ def _load_one(
 ) -> str | None:
     """Load one tensor; returns what went wrong."""
     if isinstance(value, (np.ndarray, np.generic)):
-        value = Tensor(np.asarray(value))
+        value = given(np.asarray(value))
     if not isinstance(value, Tensor):
         return (
             f'While copying the parameter named "{key}", expected minigrad.Tensor or numpy array '
@@ -276,7 +277,7 @@ def _load_one(
             )
         )
     if t.array.shape == () and value.array.shape == (1,):
-        value = Tensor(value.array[0, ...])
+        value = reshape(value.detach(), ())
     if t.array.shape != value.array.shape:
         return (
             f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "

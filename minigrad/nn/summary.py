@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn.attention import MultiheadAttention
 from minigrad.nn.conv import _Conv, _ConvTranspose
 from minigrad.nn.linear import Bilinear, Linear, Maxout, TransposedLinear
@@ -22,6 +22,7 @@ from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter, is_lazy
 from minigrad.nn.recurrent import RNNBase
 from minigrad.nn.recurrent_cells import RNNCellBase
+from minigrad.ops.inplace import store
 from minigrad.ops.random import get_rng_state, set_rng_state
 
 __all__ = ["Row", "Summary", "summary"]
@@ -371,14 +372,14 @@ def _unchanged(model: Module) -> Iterator[None]:
                     module._buffers[name] = b
         for t, value in zip(tensors, values, strict=True):
             if t.array.tobytes() != value.tobytes():
-                t.array[...] = value
+                store(t, value)
 
 
 def _example(size: Any, dtype: Any) -> Any:
     """An example of the given shape: ones, or class 0 for integers."""
     if not all(isinstance(n, int) for n in size):
         return tuple([_example(s, dtype) for s in size])
-    return Tensor((np.ones if as_dtype(dtype).is_floating_point else np.zeros)(size, dtype.numpy))
+    return given((np.ones if as_dtype(dtype).is_floating_point else np.zeros)(size, dtype.numpy))
 
 
 def _inputs(model: Module, inputs: Any, input_size: Any, dtype: Any) -> tuple[tuple[Any, ...], Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigrad.core.events import read
 from minigrad.core.tensor import Tensor
 from minigrad.nn import fill
 from minigrad.nn.activation import GELU, ReLU
@@ -46,6 +47,7 @@ def _is_causal(mask: Tensor | None, hint: bool | None, x: Tensor, batch_first: b
     size = x.array.shape[1 if batch_first and x.array.ndim == 3 else 0]
     if mask.array.shape != (size, size):
         return False
+    read("is_causal", mask)
     return bool(np.array_equal(mask.array, causal_mask(size, dtype=mask.dtype).array))
 
 

@@ -352,7 +352,7 @@ def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = Ind
                 f"index {high if high >= size else low} is out of bounds for dimension {dim} with "
                 f"size {size}"
             )
-        return _from_the_start((index,), size)  # type: ignore[no-any-return]
+        return _from_the_start((index,), size)
     return cast(index, _INT64)
 
 

@@ -62,9 +62,16 @@ class Generator:
         seed = int(seed)
         if not -(2**63) <= seed < 2**64:
             raise RuntimeError(f"Overflow when unpacking long: seed must fit 64 bits, got {seed}")
+        if not current.get().listeners:
+            self._begin(seed)
+            return self
+        with tell(Event("draw", _SEED, (), (seed,), source=self)):
+            self._begin(seed)
+        return self
+
+    def _begin(self, seed: int) -> None:
         self._seed = seed
         self.numpy = np.random.Generator(np.random.SFC64(seed % 2**64))
-        return self
 
     def seed(self) -> int:
         """Start a stream with a seed from the system, and return that seed."""
@@ -77,11 +84,18 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Where in the stream the generator is, as a tensor of bytes."""
+        if not current.get().listeners:
+            return Tensor(self._state())
+        with tell(Event("draw", _GET_STATE, source=self)) as event:
+            event.outputs = (Tensor(self._state()),)
+        return event.outputs[0]
+
+    def _state(self) -> Array:
         state: Any = self.numpy.bit_generator.state
         words = np.empty(_STATE_WORDS, np.uint64)
         words[:4] = state["state"]["state"]
         words[4:] = state["has_uint32"], state["uinteger"], self._seed % 2**64
-        return Tensor(words.view(np.uint8))
+        return words.view(np.uint8)
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go to a place in the stream that :meth:`get_state` gave."""
@@ -91,7 +105,15 @@ class Generator:
                 f"expected a tensor of {8 * _STATE_WORDS} bytes (uint8) as get_state() returns, "
                 f"got {new_state.dtype} of shape {list(x.shape)}"
             )
-        words = np.ascontiguousarray(x).reshape(-1).view(np.uint64)
+        if not current.get().listeners:
+            self._go_to(x)
+            return self
+        with tell(Event("draw", _SET_STATE, (new_state,), source=self)):
+            self._go_to(x)
+        return self
+
+    def _go_to(self, state_bytes: Array) -> None:
+        words = np.ascontiguousarray(state_bytes).reshape(-1).view(np.uint64)
         self._seed = int(words[6])
         bits = np.random.SFC64(0)
         state: Any = bits.state
@@ -99,7 +121,6 @@ class Generator:
         state["has_uint32"], state["uinteger"] = int(words[4]), int(words[5])
         bits.state = state
         self.numpy = np.random.Generator(bits)
-        return self
 
     def clone_state(self) -> Generator:
         """Another generator at the same place in the stream."""
@@ -110,6 +131,25 @@ class Generator:
 
     def __repr__(self) -> str:
         return "<minigrad.Generator device='cpu'>"
+
+
+class _OfStream(Bare):
+    """What is done with a stream of random numbers besides drawing."""
+
+    def __init__(self, name: str, function: Callable[..., Array | None]) -> None:
+        self.name = name
+        self.function = function
+
+    def forward(
+        self, arrays: Sequence[Array], params: tuple[Any, ...], source: Generator
+    ) -> Array | None:
+        """The same with another stream."""
+        return self.function(source, *arrays, *params)
+
+
+_GET_STATE = _OfStream("get_state", Generator._state)
+_SET_STATE = _OfStream("set_state", Generator._go_to)
+_SEED = _OfStream("manual_seed", Generator._begin)
 
 
 def _restore(state: Tensor) -> Generator:
@@ -182,23 +222,30 @@ class Law(Bare):
         generator: Generator | None = None,
     ) -> Tensor:  # fmt: skip
         """A tensor of random numbers, which depend on `inputs`: the door of all that is drawn."""
-        g = numpy_generator(generator)
         if interpreter() is not None:
             return interpreter().draw(  # type: ignore[no-any-return]
-                lambda lead, *arrays: self.function(g, lead, *arrays, *params), inputs, generator
+                self, inputs, params, generator
             )
-        arrays = [t.array for t in inputs]
+        return self.drawn((), inputs, params, generator)
+
+    def drawn(
+        self, lead: tuple[int, ...], inputs: tuple[Tensor, ...], params: tuple[Any, ...],
+        generator: Generator | None,
+    ) -> Tensor:  # fmt: skip
+        """The same with the dimensions `lead` in front."""
+        g, arrays = numpy_generator(generator), [t.array for t in inputs]
         if not current.get().listeners:
-            return Tensor(self.function(g, (), *arrays, *params))
+            return Tensor(self.function(g, lead, *arrays, *params))
         source = default_generator if generator is None else generator
-        with tell(Event("draw", self, inputs, params, source=source)) as event:
-            t = Tensor(self.forward(arrays, params, source))
+        with tell(Event("draw", self, inputs, (lead, *params), source=source)) as event:
+            t = Tensor(self.function(g, lead, *arrays, *params))
             event.outputs = (t,)
         return t
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...], source: Generator) -> Array:
         """Draw from a generator."""
-        return self.function(source.numpy, (), *arrays, *params)
+        lead, *numbers = params
+        return self.function(source.numpy, lead, *arrays, *numbers)
 
 
 def _finished(t: Tensor, requires_grad: bool, device: Any) -> Tensor:

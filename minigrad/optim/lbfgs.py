@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.events import change
 from minigrad.core.modes import enable_grad, no_grad
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.ops.elementwise import neg
+from minigrad.core.plain import plain, plain_results
+from minigrad.core.tensor import Array, Tensor, given
+from minigrad.ops.inplace import alter, store
 from minigrad.optim.optimizer import Optimizer, Params
 from minigrad.optim.options import as_number, checked
-from minigrad.optim.runs import work_dtype
+from minigrad.optim.runs import copy_of, work_dtype
 from minigrad.optim.wolfe import Trial, strong_wolfe
 
 __all__ = ["LBFGS"]
@@ -116,7 +120,7 @@ class LBFGS(Optimizer):
         search = group["line_search_fn"]
 
         @enable_grad()
-        def evaluate() -> tuple[Any, float, Array]:
+        def evaluate() -> tuple[Any, float, Tensor]:
             result = closure()
             state["func_evals"] += 1
             return result, float(result), self._gradient()
@@ -124,17 +128,17 @@ class LBFGS(Optimizer):
         with no_grad():
             evaluations_before = state["func_evals"]
             first, loss, g = evaluate()
-            if _largest(g) <= group["tolerance_grad"]:
+            if float(_largest((g,), 1.0)) <= group["tolerance_grad"]:
                 return first
             for iteration in range(1, group["max_iter"] + 1):
                 state["n_iter"] += 1
                 d = self._direction(state, g)
-                state["d"], state["prev_flat_grad"], state["prev_loss"] = Tensor(d), Tensor(g), loss
+                state["d"], state["prev_flat_grad"], state["prev_loss"] = d, g, loss
                 t = as_number(group["lr"])
                 if state["n_iter"] == 1:
-                    t *= min(1.0, 1.0 / float(np.abs(g).sum()))
+                    t *= min(1.0, 1.0 / float(_length((g,))))
                 state["t"] = t
-                slope = float(g @ d)
+                slope = float(_product((g, d)))
                 if slope > -group["tolerance_change"]:
                     break
                 loss_before = loss
@@ -150,8 +154,8 @@ class LBFGS(Optimizer):
                 if (
                     iteration == group["max_iter"]
                     or state["func_evals"] - evaluations_before >= group["max_eval"]
-                    or _largest(g) <= group["tolerance_grad"]
-                    or _largest(d * t) <= group["tolerance_change"]
+                    or float(_largest((g,), 1.0)) <= group["tolerance_grad"]
+                    or float(_largest((d,), t)) <= group["tolerance_change"]
                     or abs(loss - loss_before) < group["tolerance_change"]
                 ):
                     break
@@ -159,53 +163,49 @@ class LBFGS(Optimizer):
 
     # -- the direction -----------------------------------------------------------------------------
 
-    def _direction(self, state: dict[str, Any], g: Array) -> Array:
+    def _direction(self, state: dict[str, Any], g: Tensor) -> Tensor:
         """``-H g``; takes what the last step has shown into the history."""
         if state["n_iter"] == 1:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
-            return -g
+            return neg(g)
         size = self.param_groups[0]["history_size"]
-        s = state["d"].array * g.dtype.type(as_number(state["t"]))
-        y = g - state["prev_flat_grad"].array
-        product = y @ s
-        if product > 1e-10:
+        t = as_number(state["t"])
+        s, y, product, ro, scale = _pair((state["d"], g, state["prev_flat_grad"]), t)
+        if float(product) > 1e-10:
             if len(state["old_dirs"]) == size:
                 for name in ("old_dirs", "old_stps", "ro"):
                     state[name].pop(0)
-            state["old_dirs"].append(Tensor(y))
-            state["old_stps"].append(Tensor(s))
-            state["ro"].append(Tensor(np.array(1 / product)))
-            state["H_diag"] = Tensor(np.array(product / (y @ y)))
-        weights = state.setdefault("al", [None] * size)
-        pairs = list(zip(state["old_stps"], state["old_dirs"], state["ro"], strict=True))
-        q = -g
-        for i, (s, y, ro) in reversed(list(enumerate(pairs))):
-            weight = (s.array @ q) * ro.array
-            q -= weight * y.array
-            weights[i] = Tensor(np.array(weight))
-        q *= g.dtype.type(as_number(state["H_diag"]))
-        for i, (s, y, ro) in enumerate(pairs):
-            q += (weights[i].array - (y.array @ q) * ro.array) * s.array
+            state["old_dirs"].append(y)
+            state["old_stps"].append(s)
+            state["ro"].append(ro)
+            state["H_diag"] = scale
+        scale = state["H_diag"]
+        if not isinstance(scale, Tensor):
+            scale = given(np.array(scale, g.array.dtype))
+        history = (*state["old_stps"], *state["old_dirs"], *state["ro"])
+        q, *weights = _two_loops((g, scale, *history))
+        known = state.setdefault("al", [None] * size)
+        known[: len(weights)] = weights
         return q
 
     def _search(
-        self, evaluate: Callable[[], Any], start: Trial, t: float, d: Array,
+        self, evaluate: Callable[[], Any], start: Trial, t: float, d: Tensor,
         group: dict[str, Any], used: int,
-    ) -> tuple[float, float, Array]:  # fmt: skip
+    ) -> tuple[float, float, Tensor]:  # fmt: skip
         """Move along `d` by the step that the line search finds; its length, loss and gradient."""
         if group["line_search_fn"] != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
-        begin = [p.array.copy() for p in group["params"]]
+        begin = [copy_of((p,)) for p in group["params"]]
 
         def at(t: float) -> Trial:
             self._move(t, d)
             _, loss, g = evaluate()
             for p, values in zip(group["params"], begin, strict=True):
-                p.array[...] = values
-            return Trial(t, loss, g, float(g @ d))
+                store(p, values)
+            return Trial(t, loss, g, float(_product((g, d))))
 
         trial, _ = strong_wolfe(
-            at, start, t, size=_largest(d), tolerance_change=1e-9,
+            at, start, t, size=float(_largest((d,), 1.0)), tolerance_change=1e-9,
             max_trials=group["max_eval"] - used,
         )  # fmt: skip
         self._move(trial.t, d)
@@ -213,32 +213,80 @@ class LBFGS(Optimizer):
 
     # -- all parameters as one vector --------------------------------------------------------------
 
-    def _gradient(self) -> Array:
+    def _gradient(self) -> Tensor:
         """The gradients of all parameters, one after the other; 0 where there is none."""
         parts = [
-            np.zeros(p.array.size, p.array.dtype) if p._grad is None else p._grad.array.reshape(-1)
+            given(np.zeros(p.array.size, p.array.dtype)) if p._grad is None else p._grad
             for p in self.param_groups[0]["params"]
         ]
-        return np.concatenate(parts)
+        return _flat(tuple(parts))
 
-    def _move(self, t: float, d: Array) -> None:
+    def _move(self, t: float, d: Tensor) -> None:
         """Add ``t d`` to the parameters."""
         start = 0
         for p in self.param_groups[0]["params"]:
-            part = d[start : start + p.array.size].reshape(p.array.shape)
-            p.array += (part.dtype.type(t) * part).astype(p.array.dtype, copy=False)
-            p._share_counter().bump()
+            alter(p, _add_part, (d,), start, t)
             start += p.array.size
 
     def _fitted(self, name: str, value: Any, p: Tensor, key: Any) -> Any:
         """A copy of a saved value; tensors take the type of the parameters."""
         if isinstance(value, Tensor):
-            return Tensor(np.array(value.array, work_dtype(p)))
+            return copy_of((value,), work_dtype(p))
         if isinstance(value, list):
             return [self._fitted(name, v, p, key) for v in value]
         return deepcopy(value)
 
 
-def _largest(x: Array) -> float:
-    """The largest absolute value."""
-    return float(np.abs(x).max())
+# -- on arrays -------------------------------------------------------------------------------------
+
+
+@change
+def _add_part(target: Array, d: Array, start: int, t: float) -> None:
+    part = d[start : start + target.size].reshape(target.shape)
+    target += (part.dtype.type(t) * part).astype(target.dtype, copy=False)
+
+
+@plain
+def _flat(*gradients: Array) -> Array:
+    return np.concatenate([g.reshape(-1) for g in gradients])
+
+
+@plain
+def _largest(x: Array, t: float) -> Array:
+    """The largest absolute value of ``t x``."""
+    return np.asarray(np.abs(x * t).max())
+
+
+@plain
+def _length(x: Array) -> Array:
+    return np.asarray(np.abs(x).sum())
+
+
+@plain
+def _product(x: Array, y: Array) -> Array:
+    return np.asarray(x @ y)
+
+
+@plain_results(5)
+def _pair(d: Array, g: Array, before: Array, t: float) -> tuple[Array, ...]:
+    """The step ``s = t d``, the change `y` of the gradient, ``y s``, ``1 / (y s)``, ``H_diag``."""
+    s, y = d * g.dtype.type(t), g - before
+    product = y @ s
+    with np.errstate(all="ignore"):  # only a positive product is used
+        return s, y, product, 1 / product, product / (y @ y)
+
+
+@plain_results(0)
+def _two_loops(g: Array, scale: Array, *history: Array) -> tuple[Array, ...]:
+    """``-H g`` by steps, changes and ``1 / (y s)``; then the weights of the first loop."""
+    n = len(history) // 3
+    steps, changes, ro = history[:n], history[n : 2 * n], history[2 * n :]
+    weights: list[Any] = [None] * n
+    q = -g
+    for i in reversed(range(n)):
+        weights[i] = (steps[i] @ q) * ro[i]
+        q -= weights[i] * changes[i]
+    q *= g.dtype.type(scale)
+    for i in range(n):
+        q += (weights[i] - (changes[i] @ q) * ro[i]) * steps[i]
+    return q, *weights

@@ -15,10 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.events import change
 from minigrad.core.modes import enable_grad, no_grad
+from minigrad.core.plain import plain
 from minigrad.core.tensor import Array, Tensor
+from minigrad.ops.inplace import alter
 from minigrad.optim.optimizer import Optimizer, Params
 from minigrad.optim.options import as_number, check, checked
+from minigrad.optim.runs import copy_of
 
 __all__ = ["BacktrackingGD", "SeveralRatesGD", "backtrack", "best_of"]
 
@@ -122,13 +126,13 @@ class _LineSearchGD(Optimizer):
         with enable_grad():
             first = closure()
         moves = [
-            (p, p.array.copy(), as_number(group["lr"]) * p._grad.array)
+            (p, copy_of((p,)), _times((p._grad,), as_number(group["lr"])))
             for group in self.param_groups
             for p in group["params"]
             if p._grad is not None
         ]
         slope = -sum(
-            as_number(group["lr"]) * float((p._grad.array.astype(np.float64) ** 2).sum())
+            as_number(group["lr"]) * float(_square((p._grad,)))
             for group in self.param_groups
             for p in group["params"]
             if p._grad is not None
@@ -152,11 +156,26 @@ class _LineSearchGD(Optimizer):
         raise TypeError(f"{type(self).__name__} must define _choose()")
 
 
-def _move(moves: list[tuple[Tensor, Array, Array]], t: float) -> None:
+@plain
+def _times(x: Array, factor: float) -> Array:
+    return np.asarray(factor * x)
+
+
+@plain
+def _square(x: Array) -> Array:
+    return np.asarray((x.astype(np.float64) ** 2).sum())
+
+
+@change
+def _place(target: Array, begin: Array, direction: Array, t: float) -> None:
+    target[...] = begin - begin.dtype.type(t) * direction
+
+
+def _move(moves: list[tuple[Tensor, Tensor, Tensor]], t: float) -> None:
     """Put the parameters at the step `t` from where they began."""
-    for p, begin, direction in moves:
-        p.array[...] = begin - begin.dtype.type(t) * direction
-        p._share_counter().bump()
+    with no_grad():
+        for p, begin, direction in moves:
+            alter(p, _place, (begin, direction), t)
 
 
 class BacktrackingGD(_LineSearchGD):

@@ -24,7 +24,7 @@ from minigrad.core.modes import enable_grad
 from minigrad.core.tensor import Tensor, given
 from minigrad.ops.inplace import store
 from minigrad.optim.options import as_number, check_group
-from minigrad.optim.runs import Plan, Run, kernels, number_state, plan_runs, work_dtype
+from minigrad.optim.runs import Plan, Run, copy_of, kernels, number_state, plan_runs, work_dtype
 
 __all__ = ["Optimizer", "as_number", "required"]
 
@@ -413,7 +413,7 @@ class Optimizer:
         if name == "step":
             return number_state(as_number(value))
         if name in self._counts:  # PyTorch gives these the type of the parameter
-            return Tensor(np.array(as_number(value), work_dtype(p)))
+            return given(np.array(as_number(value), work_dtype(p)))
         if not isinstance(value, Tensor):
             return deepcopy(value)
         if value.array.shape != p.array.shape:
@@ -421,7 +421,7 @@ class Optimizer:
                 f"loaded state dict does not fit: '{name}' of parameter {key} has shape "
                 f"{list(value.array.shape)}, the parameter {list(p.array.shape)}"
             )
-        return Tensor(np.array(value.array, dtype=work_dtype(p)))
+        return copy_of((value,), work_dtype(p))
 
 
 def _entries(params: Any) -> list[Any]:

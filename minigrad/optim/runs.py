@@ -24,6 +24,7 @@ from minigrad.core.dtypes import get_default_dtype, is_float
 from minigrad.core.events import Event, change, tell
 from minigrad.core.modes import current
 from minigrad.core.operation import Bare
+from minigrad.core.plain import plain
 from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.optim.options import as_number
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 kernels = lazy("optim")
 
-__all__ = ["Plan", "Run", "number_state", "plan_runs", "work_dtype"]
+__all__ = ["Plan", "Run", "copy_of", "number_state", "plan_runs", "work_dtype"]
 
 
 _ARRAY, _GRADIENT, _NO_GRADIENT = attrgetter("array"), attrgetter("_grad"), id(None)
@@ -47,6 +48,12 @@ def work_dtype(p: Tensor) -> np.dtype[Any]:
 def number_state(value: float) -> Tensor:
     """A state that is one number, as PyTorch keeps it: a 0-dim tensor of the default type."""
     return given(np.array(value, get_default_dtype().numpy))
+
+
+@plain
+def copy_of(values: Array, kind: np.dtype[Any] | None = None) -> Array:
+    """A copy, of another type if one is given."""
+    return np.array(values, kind)
 
 
 class Updating(Bare):

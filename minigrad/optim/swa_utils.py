@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import _BatchNorm
 from minigrad.optim.lr_scheduler.base import LRScheduler, Rate, per_group
@@ -208,7 +208,7 @@ class AveragedModel(Module):
         self.module = deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
-        self.register_buffer("n_averaged", Tensor(np.array(0, np.int64)))
+        self.register_buffer("n_averaged", given(np.array(0, np.int64)))
         self.avg_fn = avg_fn
         self.multi_avg_fn = multi_avg_fn
         self.use_buffers = use_buffers

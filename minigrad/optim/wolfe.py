@@ -20,15 +20,13 @@ import numpy as np
 
 __all__ = ["Trial", "cubic_minimum", "strong_wolfe"]
 
-Array = np.ndarray[Any, Any]
-
 
 class Trial(NamedTuple):
     """A step that was tried: its length, the loss, the gradient, and the slope there."""
 
     t: float
     loss: float
-    gradient: Array
+    gradient: Any
     slope: float
 
 

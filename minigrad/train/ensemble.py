@@ -13,7 +13,7 @@ from minigrad.data.dataset import length
 from minigrad.nn.containers import ModuleList
 from minigrad.nn.functional import softmax
 from minigrad.nn.module import Module
-from minigrad.ops.random import Generator, numpy_generator
+from minigrad.ops.random import Generator, randint
 
 __all__ = ["Ensemble", "bagging", "bootstrap", "out_of_bag"]
 
@@ -101,7 +101,7 @@ def bootstrap(dataset: Dataset[Any], generator: Generator | None = None) -> Subs
     True
     """
     n = length(dataset)
-    return Subset(dataset, numpy_generator(generator).integers(0, n, n).tolist())
+    return Subset(dataset, randint(n, (n,), generator=generator).tolist())
 
 
 def out_of_bag(sample: Subset[Any]) -> Subset[Any]:

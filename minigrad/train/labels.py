@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minigrad.core.dtypes import get_default_dtype
-from minigrad.core.tensor import Tensor
+from minigrad.core.plain import plain
+from minigrad.core.tensor import Array, Tensor
 from minigrad.data.transforms import LabelNoise
 from minigrad.data.transforms.base import probability
 from minigrad.data.transforms.mixing import check_labels
@@ -58,11 +61,15 @@ def smooth_targets(labels: Tensor, num_classes: int, epsilon: float = 0.1) -> Te
     probability("epsilon", epsilon)
     if num_classes < 2:
         raise ValueError(f"num_classes should be at least 2, got {num_classes}")
-    flat = check_labels("smooth_targets", labels.array, num_classes).reshape(-1)
-    kind = get_default_dtype().numpy
+    return _smoothed((labels,), num_classes, epsilon, get_default_dtype().numpy)
+
+
+@plain
+def _smoothed(labels: Array, num_classes: int, epsilon: float, kind: np.dtype[Any]) -> Array:
+    flat = check_labels("smooth_targets", labels, num_classes).reshape(-1)
     made = np.full((flat.size, num_classes), epsilon / (num_classes - 1), kind)
     made[np.arange(flat.size), flat] = 1 - epsilon
-    return Tensor(made.reshape(*labels.shape, num_classes))
+    return made.reshape(*labels.shape, num_classes)
 
 
 def flip_labels(

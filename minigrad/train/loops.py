@@ -81,7 +81,7 @@ def evaluate(model: Module, loader: Batches, loss: Loss = cross_entropy) -> tupl
         for x, y in loader:
             out = model(x)
             total += float(loss(out, y).item()) * len(x)
-            right += int((out.array.argmax(1) == y.array).sum())
+            right += int((out.argmax(1) == y).sum())
             count += len(x)
     return total / max(count, 1), right / max(count, 1)
 

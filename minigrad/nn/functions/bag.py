@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.ops import elementwise as e
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.plain import plain
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
-from minigrad.nn.functions.sparse import limit_norms
+from minigrad.nn.functions.sparse import limit_norms, shares_of_rows
 from minigrad.nn.functions.warn import warn_user
+from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.guard import guarded
 from minigrad.ops.layers import bag as ops
 from minigrad.ops.scatter import gather
@@ -29,9 +31,8 @@ def _check_integers(t: Tensor, name: str) -> None:
         )
 
 
-def _starts(input: Tensor, offsets: Tensor | None, include_last: bool) -> Array:
+def _starts(input: Tensor, offsets: Tensor | None, include_last: bool) -> Tensor:
     """Where each bag starts, and where the last one ends."""
-    n = input.array.size
     if input.array.ndim == 2:
         if offsets is not None:
             raise ValueError(
@@ -39,12 +40,18 @@ def _starts(input: Tensor, offsets: Tensor | None, include_last: bool) -> Array:
                 f"of fixed length sequences. However, found offsets of type {type(offsets)}"
             )
         bags, length = input.array.shape
-        return np.asarray(np.arange(bags + 1) * length)
+        return given(np.arange(bags + 1) * length)
     if offsets is None or offsets.array.ndim != 1:
         got = "None" if offsets is None else f"a {offsets.array.ndim}D one"
         raise ValueError(f"offsets has to be a 1D Tensor but got {got}")
     _check_integers(offsets, "offsets")
-    starts: Array = offsets.array.astype(np.int64)
+    return _limits((offsets,), input.array.size, include_last)
+
+
+@plain
+def _limits(offsets: Array, n: int, include_last: bool) -> Array:
+    """Offsets, checked, with the end of the last bag."""
+    starts: Array = offsets.astype(np.int64)
     if include_last and starts.size == 0:
         raise RuntimeError("include_last_offset: number of offset should be at least 1")
     if starts.size and starts[0] != 0:
@@ -110,23 +117,38 @@ def _padding(padding_idx: int | None, rows: int) -> int:
     return padding_idx % rows
 
 
-def _scaled_gradient(weight: Tensor, index: Array) -> Tensor:
+def _scaled_gradient(weight: Tensor, index: Tensor) -> Tensor:
     """The same table, whose gradient is divided by how often each row is looked up."""
-    counts = np.maximum(np.bincount(index, minlength=weight.array.shape[0]), 1)
-    share = (1 / counts).astype(weight.array.dtype)[:, None]
-    same: Any = weight * Tensor(np.ones_like(share))
+    rows, kind = weight.array.shape[0], weight.array.dtype
+    same: Any = weight * given(np.ones((rows, 1), kind))
     if same._requires_grad:
-        same.register_hook(lambda g: g * Tensor(share))
+        share = shares_of_rows((index,), rows, kind)
+        same.register_hook(lambda g: g * share)
     return same  # type: ignore[no-any-return]
 
 
-def _largest(weight: Tensor, index: Array, starts: Array, skip: int) -> Tensor:
+@plain
+def _index(input: Array, rows: int) -> Array:
+    try:
+        index: Array = index_kernels.check_indices(input.reshape(-1), rows, "embedding_bag")
+    except IndexError as error:
+        raise RuntimeError(str(error)) from None
+    return index
+
+
+@plain
+def _rows_of_largest(weight: Array, index: Array, starts: Array, skip: int) -> Array:
+    rows: Array = bag_kernels.bag_rows_of_largest(weight, index, starts, skip)
+    return rows
+
+
+def _largest(weight: Tensor, index: Tensor, starts: Tensor, skip: int) -> Tensor:
     """The largest value of each column in each bag; zeros for an empty bag."""
-    rows = bag_kernels.bag_rows_of_largest(weight.array, index, starts, skip)
-    if rows.size == 0 or weight.array.size == 0:
-        return weight[:0] if len(rows) == 0 else Tensor(np.zeros(rows.shape, weight.array.dtype))
-    found = gather(weight, 0, Tensor(np.maximum(rows, 0)))
-    return e.choose(Tensor(rows >= 0), found, 0.0)
+    rows: Any = _rows_of_largest((weight, index, starts), skip)
+    shape = rows.array.shape
+    if rows.array.size == 0 or weight.array.size == 0:
+        return weight[:0] if not shape[0] else given(np.zeros(shape, weight.array.dtype))
+    return e.choose(rows >= 0, gather(weight, 0, clamp_min(rows, 0)), 0.0)
 
 
 @guarded
@@ -185,30 +207,27 @@ def embedding_bag(
     _checked(input, weight, per_sample_weights, mode, scale_grad_by_freq, sparse)
     starts = _starts(input, offsets, include_last_offset)
     skip = _padding(padding_idx, weight.array.shape[0])
-    try:
-        index = index_kernels.check_indices(
-            input.array.reshape(-1), weight.array.shape[0], "embedding_bag"
-        )
-    except IndexError as error:
-        raise RuntimeError(str(error)) from None
+    index = _index((input,), weight.array.shape[0])
     if max_norm is not None:
         limit_norms(input, weight, max_norm, norm_type)
     if mode == "max":
         return _largest(weight, index, starts, skip)
     if scale_grad_by_freq:
         weight = _scaled_gradient(weight, index)
-    scale = Tensor(_shares(index != skip, starts, mode == "mean").astype(weight.array.dtype))
+    scale = _shares((index, starts), skip, mode == "mean", weight.array.dtype)
     if per_sample_weights is not None:
         scale = scale * per_sample_weights.reshape(-1)
-    return ops.bag_sums((weight, scale, Tensor(index), Tensor(starts)))
+    return ops.bag_sums((weight, scale, index, starts))
 
 
-def _shares(counted: Array, starts: Array, mean: bool) -> Array:
+@plain
+def _shares(index: Array, starts: Array, skip: int, mean: bool, kind: np.dtype[Any]) -> Array:
     """What each index counts for: 0 for padding, one over the size of its bag for means."""
+    counted = index != skip
     shares = counted.astype(np.float64)
     if mean:
         total = np.concatenate([[0], np.cumsum(counted)])
         sizes = total[starts[1:]] - total[starts[:-1]]
         bag = np.repeat(np.arange(starts.size - 1), np.diff(starts))
         shares[: bag.size] /= np.maximum(sizes, 1)[bag]
-    return shares
+    return np.asarray(shares, kind)

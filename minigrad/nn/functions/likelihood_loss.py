@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.plain import plain
+from minigrad.core.promotion import cast
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.loss import cross_entropy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
+from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.layers import ctc as ctc_ops
@@ -60,7 +64,7 @@ def poisson_nll_loss(
 def _variance(var: Any, input: Tensor) -> Any:
     """The variance as a tensor that broadcasts to the input."""
     if isinstance(var, (int, float)):
-        var = Tensor(np.full(input.array.shape, var, input.array.dtype))
+        var = given(np.full(input.array.shape, var, input.array.dtype))
     if (var.array < 0).any():
         raise ValueError("var has negative entry/entries")
     x, v = input.array.shape, var.array.shape
@@ -104,8 +108,7 @@ def gaussian_nll_loss(
         if t.array.dtype.kind != "f":
             raise RuntimeError(f"gaussian_nll_loss: expected floating point tensors, got {t.dtype}")
     v = _variance(var, input)
-    short = np.maximum(v.array.dtype.type(eps) - v.array, 0)
-    v = v + Tensor(short)
+    v = v + _missing((v,), eps)
     gap: Any = input - target
     loss: Tensor = 0.5 * (e.log(v) + gap * gap / v)
     if full:
@@ -113,18 +116,25 @@ def gaussian_nll_loss(
     return loss
 
 
+@plain
+def _missing(var: Array, eps: float) -> Array:
+    """What a variance lacks to be `eps`."""
+    return np.asarray(np.maximum(var.dtype.type(eps) - var, 0))
+
+
 # -- labellings ----------------------------------------------------------------------------------
 
 Lengths = Tensor | Sequence[int]
 
 
-def _lengths(given: Any, samples: int, most: int | None, name: str) -> Array:
-    if isinstance(given, Tensor):
-        if given.array.dtype.kind not in "iu":
-            raise RuntimeError(f"{name} must be integral, got {given.dtype}")
-        values = given.array.astype(np.int64).reshape(-1)
+def _lengths(lengths: Any, samples: int, most: int | None, name: str) -> Tensor:
+    if isinstance(lengths, Tensor):
+        if lengths.array.dtype.kind not in "iu":
+            raise RuntimeError(f"{name} must be integral, got {lengths.dtype}")
+        counts: Tensor = cast(reshape(lengths, (-1,)), np.dtype(np.int64))
     else:
-        values = np.array(list(given), np.int64)
+        counts = given(np.array(list(lengths), np.int64))
+    values = counts.array
     if values.size != samples:
         raise RuntimeError(f"{name} must be of size batch_size ({samples}), got {values.size}")
     if values.size and values.min() < 0:
@@ -137,27 +147,25 @@ def _lengths(given: Any, samples: int, most: int | None, name: str) -> Array:
             f"Expected {name} to have value at most {most}, but got value {values.max()} (while "
             "checking arguments for ctc_loss)"
         )
-    return values
+    return counts
 
 
-def _padded_targets(targets: Tensor, counts: Array, classes: int) -> Array:
+def _padded_targets(targets: Tensor, lengths: Tensor, classes: int) -> Tensor:
     """Targets as rows; concatenated ones are cut apart. Only what counts is checked and kept."""
-    t = targets.array
+    t, counts = targets.array, lengths.array
     if t.ndim not in (1, 2):
         raise RuntimeError(
             f"Expected 1 to 2 dimensions, but got {t.ndim}-dimensional tensor for argument #2 "
             "'targets' (while checking arguments for ctc_loss)"
         )
     most = int(counts.max(initial=0))
-    inside = np.arange(most) < counts[:, None]
-    rows = np.zeros(inside.shape, np.int64)
+    read("ctc_loss", lengths)  # the size of the rows
     if t.ndim == 1:
         if t.size != counts.sum():
             raise RuntimeError(
                 f"Expected tensor to have size {counts.sum()} at dimension 0, but got size "
                 f"{t.size} for argument #2 'targets' (while checking arguments for ctc_loss)"
             )
-        rows[inside] = t
     else:
         for dim, wanted in ((0, counts.size), (1, most)):
             if t.shape[dim] < wanted or (dim == 0 and t.shape[0] != wanted):
@@ -166,7 +174,14 @@ def _padded_targets(targets: Tensor, counts: Array, classes: int) -> Array:
                     f"dimension {dim}, but got size {t.shape[dim]} for argument #2 'targets' "
                     "(while checking arguments for ctc_loss)"
                 )
-        rows[inside] = t[:, :most][inside]
+    return _rows((targets, lengths), most, classes)
+
+
+@plain
+def _rows(targets: Array, counts: Array, most: int, classes: int) -> Array:
+    inside = np.arange(most) < counts[:, None]
+    rows = np.zeros(inside.shape, np.int64)
+    rows[inside] = targets if targets.ndim == 1 else targets[:, :most][inside]
     index_kernels.check_indices(rows, classes, "ctc_loss", "target")
     return rows
 
@@ -236,11 +251,9 @@ def ctc_loss(
     times = _lengths(input_lengths, samples, steps, "input_lengths")
     counts = _lengths(target_lengths, samples, None, "target_lengths")
     rows = _padded_targets(targets, counts, classes)
-    losses = ctc_ops.ctc(
-        (log_probs, Tensor(rows), Tensor(times), Tensor(counts)), (blank, bool(zero_infinity))
-    )
+    losses = ctc_ops.ctc((log_probs, rows, times, counts), (blank, bool(zero_infinity)))
     if reduction == "mean":
-        losses = losses / Tensor(np.maximum(counts, 1).astype(losses.array.dtype))
+        losses = losses / cast(clamp_min(counts, 1), losses.array.dtype)
     loss = reduced(losses, reduction)
     return loss if batched or reduction != "none" else reshape(loss, ())
 

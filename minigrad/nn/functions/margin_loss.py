@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops import reduce as r
 from minigrad.core.ops.shape import reshape
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.reduction import check_same_shape, reducing
@@ -104,7 +106,7 @@ def margin_ranking_loss(
 # -- classes -------------------------------------------------------------------------------------
 
 
-def _class_targets(input: Tensor, target: Tensor, name: str) -> Array:
+def _class_targets(input: Tensor, target: Tensor, name: str) -> Tensor:
     """Checked indices: one for the only row, or one per row of a matrix."""
     x, t = input.array.shape, target.array.shape
     if len(x) > 2 or 0 in x[1:] or x == (0,):
@@ -121,15 +123,20 @@ def _class_targets(input: Tensor, target: Tensor, name: str) -> Array:
     return _in_range(target, x[-1] if x else 1, name)
 
 
-def _in_range(target: Tensor, classes: int, name: str, ignore: int | None = None) -> Array:
+def _in_range(target: Tensor, classes: int, name: str, ignore: int | None = None) -> Tensor:
     if target.array.dtype != np.int64:
         raise RuntimeError(
             f"{name}: expected scalar type Long but found {target.dtype}: convert the target with "
             ".long()"
         )
+    return _indices((target,), classes, name, ignore)
+
+
+@plain
+def _indices(target: Array, classes: int, name: str, ignore: int | None) -> Array:
     try:
         return index_kernels.check_indices(  # type: ignore[no-any-return]
-            target.array, classes, name, "target", ignore=ignore
+            target, classes, name, "target", ignore=ignore
         )
     except IndexError as error:
         raise RuntimeError(f"target out of range: {error}") from None
@@ -161,20 +168,27 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.array.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    index = _class_targets(input, target, "multi_margin_loss").reshape(-1, 1)
+    index = reshape(_class_targets(input, target, "multi_margin_loss"), (-1, 1))
     classes = input.array.shape[-1] if input.array.ndim else 1
     if weight is not None and weight.array.size != classes:
         raise RuntimeError(
             f"inconsistent weight size, expected {classes} but got {list(weight.array.shape)}"
         )
-    x: Any = reshape(input, (-1, classes)) if index.size else input
-    others = np.ones(x.array.shape, x.array.dtype)
-    np.put_along_axis(others, index, 0, 1)
-    gap = e.relu(margin - gather(x, 1, Tensor(index)) + x) * Tensor(others)
+    x: Any = reshape(input, (-1, classes)) if index.array.size else input
+    others = _others((index,), x.array.shape, x.array.dtype)
+    gap = e.relu(margin - gather(x, 1, index) + x) * others
     loss = r.sum(gap if p == 1 else gap * gap, 1) / classes
     if weight is not None:
-        loss = loss * index_select(weight, 0, Tensor(index[:, 0]))
+        loss = loss * index_select(weight, 0, reshape(index, (-1,)))
     return reshape(loss, target.array.shape)
+
+
+@plain
+def _others(index: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
+    """0 at the class of each row, 1 elsewhere."""
+    others = np.ones(shape, kind)
+    np.put_along_axis(others, index, 0, 1)
+    return others
 
 
 @reducing
@@ -207,20 +221,28 @@ def multilabel_margin_loss(
             f"{list(shape)}"
         )
     classes = shape[-1] if shape else 1
-    index = _in_range(target, classes, name, ignore=-1).reshape(-1, classes)
+    found = _in_range(target, classes, name, ignore=-1)
+    index, counted = _pairs((found,), classes, input.array.dtype)
+    read(name, target)  # as many columns as a row has targets at most
+    rows, most = index.array.shape
+    x: Any = reshape(input, (rows, classes))
+    chosen: Any = gather(x, 1, index)
+    gap = e.relu(1 - reshape(chosen, (rows, most, 1)) + reshape(x, (rows, 1, classes)))
+    loss = r.sum(gap * counted, (1, 2)) / classes
+    return reshape(loss, shape[:-1])
+
+
+@plain_results(2)
+def _pairs(index: Array, classes: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
+    """The targets of each row, and which pairs of one of them and another class count."""
+    index = index.reshape(-1, classes)
     valid = np.logical_and.accumulate(index >= 0, axis=1)
     most = int(valid.sum(1).max(initial=0))
     index, valid = np.where(valid, index, 0)[:, :most], valid[:, :most]
-    kind = input.array.dtype
     others = np.ones((len(index), classes), kind)
     rows, places = np.nonzero(valid)
     others[rows, index[rows, places]] = 0
-    x: Any = reshape(input, (len(index), classes))
-    chosen: Any = gather(x, 1, Tensor(index))
-    counted = Tensor(valid[:, :, None] * others[:, None, :])
-    gap = e.relu(1 - reshape(chosen, (len(index), most, 1)) + reshape(x, (len(index), 1, classes)))
-    loss = r.sum(gap * counted, (1, 2)) / classes
-    return reshape(loss, shape[:-1])
+    return index, valid[:, :, None] * others[:, None, :]
 
 
 @reducing

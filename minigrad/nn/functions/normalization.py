@@ -13,7 +13,7 @@ from minigrad.core.modes import interpreter, no_grad
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape
 from minigrad.core.quiet import call_quietly
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -32,8 +32,8 @@ def _ones_and_zeros(
 ) -> tuple[Tensor, Tensor]:
     kind = input.array.dtype
     return (
-        Tensor(np.ones(size, kind)) if weight is None else weight,
-        Tensor(np.zeros(size, kind)) if bias is None else bias,
+        given(np.ones(size, kind)) if weight is None else weight,
+        given(np.zeros(size, kind)) if bias is None else bias,
     )
 
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.core.events import change, read
 from minigrad.core.modes import no_grad
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops import reduce as core
 from minigrad.core.ops.shape import reshape
+from minigrad.core.plain import plain
 from minigrad.core.promotion import cast, result_type
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops import reduce as r
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
-from minigrad.ops.inplace import written
+from minigrad.ops.inplace import alter
 from minigrad.ops.layers import affine as ops
 from minigrad.ops.layers.affine import linear
 from minigrad.ops.select import index_select
@@ -65,27 +67,35 @@ def embedding(
         limit_norms(input, weight, max_norm, norm_type)
     y = ops.embedding(input, weight, skip)
     if scale_grad_by_freq and y._requires_grad:
-        counts = np.bincount(input.array.reshape(-1), minlength=rows)[input.array]
-        _scale_gradient(y, (1.0 / counts).astype(y.array.dtype)[..., None])
+        flat = reshape(input, (-1,))
+        share = index_select(shares_of_rows((flat,), rows, y.array.dtype), 0, flat)
+        share = reshape(share, (*input.array.shape, 1))
+        y.register_hook(lambda g: g * share)
     return y
 
 
-def _scale_gradient(y: Tensor, factors: Any) -> None:
-    y.register_hook(lambda g: g * Tensor(factors))
+@plain
+def shares_of_rows(index: Array, rows: int, kind: np.dtype[Any]) -> Array:
+    """For each row one over how often it is looked up, shape (rows, 1)."""
+    counts = np.maximum(np.bincount(index, minlength=rows), 1)
+    return (1.0 / counts).astype(kind)[:, None]
 
 
 def limit_norms(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale down the rows that are about to be looked up."""
-    ops.embedding(input, weight)  # checks the indices
     with no_grad():
-        used = np.unique(input.array)
-        table = weight.array[used]
-        norms = np.linalg.norm(table, norm_type, axis=1)
-        long = norms > max_norm
-        if long.any():
-            scale = (max_norm / (norms[long] + 1e-7)).astype(table.dtype)
-            weight.array[used[long]] = table[long] * scale[:, None]
-            written(weight, None)
+        ops.embedding(input, weight)  # checks the indices
+        alter(weight, _shorten_rows, (input,), max_norm, norm_type)
+
+
+@change
+def _shorten_rows(table: Array, index: Array, most: float, p: float) -> None:
+    used = np.unique(index)
+    rows = table[used]
+    norms = np.linalg.norm(rows, p, axis=1)
+    long = norms > most
+    scale = (most / (norms[long] + 1e-7)).astype(table.dtype)
+    table[used[long]] = rows[long] * scale[:, None]
 
 
 @guarded
@@ -107,11 +117,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if x.size == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return Tensor(np.zeros((*x.shape, num_classes), np.int64))
+        return given(np.zeros((*x.shape, num_classes), np.int64))
     low, high = int(x.min()), int(x.max())
     if low < 0:
         raise RuntimeError(f"Class values must be non-negative, got {low}.")
     if num_classes == -1:
+        read("one_hot", tensor)
         num_classes = high + 1
     elif num_classes < 1:
         raise RuntimeError("num_classes should be positive")
@@ -119,9 +130,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(
             f"Class values must be smaller than num_classes: {high} >= {num_classes}."
         )
-    out = np.zeros((*x.shape, num_classes), np.int64)
+    return _one_hot((tensor,), num_classes)
+
+
+@plain
+def _one_hot(x: Array, classes: int) -> Array:
+    out = np.zeros((*x.shape, classes), np.int64)
     np.put_along_axis(out, x[..., None], 1, -1)
-    return Tensor(out)
+    return out
 
 
 @guarded
@@ -191,7 +207,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist only supports floating-point dtypes, got {input.dtype}")
     if p < 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
-    first, second = (Tensor(i) for i in np.triu_indices(len(x), 1))
+    first, second = (given(i) for i in np.triu_indices(len(x), 1))
     difference: Any = index_select(input, 0, first) - index_select(input, 0, second)
     if x.shape[1] == 0:
         return core.sum(difference, 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.room import check_room
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.names import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from minigrad.nn.functions.warn import warn_user
 from minigrad.ops.guard import guarded
@@ -320,7 +320,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     axes = [_points(s, bool(align_corners)) for s in spatial]
     mesh = np.meshgrid(*axes, indexing="ij")
     base = np.stack([*mesh[::-1], np.ones(spatial)], -1).reshape(-1, dims + 1)
-    points: Any = Tensor(base.astype(theta.array.dtype))
+    points: Any = given(base.astype(theta.array.dtype))
     volume = math.prod(spatial)
     flat = expand(reshape(points, (1, volume, dims + 1)), (n, volume, dims + 1)) @ theta.mT
     return reshape(flat, (n, *spatial, dims))

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.graph import grad
+from minigrad.core.events import change
 from minigrad.core.modes import enable_grad, no_grad
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.conv import _ConvNd
 from minigrad.nn.fill import normal_, orthogonal_, zeros_
 from minigrad.nn.linear import Linear
 from minigrad.nn.modes import evaluating
 from minigrad.nn.module import M, Module
-from minigrad.ops.inplace import written
-from minigrad.ops.random import Generator, normal_array, numpy_generator
+from minigrad.ops.inplace import alter, store
+from minigrad.ops.random import NORMAL, Generator
 
 __all__ = ["krahenbuhl_", "lsuv_", "weight_layers"]
 
@@ -37,11 +39,18 @@ def _weight(layer: Module) -> Tensor:
 
 
 def _scale(t: Tensor | None, factor: Any) -> None:
-    """Multiply a parameter in place."""
+    """Multiply a parameter in place, by a number or a tensor."""
     if t is not None:
         with no_grad():
-            np.multiply(t.array, factor, out=t.array, casting="same_kind")
-            written(t, None)
+            if isinstance(factor, Tensor):
+                alter(t, _multiply, (factor,))
+            else:
+                alter(t, _multiply, (), factor)
+
+
+@change
+def _multiply(target: Array, factor: Any) -> None:
+    np.multiply(target, factor, out=target, casting="same_kind")
 
 
 def _start(layer: Module) -> Tensor | None:
@@ -56,7 +65,7 @@ def _arguments(data: Any) -> tuple[Any, ...]:
 
 def _fit_in_order(
     model: Module, data: Any, layers: Iterable[Module] | None,
-    fit: Callable[[Module, Callable[[], Array]], None],
+    fit: Callable[[Module, Callable[[], Tensor]], None],
 ) -> list[Module]:  # fmt: skip
     """Call ``fit(layer, outputs)`` as the data come to each layer, through those fitted before.
 
@@ -67,7 +76,7 @@ def _fit_in_order(
     def hook(layer: Module, args: Any, kwargs: Any, output: Any) -> Any:
         if not any(layer is other for other in reached):
             reached.append(layer)
-            fit(layer, lambda: layer.forward(*args, **kwargs).array)
+            fit(layer, lambda: layer.forward(*args, **kwargs))
             return layer.forward(*args, **kwargs)
         return None
 
@@ -131,11 +140,11 @@ def lsuv_(
     True
     """
 
-    def fit(layer: Module, outputs: Callable[[], Array]) -> None:
+    def fit(layer: Module, outputs: Callable[[], Tensor]) -> None:
         orthogonal_(_weight(layer), generator=generator)
         _start(layer)
         for _ in range(max_iterations):
-            variance = float(outputs().var(dtype=np.float64))
+            variance = float(outputs().numpy().var(dtype=np.float64))
             if not (variance > 0 and math.isfinite(variance)):
                 raise RuntimeError(f"lsuv_: the outputs of {layer} have the variance {variance}")
             if abs(variance - 1) <= tol:
@@ -201,23 +210,23 @@ def krahenbuhl_(
     True
     """
 
-    def fit(layer: Module, outputs: Callable[[], Array]) -> None:
+    def fit(layer: Module, outputs: Callable[[], Tensor]) -> None:
         weight, bias = _weight(layer), _start(layer)
         normal_(weight, 0.0, 1 / math.sqrt(max(1, weight.array[0].size)), generator)
         y = outputs()
         channels = y.ndim - weight.ndim + 1  # behind it stand the places of a convolution
-        others = tuple(d for d in range(y.ndim) if d != channels)
-        mean, std = y.mean(others, dtype=np.float64), y.std(others, dtype=np.float64)
+        mean, deviation = _moments((y,), tuple(d for d in range(y.ndim) if d != channels))
+        std = deviation.numpy()
         if not (np.isfinite(std).all() and (std > 0).all()):
             worst = int(np.argmin(np.where(np.isfinite(std), std, -1)))
             raise RuntimeError(
                 f"krahenbuhl_: channel {worst} of {layer} has the standard deviation {std[worst]}"
             )
-        _scale(weight, _per_output(layer, 1 / std))
+        groups = layer.groups if getattr(layer, "transposed", False) else None
+        _scale(weight, _per_output((deviation,), weight.array.shape, groups))
         if bias is not None:
             with no_grad():
-                bias.array[...] = beta - mean / std
-                written(bias, None)
+                store(bias, beta - mean / deviation)
 
     order = _fit_in_order(model, data, layers, fit)
     if balance:
@@ -225,16 +234,28 @@ def krahenbuhl_(
     return model
 
 
-def _per_output(layer: Module, values: Array) -> Array:
-    """One number for each output channel, shaped to broadcast against the weight."""
-    weight = _weight(layer).array
-    ones = (1,) * (weight.ndim - 2)
-    if not getattr(layer, "transposed", False):
+@plain_results(2)
+def _moments(y: Array, dims: tuple[int, ...]) -> tuple[Array, Array]:
+    """Mean and standard deviation of each channel."""
+    return y.mean(dims, dtype=np.float64), y.std(dims, dtype=np.float64)
+
+
+@plain
+def _per_output(std: Array, shape: tuple[int, ...], groups: int | None) -> Array:
+    """One over the deviation of each output channel, shaped to broadcast against the weight.
+
+    `groups` are those of a transposed convolution: there the inputs of a group stand together, with
+    its outputs behind.
+    """
+    values, ones = 1 / std, (1,) * (len(shape) - 2)
+    if groups is None:
         return values.reshape(-1, 1, *ones)
-    groups: int = layer.groups  # the inputs of a group stand together, with its outputs behind
-    rows = values.reshape(groups, 1, -1)
-    rows = np.broadcast_to(rows, (groups, weight.shape[0] // groups, weight.shape[1]))
-    return rows.reshape(weight.shape[:2] + ones)
+    rows = np.broadcast_to(values.reshape(groups, 1, -1), (groups, shape[0] // groups, shape[1]))
+    return rows.reshape(shape[:2] + ones)
+
+
+def _length(t: Tensor) -> float:
+    return float(np.linalg.norm(t.detach().numpy().astype(np.float64)))
 
 
 def _balance(model: Module, data: Any, order: list[Module], generator: Generator | None) -> None:
@@ -244,12 +265,11 @@ def _balance(model: Module, data: Any, order: list[Module], generator: Generator
         y = model(*_arguments(data))
         # Independent random losses of the examples: the gradient of their sum has the expected
         # square that is wanted.
-        loss = normal_array(y.array.shape, y.array.dtype, numpy_generator(generator))
-        slopes = grad(y, weights, Tensor(loss), allow_unused=True)
+        loss = NORMAL((), (y.array.shape, y.array.dtype), generator)
+        slopes = grad(y, weights, loss, allow_unused=True)
     rates = np.zeros(len(order))
     for i, (w, g) in enumerate(zip(weights, slopes, strict=True)):
-        size = np.linalg.norm(w.array.astype(np.float64))
-        rates[i] = 0 if g is None else np.linalg.norm(g.array.astype(np.float64)) / size
+        rates[i] = 0 if g is None else _length(g) / _length(w)
         if not (rates[i] > 0 and math.isfinite(rates[i])):
             raise RuntimeError(f"krahenbuhl_: no gradient comes to {order[i]}")
     factors = np.sqrt(rates / np.exp(np.log(rates).mean()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import given
 from minigrad.nn.fill import kaiming_normal_, ones_, zeros_
 from minigrad.nn.init.data_dependent import _scale, _weight, weight_layers
 from minigrad.nn.module import M, Module
@@ -37,7 +37,7 @@ def _add_scalar(module: Module, name: str, kind: np.dtype[Any]) -> bool:
     """Register a scalar parameter; whether it is new."""
     known = name in module._parameters
     if not known:
-        module.register_parameter(name, Parameter(Tensor(np.zeros(1, kind))))
+        module.register_parameter(name, Parameter(given(np.zeros(1, kind))))
     return not known
 
 

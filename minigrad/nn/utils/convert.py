@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minigrad.core.ops.shape import reshape
+from minigrad.core.promotion import cast
 from minigrad.core.tensor import Tensor
 from minigrad.ops.join import cat
 
@@ -61,9 +62,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         raise RuntimeError(
             f"the vector has {vec.array.size} elements, the parameters have {wanted} together"
         )
-    start = 0
+    start, flat = 0, reshape(vec.detach(), (-1,))
     for p in listed:
         n = p.array.size
-        part = vec.array.reshape(-1)[start : start + n].reshape(p.array.shape)
-        p.data = Tensor(part.astype(p.array.dtype))
+        part = reshape(flat[start : start + n], p.array.shape)
+        p.data = cast(part, p.array.dtype).clone()
         start += n

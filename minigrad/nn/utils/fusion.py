@@ -7,7 +7,7 @@ from copy import deepcopy
 import numpy as np
 
 from minigrad.core.promotion import cast
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 
@@ -22,9 +22,9 @@ def _fused(
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
     """``gamma (w x + b - mean) / sqrt(var + eps) + beta`` as weight and bias."""
     kind = mean.array.dtype
-    b = Tensor(np.zeros_like(mean.array)) if bias is None else bias
-    gamma = Tensor(np.ones(mean.array.shape, kind)) if gamma is None else gamma
-    beta = Tensor(np.zeros(mean.array.shape, kind)) if beta is None else beta
+    b = given(np.zeros_like(mean.array)) if bias is None else bias
+    gamma = given(np.ones(mean.array.shape, kind)) if gamma is None else gamma
+    beta = given(np.zeros(mean.array.shape, kind)) if beta is None else beta
     scale = gamma * (var + eps).rsqrt()
     shape = [-1 if i == dim else 1 for i in range(weight.ndim)]
     fused_w = cast(weight * scale.reshape(shape), weight.array.dtype)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Tensor
+from minigrad.core.plain import plain
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.nn.module import M, Module
 from minigrad.nn.utils import parametrize
 from minigrad.nn.utils.norms import default_dim, scaled, unit, weight_matrix, write
@@ -216,7 +217,7 @@ class _OrthMaps(Enum):
 def _is_orthogonal(q: Tensor) -> bool:
     n, k = q.shape[-2:]
     precision = 10.0 * n * float(np.finfo(q.array.dtype).eps)
-    product = (q.mT @ q).array
+    product = (q.mT @ q).numpy()
     return bool(np.allclose(product, np.eye(k), atol=precision))
 
 
@@ -225,6 +226,16 @@ def _made_orthogonal(a: Tensor) -> Tensor:
     x, tau = geqrf(a)
     q: Tensor = householder_product(x, tau)
     return q * x.diagonal(0, -2, -1).sgn().unsqueeze(-2)
+
+
+@plain
+def _signed(factored: Array, scales: Array) -> Array:
+    """Vectors of reflections below the diagonal, and on it the signs that they are to have."""
+    A = factored.copy()
+    i = np.arange(A.shape[-1])
+    signs = np.sign(A[..., i, i])  # those of R, as Q R with a positive diagonal is wanted
+    A[..., i, i] = np.where(scales == 0, -signs, signs)  # no reflection there at all
+    return A
 
 
 class _Orthogonal(Module):
@@ -254,13 +265,13 @@ class _Orthogonal(Module):
         n, k = X.shape[-2:]
         X = X.tril()
         if n != k:
-            rest = Tensor(np.zeros((*X.shape[:-1], n - k), X.array.dtype))
+            rest = given(np.zeros((*X.shape[:-1], n - k), X.array.dtype))
             X = cat([X, rest], -1)
         A = X - X.mT
         if self.orthogonal_map is _OrthMaps.matrix_exp:
             Q: Tensor = matrix_exp(A)
         else:
-            one = Tensor(np.eye(n, dtype=A.array.dtype))
+            one = given(np.eye(n, dtype=A.array.dtype))
             Q = solve(one - 0.5 * A, one + 0.5 * A)
         return Q if n == k else Q[..., :k]
 
@@ -290,7 +301,7 @@ class _Orthogonal(Module):
         start = np.zeros(Q.array.shape, Q.array.dtype)
         i = np.arange(min(Q.shape[-2:]))
         start[..., i, i] = -1
-        return Tensor(start)
+        return given(start)
 
     def _reflections_of(self, Q: Tensor) -> Tensor:
         if self.orthogonal_map is not _OrthMaps.householder:
@@ -298,12 +309,7 @@ class _Orthogonal(Module):
                 "It is not possible to assign to the matrix exponential or the Cayley "
                 "parametrizations when use_trivialization=False."
             )
-        factored, tau = geqrf(Q)
-        A, scales = factored.array.copy(), tau.array
-        i = np.arange(A.shape[-1])
-        signs = np.sign(A[..., i, i])  # those of R, as Q R with a positive diagonal is wanted
-        A[..., i, i] = np.where(scales == 0, -signs, signs)  # no reflection there at all
-        return Tensor(A)
+        return _signed(tuple(geqrf(Q)))
 
     def _completed(self, Q: Tensor) -> Tensor:
         """An orthogonal square matrix that begins with Q."""

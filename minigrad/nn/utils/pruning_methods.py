@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
+from minigrad.core.plain import plain
 from minigrad.core.promotion import cast
 from minigrad.core.public import named
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.ops.creation import ones_like
-from minigrad.ops.random import default_generator
+from minigrad.ops.random import UNIFORM
 
 __all__ = [
     "BasePruningMethod", "CustomFromMask", "Identity", "L1Unstructured", "LnStructured",
@@ -280,10 +281,16 @@ class PruningContainer(BasePruningMethod):
                 raise IndexError(f"Index is out of bounds for tensor with dimensions {t.ndim}")
             dim %= t.ndim
             others = tuple(d for d in range(t.ndim) if d != dim)
-            whole[dim] = Tensor(mask.array.sum(others) != 0)
+            whole[dim] = _some((mask,), others)
         elif method.PRUNING_TYPE != "global":
             raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
         return tuple(whole)
+
+
+@plain
+def _some(mask: Array, dims: tuple[int, ...]) -> Array:
+    """Where along the other dimension something is left."""
+    return np.asarray(mask.sum(dims) != 0)
 
 
 # -- elements --------------------------------------------------------------------------------------
@@ -319,11 +326,16 @@ class _Unstructured(BasePruningMethod):
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         """The mask with 0 at the elements that go."""
         count = _count(self.amount, t.numel())
-        mask = default_mask.array.copy()
-        if count:
-            order = np.argsort(self._scores(t).array.reshape(-1), kind="stable")
-            mask.reshape(-1)[order[:count]] = 0
-        return Tensor(mask)
+        return _without((default_mask, self._scores(t)), count)
+
+
+@plain
+def _without(mask: Array, scores: Array, count: int) -> Array:
+    """The mask with 0 at the lowest scores."""
+    left = np.array(mask, order="C")
+    order = np.argsort(scores.reshape(-1), kind="stable")
+    left.reshape(-1)[order[:count]] = 0
+    return left
 
 
 class RandomUnstructured(_Unstructured):
@@ -336,12 +348,17 @@ class RandomUnstructured(_Unstructured):
     """
 
     def _scores(self, t: Tensor) -> Tensor:
-        return Tensor(default_generator.numpy.random(t.array.shape))
+        return UNIFORM((), (t.array.shape, np.dtype(np.float64)))
 
     @classmethod
     def apply(cls, module: Module, name: str, amount: float) -> BasePruningMethod:  # type: ignore[override]
         """As :func:`minigrad.nn.utils.prune.random_unstructured`."""
         return super().apply(module, name, amount=amount)
+
+
+@plain
+def _size(t: Array) -> Array:
+    return np.abs(t)
 
 
 class L1Unstructured(_Unstructured):
@@ -354,7 +371,7 @@ class L1Unstructured(_Unstructured):
     """
 
     def _scores(self, t: Tensor) -> Tensor:
-        return Tensor(np.abs(t.array))
+        return _size((t,))
 
     @classmethod
     def apply(  # type: ignore[override]
@@ -386,10 +403,15 @@ class _Structured(BasePruningMethod):
         count = _count(self.amount, t.shape[self.dim])
         if not count:
             return default_mask
-        order = np.argsort(self._scores(t).array, kind="stable")
-        mask = np.moveaxis(default_mask.array.copy(), self.dim, 0)
-        mask[order[:count]] = 0
-        return Tensor(np.ascontiguousarray(np.moveaxis(mask, 0, self.dim)))
+        return _without_channels((default_mask, self._scores(t)), count, self.dim)
+
+
+@plain
+def _without_channels(mask: Array, scores: Array, count: int, dim: int) -> Array:
+    """The mask with 0 in the channels of the lowest scores."""
+    left = np.moveaxis(mask.copy(), dim, 0)
+    left[np.argsort(scores, kind="stable")[:count]] = 0
+    return np.ascontiguousarray(np.moveaxis(left, 0, dim))
 
 
 class RandomStructured(_Structured):
@@ -404,7 +426,7 @@ class RandomStructured(_Structured):
     """
 
     def _scores(self, t: Tensor) -> Tensor:
-        return Tensor(default_generator.numpy.random(t.shape[self.dim]))
+        return UNIFORM((), ((t.shape[self.dim],), np.dtype(np.float64)))
 
     @classmethod
     def apply(  # type: ignore[override]

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.core.events import read
 from minigrad.core.ops.shape import reshape
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import cast
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
+from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.join import cat
 from minigrad.ops.select import index_select
 
@@ -143,22 +146,27 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """
     if permutation is None:
         return None
-    inverse = np.empty_like(permutation.array)
-    inverse[permutation.array] = np.arange(inverse.size)
-    return Tensor(inverse)
+    return _inverse((permutation,))
 
 
-def _rows_or(data: Tensor, rows: Array, padding_value: float) -> Tensor:
+@plain
+def _inverse(permutation: Array) -> Array:
+    inverse = np.empty_like(permutation)
+    inverse[permutation] = np.arange(inverse.size)
+    return inverse
+
+
+def _rows_or(data: Tensor, rows: Tensor, padding_value: float) -> Tensor:
     """Rows of `data` in the shape of `rows`, and padding where those are negative."""
-    missing = rows < 0
-    rest = data.array.shape[1:]
+    shape, rest = rows.array.shape, data.array.shape[1:]
     if data.array.shape[0] == 0:
-        return Tensor(np.full((*rows.shape, *rest), padding_value, data.array.dtype))
-    index = Tensor(np.where(missing, 0, rows).reshape(-1))
-    out: Any = reshape(index_select(data, 0, index), (*rows.shape, *rest))
-    if not missing.any():
+        return given(np.full((*shape, *rest), padding_value, data.array.dtype))
+    index = clamp_min(reshape(rows, (-1,)), 0)
+    out: Any = reshape(index_select(data, 0, index), (*shape, *rest))
+    if not (rows.array < 0).any():  # `rows` follows from sizes that Python knows
         return out  # type: ignore[no-any-return]
-    mask = Tensor(missing.reshape(*rows.shape, *(1,) * len(rest)))
+    missing: Any = rows
+    mask = reshape(missing < 0, (*shape, *(1,) * len(rest)))
     return out.masked_fill(mask, padding_value)  # type: ignore[no-any-return]
 
 
@@ -220,8 +228,12 @@ def pack_padded_sequence(
     >>> packed.data, packed.batch_sizes, packed.sorted_indices
     (tensor([4, 1, 3, 5, 2, 6]), tensor([3, 2, 1]), tensor([2, 0, 1]))
     """
-    sizes = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths).astype(np.int64)
-    shape = input.array.shape
+    if isinstance(lengths, Tensor):
+        read("pack_padded_sequence", lengths)
+        counts = cast(lengths, np.dtype(np.int64))
+    else:
+        counts = given(np.asarray(lengths).astype(np.int64))
+    sizes, shape = counts.array, input.array.shape
     if len(shape) < 2:
         raise IndexError(
             f"Dimension out of range: pack_padded_sequence() expects sequences in two dimensions "
@@ -236,15 +248,22 @@ def pack_padded_sequence(
             f"pack_padded_sequence(): a length of {sizes.max()} was given, but the input has "
             f"{steps} steps only (its shape is {list(shape)}, batch_first={batch_first})"
         )
-    order = np.arange(batch) if enforce_sorted else np.argsort(-sizes, kind="stable")
-    sizes = sizes[order]
-    running = np.arange(sizes[0])[:, None] < sizes
-    step, place = np.nonzero(running)
-    rows = order[place] * steps + step if batch_first else step * batch + order[place]
+    strides = (steps, 1) if batch_first else (1, batch)
+    rows, running, order = _packed_rows((counts,), strides, enforce_sorted)
     flat = reshape(input, (steps * batch, *shape[2:]))
-    counts = Tensor(running.sum(1))
-    indices = None if enforce_sorted else Tensor(order)
-    return PackedSequence(index_select(flat, 0, Tensor(rows)), counts, indices)
+    data = index_select(flat, 0, rows)
+    return PackedSequence(data, running, None if enforce_sorted else order)
+
+
+@plain_results(3)
+def _packed_rows(
+    sizes: Array, strides: tuple[int, int], is_sorted: bool
+) -> tuple[Array, Array, Array]:
+    """Which rows are packed, how many sequences run in each step, and the order of these."""
+    order = np.arange(sizes.size) if is_sorted else np.argsort(-sizes, kind="stable")
+    running = np.arange(sizes.max())[:, None] < sizes[order]
+    step, place = np.nonzero(running)
+    return order[place] * strides[0] + step * strides[1], running.sum(1), order
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
@@ -268,7 +287,7 @@ def packed_sizes(sequence: PackedSequence) -> tuple[int, ...]:
     RuntimeError
         If they grow, are not positive, or do not add up to the data.
     """
-    sizes = tuple(sequence.batch_sizes.array.tolist())
+    sizes = tuple(sequence.batch_sizes.tolist())
     rows = sequence.data.array.shape[0]
     falling = all(a >= b for a, b in pairwise(sizes))
     if not sizes or sizes[-1] <= 0 or not falling or sum(sizes) != rows:
@@ -311,8 +330,7 @@ def pad_packed_sequence(
     (tensor([[1, 2, 3],
             [4, 5, 0]]), tensor([3, 2]))
     """
-    sizes = np.array(packed_sizes(sequence))
-    steps = sizes.size
+    steps = len(packed_sizes(sequence))
     if total_length is not None:
         if total_length < steps:
             raise ValueError(
@@ -320,15 +338,20 @@ def pad_packed_sequence(
                 f"but got total_length={total_length} and max sequence length being {steps}"
             )
         steps = total_length
+    rows, lengths = _padded_rows((sequence.batch_sizes,), steps)
+    if (order := sequence.unsorted_indices) is not None:
+        rows, lengths = index_select(rows, 1, order), index_select(lengths, 0, order)
+    padded = _rows_or(sequence.data, _flipped(rows) if batch_first else rows, padding_value)
+    return padded, lengths
+
+
+@plain_results(2)
+def _padded_rows(sizes: Array, steps: int) -> tuple[Array, Array]:
+    """Where each element of a padded batch is packed, -1 for padding; the lengths."""
     rows = np.full((steps, sizes[0]), -1)
     running = np.arange(sizes[0]) < sizes[:, None]
     rows[: sizes.size][running] = np.arange(sizes.sum())
-    lengths = running.sum(0)
-    if sequence.unsorted_indices is not None:
-        order = sequence.unsorted_indices.array
-        rows, lengths = rows[:, order], lengths[order]
-    padded = _rows_or(sequence.data, rows.T if batch_first else rows, padding_value)
-    return padded, Tensor(lengths)
+    return rows, running.sum(0)
 
 
 def pad_sequence(
@@ -381,7 +404,7 @@ def pad_sequence(
     if padding_side == "left":
         steps = steps - (lengths.max() - lengths)
     rows = np.where((steps >= 0) & (steps < lengths), steps + starts, -1)
-    return _rows_or(data, rows.T if batch_first else rows, padding_value)
+    return _rows_or(data, given(rows.T if batch_first else rows), padding_value)
 
 
 def _check_rest(parts: Sequence[Tensor]) -> None:
@@ -414,7 +437,7 @@ def unpad_sequence(
         If there are not as many lengths as sequences.
     """
     rows = padded_sequences if batch_first else _flipped(padded_sequences)
-    sizes = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths).tolist()
+    sizes = (lengths if isinstance(lengths, Tensor) else np.asarray(lengths)).tolist()
     found = [row[: max(n, 0)] for row, n in zip(rows, sizes, strict=True)]
     return found
 
