@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes
+from minigrad.core.events import read
 from minigrad.core.tensor import Array, Tensor
 
 __all__ = ["set_printoptions", "tensor_text"]
@@ -166,6 +167,7 @@ def tensor_text(t: Tensor, prefix: str = "tensor(") -> str:
 
 
 def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
+    read("print", self)
     return tensor_text(self)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.autograd.modes import is_grad_enabled
 from minigrad.core.engine import Node, apply
+from minigrad.core.events import span
+from minigrad.core.modes import current
 from minigrad.core.operation import Bare
 from minigrad.core.tensor import Tensor, given, tensor_of
 from minigrad.ops.batching import same
@@ -225,6 +227,14 @@ def _after(hook: Hook, module: Module, args: Any, kwargs: Any, result: Any) -> A
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The call of a module with hooks, or one that somebody hears of."""
+    if not current.get().listeners:
+        return _surrounded(module, args, kwargs)
+    with span("forward", module):
+        return _surrounded(module, args, kwargs)
+
+
+def _surrounded(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``forward`` with everything that watches it."""
     called: set[int] = set()
     result: Any = None

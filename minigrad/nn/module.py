@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle
 from minigrad.core import dtypes
-from minigrad.core.modes import no_grad
+from minigrad.core.modes import current, no_grad
 from minigrad.core.promotion import cast
 from minigrad.core.tensor import Tensor, given
 from minigrad.core.versions import clock
@@ -116,6 +116,7 @@ class Module(Stateful):
             if (
                 own["_forward_hooks"] or own["_forward_pre_hooks"]
                 or own["_backward_hooks"] or own["_backward_pre_hooks"] or _everywhere
+                or current.get().listeners
             ):  # fmt: skip
                 result = hooks.call_with_hooks(self, args, kwargs)
             else:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle, add_hook
-from minigrad.core.modes import enable_grad
+from minigrad.core.events import span
+from minigrad.core.modes import current, enable_grad
 from minigrad.core.tensor import Tensor, given
 from minigrad.ops.inplace import store
 from minigrad.optim.options import as_number, check_group
@@ -47,7 +48,13 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """`step` with what goes before and after it."""
 
     @functools.wraps(step)
-    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+    def told(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if not current.get().listeners:
+            return hooked(self, args, kwargs)
+        with span("step", self):
+            return hooked(self, args, kwargs)
+
+    def hooked(self: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for before in [*self._optimizer_step_pre_hooks.values()]:
             replaced = before(self, args, kwargs)
             if replaced is not None:
@@ -63,7 +70,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             after(self, args, kwargs)
         return result
 
-    return hooked
+    return told
 
 
 class Optimizer:
