@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels import costs
 from minigrad.kernels.matmul.gemm import (
     AVAILABLE,
     address,
@@ -41,7 +42,7 @@ from minigrad.kernels.matmul.gemm import (
 )
 from minigrad.kernels.rows import dot, row_extreme
 from minigrad.kernels.run.jit import jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import exp, log, smaller
 
 __all__ = ["attention", "attention_backward"]
@@ -49,7 +50,6 @@ __all__ = ["attention", "attention_backward"]
 Array = NDArray[Any]
 
 _SCRATCH = 65_536  # scores of one block: a quarter of a megabyte in float32
-_PARALLEL_FROM = 200_000  # multiplications that are worth sharing
 
 
 # --- Rows ---------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def _in_numpy(q: Array, v: Array) -> bool:
 
 
 def _pool(q: Array, keys: int) -> int:
-    return pool_address() if q.size * keys >= _PARALLEL_FROM else 0
+    return pool_for(q.size * keys, costs.ATTENDED)
 
 
 def attention(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from minigrad.kernels.index import own_indices
 from minigrad.kernels.rows import dot
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import larger, smaller
 
 __all__ = ["bag_dots", "bag_rows_of_largest", "bag_spread", "bag_sums"]
@@ -91,7 +91,7 @@ def _largest(pool, weight, index, starts, cols, skip, best, rows):
 
 
 def _pool(index: Array, cols: int) -> int:
-    return pool_address() if index.size * cols >= PARALLEL_CHEAP else 0
+    return pool_for(index.size * cols, PARALLEL_CHEAP)
 
 
 def _narrow(out: Array, dtype: Any) -> Array:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import row_sum, squares_block
 from minigrad.kernels.run.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for
 from minigrad.kernels.scalar import larger, smaller
 
 __all__ = ["BatchNormalized", "Normalized", "batch_norm", "batch_norm_backward", "batch_norm_eval"]
@@ -43,10 +43,6 @@ class BatchNormalized(NamedTuple):
     mean: Array
     rstd: Array
     var: Array
-
-
-def pool_for(x: Array) -> int:
-    return pool_address() if x.size >= PARALLEL_MATH else 0
 
 
 def flat(x: Array) -> Array:
@@ -389,9 +385,11 @@ def batch_norm(
         return BatchNormalized(out.astype(x.dtype, copy=False), mean, rstd, var)
     results = (out.ravel(), mean, rstd, var)
     if size == 1:
-        _batch_norm_columns(pool_for(x), values, scale, shift, eps, *results)
+        _batch_norm_columns(pool_for(x.size, PARALLEL_MATH), values, scale, shift, eps, *results)
     else:
-        _batch_norm_channels(pool_for(x), values, size, scale, shift, eps, *results)
+        _batch_norm_channels(
+            pool_for(x.size, PARALLEL_MATH), values, size, scale, shift, eps, *results
+        )
     return BatchNormalized(out.astype(x.dtype, copy=False), mean, rstd, var)
 
 
@@ -418,10 +416,12 @@ def batch_norm_eval(
     rstd = (1.0 / np.sqrt(np.asarray(var, np.float64) + eps)).astype(dtype)
     scale, shift = vector(weight, channels, 1, dtype), vector(bias, channels, 0, dtype)
     if size == 1:
-        _affine_columns(pool_for(x), values, scale, shift, mean, rstd, out.ravel())
+        _affine_columns(
+            pool_for(x.size, PARALLEL_MATH), values, scale, shift, mean, rstd, out.ravel()
+        )
     else:
         scale, target = scale * rstd, out.ravel()
-        _affine_channels(pool_for(x), values, size, mean, scale, shift, target)
+        _affine_channels(pool_for(x.size, PARALLEL_MATH), values, size, mean, scale, shift, target)
     return Normalized(out.astype(x.dtype, copy=False), mean, rstd)
 
 
@@ -466,7 +466,9 @@ def batch_norm_backward(
         return out.astype(x.dtype, copy=False), dweight, dbias
     statistics = (scale, mean, rstd, training, out.ravel(), dweight, dbias)
     if size == 1:
-        _batch_norm_backward_columns(pool_for(x), flat(g), values, *statistics)
+        _batch_norm_backward_columns(pool_for(x.size, PARALLEL_MATH), flat(g), values, *statistics)
     else:
-        _batch_norm_backward_channels(pool_for(x), flat(g), values, size, *statistics)
+        _batch_norm_backward_channels(
+            pool_for(x.size, PARALLEL_MATH), flat(g), values, size, *statistics
+        )
     return out.astype(x.dtype, copy=False), dweight, dbias

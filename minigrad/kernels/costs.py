@@ -1,10 +1,14 @@
-"""Thresholds of convolution and pooling, as they were measured, and what measures them.
+"""Thresholds of kernels, as they were measured, and what measures them.
 
-Each number says from where on one way of computing is quicker than another. To measure anew, vary
-the number and run the command beside it, on an idle machine, both values in turn.
+How work is cut, and from which size on elements are shared at all, is in
+`minigrad.kernels.run.sizes`; the rest is here. Each number says from where on one way of computing
+is quicker than another. To measure anew, vary the number and run the command beside it, on an idle
+machine, both values in turn.
 """
 
 from __future__ import annotations
+
+from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP
 
 # -- convolution: python -m tools.bench --only conv: ----------------------------------------------
 
@@ -49,3 +53,28 @@ WRITTEN_OUT = 3
 #: From how many windows in a row on inputs ask for their maximum; below, maxima are dealt out one
 #: by one (48 us against 29 for 64x16x10x10, 302 against 320 for 32x32x32x32).
 WIDE = 16
+
+# -- rows, columns, losses: python -m tools.bench --only norm,loss,reduce ------------------------
+
+#: Numbers from which reductions over rows or columns are shared between threads.
+REDUCED = 65_536
+#: Logits below which a loss is computed in one pass by one thread.
+SMALL_LOSS = 8192
+#: Numbers read or made by a change of size (interpolation) that is worth sharing.
+RESAMPLED = PARALLEL_CHEAP // 4
+#: Numbers of a special function (a loop of its own inside) that are worth sharing.
+SPECIAL = 4 * BLOCK
+#: Places times times of connectionist temporal classification that are worth sharing.
+ALIGNED = 8192
+
+# -- products, attention, recurrent layers: python -m tools.bench --only matmul,attention,rnn ----
+
+#: Multiplications of a matrix product from which our own kernel computes it. It is quicker to call
+#: than numpy's library from 65,536; but compiling it takes part of the time to the first step of a
+#: small network, which the library's products would take some 5 us longer for.
+OWN_PRODUCT = 1_000_000
+#: The same, from which it shares the work; and the largest operand that is not packed.
+SHARED_PRODUCT, UNPACKED = 1_000_000, 16_384
+#: Multiplications of attention, of the steps of a recurrent layer, and of solving triangular
+#: systems that are worth sharing.
+ATTENDED, UNROLLED, SUBSTITUTED = 200_000, 1_000_000, 100_000

@@ -20,17 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels import costs
 from minigrad.kernels.index import own_indices
 from minigrad.kernels.math.vecmath import maximum, select
 from minigrad.kernels.run.jit import jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import exp, larger, log
 
 __all__ = ["ctc", "ctc_backward"]
 
 Array = NDArray[Any]
-
-_PARALLEL_FROM = 8192  # places times times
 
 
 @jit
@@ -154,7 +153,7 @@ def _backward(pool, grads, logp, targets, times, counts, blank, alpha, losses, z
 
 
 def _pool(alpha: Array) -> int:
-    return pool_address() if alpha.size >= _PARALLEL_FROM else 0
+    return pool_for(alpha.size, costs.ALIGNED)
 
 
 def _checked(logp: Array, targets: Array, times: Array, counts: Array) -> tuple[Array, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["cumsum"]
@@ -97,7 +97,7 @@ def cumsum(x: Array, axis: int, backwards: bool = False) -> Array:
     (array([1., 3., 6.]), array([6., 5., 3.]))
     """
     out = np.empty(x.shape, x.dtype)
-    pool = pool_address() if x.size >= PARALLEL_CHEAP else 0
+    pool = pool_for(x.size, PARALLEL_CHEAP)
     if out.size:
         flat = (x.ravel(), x.shape[axis], math.prod(x.shape[axis + 1 :]), backwards)
         _cumsum(pool, *flat, out.reshape(-1))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import larger, smaller
 
 __all__ = ["gather", "scatter_add"]
@@ -30,7 +30,7 @@ _UNIT = 8192  # elements of one unit of work, about
 
 
 def _pool(size: int) -> int:
-    return pool_address() if size >= PARALLEL_CHEAP else 0
+    return pool_for(size, PARALLEL_CHEAP)
 
 
 # -- gather ----------------------------------------------------------------------------------------

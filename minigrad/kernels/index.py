@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_address, pool_for
 from minigrad.kernels.scalar import larger, smaller
 
 __all__ = ["add_rows", "check_indices", "own_indices", "take_rows"]
@@ -232,7 +232,7 @@ def add_rows(
             out[padding_index] = 0
         return out
     out = np.zeros((num_rows, *tail), grad.dtype)
-    pool = pool_address() if grad.size >= PARALLEL_CHEAP else 0
+    pool = pool_for(grad.size, PARALLEL_CHEAP)
     skip = -1 if padding_index is None else padding_index
     _add_rows(pool, grad.ravel(), indices.ravel(), math.prod(tail), skip, out.ravel())
     return out

@@ -25,10 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels import costs
 from minigrad.kernels.index import check_indices, own_indices
 from minigrad.kernels.rows import row_sum
 from minigrad.kernels.run.jit import PARALLEL_MATH, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import exp, from_order_key, larger, order_key
 from minigrad.kernels.softmax import JOINED, SHORT, rows_logsumexp
 
@@ -210,7 +211,6 @@ def _soft_gradient(pool, x, cols, q, weight, smoothing, lse, masses, grads, scal
 # --- Small logits, no weights, no smoothing -----------------------------------------------------
 
 #: Below this many logits.
-_SMALL = 8192
 
 
 @jit_sum
@@ -282,7 +282,7 @@ def _flat(x: Array) -> Array:
 
 
 def _pool(x: Array) -> int:
-    return pool_address() if x.size >= PARALLEL_MATH else 0
+    return pool_for(x.size, PARALLEL_MATH)
 
 
 def _reduced(
@@ -342,7 +342,7 @@ def cross_entropy(
     x = _flat(logits)
     dtype = x.dtype
     lse, losses = np.empty(rows, dtype), np.empty(rows, dtype)
-    if x.size < _SMALL and weight is None and label_smoothing == 0.0:
+    if x.size < costs.SMALL_LOSS and weight is None and label_smoothing == 0.0:
         table, own = x.reshape(rows, cols), np.array(targets, np.int64, order="C")
         total, weights = _small_loss(
             table, own, ignore_index, lse, losses, np.empty((rows, cols), dtype)
@@ -401,7 +401,7 @@ def cross_entropy_backward(
     grads, scale = _row_gradients(grad, divisor, reduction, dtype)
     out = np.empty(logits.shape, dtype)
     own = own_indices(targets, logits.shape[1], "cross_entropy", "target", ignore=ignore_index)
-    if x.size < _SMALL and weight is None and label_smoothing == 0.0:
+    if x.size < costs.SMALL_LOSS and weight is None and label_smoothing == 0.0:
         table = x.reshape(logits.shape)
         _small_gradient(table, own, ignore_index, logsumexp, grads, dtype.type(scale), out)
         return out.astype(logits.dtype, copy=False)

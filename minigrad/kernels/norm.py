@@ -33,7 +33,6 @@ from minigrad.kernels.batch_norm import (
     batch_norm_eval,
     combine_gradients,
     flat,
-    pool_for,
     row_sum_and_dot,
     rows_per_unit,
     shift_and_scale,
@@ -41,8 +40,8 @@ from minigrad.kernels.batch_norm import (
 )
 from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import row_moments, squares_block, sum_block
-from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for
+from minigrad.kernels.run.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import smaller
 
 __all__ = [
@@ -227,7 +226,9 @@ def layer_norm(
     out, dtype = np.empty(x.shape, values.dtype), values.dtype
     means, rstds = np.empty(x.size // cols, dtype), np.empty(x.size // cols, dtype)
     scale, shift = vector(weight, cols, 1, dtype), vector(bias, cols, 0, dtype)
-    _layer_norm(pool_for(x), values, cols, scale, shift, eps, out.ravel(), means, rstds)
+    _layer_norm(
+        pool_for(x.size, PARALLEL_MATH), values, cols, scale, shift, eps, out.ravel(), means, rstds
+    )
     return Normalized(out.astype(x.dtype, copy=False), means, rstds)
 
 
@@ -249,7 +250,9 @@ def layer_norm_backward(
     values = flat(x)
     out, sums = np.empty(x.shape, values.dtype), np.empty(2 * cols, values.dtype)
     scale = vector(weight, cols, 1, values.dtype)
-    _layer_norm_backward(pool_for(x), flat(g), values, cols, scale, mean, rstd, out.ravel(), sums)
+    _layer_norm_backward(
+        pool_for(x.size, PARALLEL_MATH), flat(g), values, cols, scale, mean, rstd, out.ravel(), sums
+    )
     sums = sums.astype(x.dtype, copy=False)
     return (
         out.astype(x.dtype, copy=False),
@@ -292,7 +295,18 @@ def group_norm(
     mean, rstd = np.empty(len(x) * groups, dtype), np.empty(len(x) * groups, dtype)
     scale, shift = vector(weight, channels, 1, dtype), vector(bias, channels, 0, dtype)
     per_group = channels // groups
-    _group_norm(pool_for(x), values, size, per_group, scale, shift, eps, out.ravel(), mean, rstd)
+    _group_norm(
+        pool_for(x.size, PARALLEL_MATH),
+        values,
+        size,
+        per_group,
+        scale,
+        shift,
+        eps,
+        out.ravel(),
+        mean,
+        rstd,
+    )
     return Normalized(out.astype(x.dtype, copy=False), mean, rstd)
 
 
@@ -314,5 +328,15 @@ def group_norm_backward(
     out, sums = np.empty(x.shape, values.dtype), np.empty(2 * channels, values.dtype)
     scale = vector(weight, channels, 1, values.dtype)
     shape = (size, channels // groups)
-    _group_norm_backward(pool_for(x), flat(g), values, *shape, scale, mean, rstd, out.ravel(), sums)
+    _group_norm_backward(
+        pool_for(x.size, PARALLEL_MATH),
+        flat(g),
+        values,
+        *shape,
+        scale,
+        mean,
+        rstd,
+        out.ravel(),
+        sums,
+    )
     return out.astype(x.dtype, copy=False), sums[:channels], sums[channels:]

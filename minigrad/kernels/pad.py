@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 
 __all__ = ["fold", "pad"]
 
@@ -101,7 +101,7 @@ def _three(tables: list[Table], shape: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 def _pool(size: int) -> int:
-    return pool_address() if size >= PARALLEL_CHEAP else 0
+    return pool_for(size, PARALLEL_CHEAP)
 
 
 def pad(x: Array, tables: list[Table], value: float = 0.0) -> Array:

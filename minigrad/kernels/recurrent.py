@@ -45,7 +45,7 @@ from minigrad.kernels.recurrent_rows import (
     members,
     multiplied,
     multiply_row,
-    pool_for,
+    pool_of,
     relu_row,
     sigmoid_row,
     starting_gradient,
@@ -418,7 +418,7 @@ def rnn(
     out, acts, before = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     h = np.array(h, order="C")
     _rnn(
-        pool_for(steps, w.size), x, packed, steps.starts, steps.sizes, backwards, relu, out, acts,
+        pool_of(steps, w.size), x, packed, steps.starts, steps.sizes, backwards, relu, out, acts,
         before, h, steps.groups,
     )  # fmt: skip
     return out, h, acts, before
@@ -433,7 +433,7 @@ def rnn_backward(
     packed, _memory = weights(w, acts, False)
     dx, dh = np.empty_like(acts), starting_gradient(dh, (sizes[0], w.shape[1]), w)
     _rnn_backward(
-        pool_for(steps, w.size), packed, steps.starts, steps.sizes, backwards, relu, acts,
+        pool_of(steps, w.size), packed, steps.starts, steps.sizes, backwards, relu, acts,
         gradient_rows(g, acts), dx, dh, steps.groups,
     )  # fmt: skip
     return dx, matmul(dx.T, before), dh
@@ -470,7 +470,7 @@ def lstm(
     u = out if p is None else np.empty(cells, x.dtype)
     acts, h, c = np.empty_like(x), np.array(h, order="C"), np.array(c, order="C")
     _lstm(
-        pool_for(steps, w.size), x, packed, projection, steps.starts, steps.sizes, backwards, out,
+        pool_of(steps, w.size), x, packed, projection, steps.starts, steps.sizes, backwards, out,
         acts, before, old, bent, u, h, c, steps.groups,
     )  # fmt: skip
     return (out, h, c, acts, before, old, bent) if u is out else (
@@ -496,7 +496,7 @@ def lstm_backward(
     if p is not None:
         dout = np.empty_like(before)
     _lstm_backward(
-        pool_for(steps, w.size), packed, projection, steps.starts, steps.sizes, backwards, acts,
+        pool_of(steps, w.size), packed, projection, steps.starts, steps.sizes, backwards, acts,
         old, bent, gradient_rows(g, before), dx, dout, dh, dc, steps.groups,
     )  # fmt: skip
     return dx, matmul(dx.T, before), matmul(dout.T, u[0]) if u else None, dh, dc
@@ -528,7 +528,7 @@ def gru(
     out, before = np.empty((x.shape[0], hidden), x.dtype), np.empty((x.shape[0], hidden), x.dtype)
     acts, h = np.empty((x.shape[0], 4 * hidden), x.dtype), np.array(h, order="C")
     _gru(
-        pool_for(steps, w.size), x, packed, whole(b).reshape(1, -1), steps.starts, steps.sizes,
+        pool_of(steps, w.size), x, packed, whole(b).reshape(1, -1), steps.starts, steps.sizes,
         backwards, out, acts, before, h, steps.groups,
     )  # fmt: skip
     return out, h, acts, before
@@ -544,7 +544,7 @@ def gru_backward(
     dx, ds = (np.empty((before.shape[0], w.shape[0]), w.dtype) for _ in range(2))
     dh = starting_gradient(dh, (sizes[0], w.shape[1]), w)
     _gru_backward(
-        pool_for(steps, w.size), packed, steps.starts, steps.sizes, backwards, acts, before,
+        pool_of(steps, w.size), packed, steps.starts, steps.sizes, backwards, acts, before,
         gradient_rows(g, before), dx, ds, dh, steps.groups,
     )  # fmt: skip
     return dx, matmul(ds.T, before), sum_over(ds, (0,)), dh

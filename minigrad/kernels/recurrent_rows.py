@@ -10,6 +10,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from minigrad.kernels import costs
 from minigrad.kernels.math import vecmath
 from minigrad.kernels.matmul import sgemm
 from minigrad.kernels.matmul.gemm import gemm
@@ -19,7 +20,7 @@ from minigrad.kernels.run.threads import pool_address
 
 __all__ = [
     "Steps", "add_row", "add_rows", "columns_of", "copy_row", "copy_rows", "gradient_rows",
-    "members", "multiplied", "multiply_row", "pool_for", "relu_row", "sigmoid_row",
+    "members", "multiplied", "multiply_row", "pool_of", "relu_row", "sigmoid_row",
     "starting_gradient", "steps_of", "sum_and_times", "tanh", "tanh_row", "times", "weights",
     "whole",
 ]  # fmt: skip
@@ -30,7 +31,6 @@ Array = NDArray[Any]
 #: weights that are packed once, smaller groups cost nothing, and their rows stay in the cache.
 _GROUP = 8 if sgemm.AVAILABLE else 16
 _MOST_GROUPS = 16
-_PARALLEL_FROM = 1_000_000  # multiplications that are worth sharing
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -233,9 +233,9 @@ def weights(w: Array | None, like: Array, turned: bool) -> tuple[Any, Array]:
     return w, w
 
 
-def pool_for(steps: Steps, size: int) -> int:
+def pool_of(steps: Steps, size: int) -> int:
     """The pool, where there is enough to share: a product with so many weights for each row."""
-    large = steps.groups > 1 and steps.rows * size >= _PARALLEL_FROM
+    large = steps.groups > 1 and steps.rows * size >= costs.UNROLLED
     return pool_address() if large else 0
 
 

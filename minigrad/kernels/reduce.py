@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from minigrad.core.expr import symbol
 from minigrad.core.quiet import EVENTS, call_quietly
+from minigrad.kernels import costs
 from minigrad.kernels.run.lazy import lazy
 from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP
 from minigrad.kernels.run.team import NOBODY, team
@@ -52,7 +53,6 @@ ADD, MAX, MIN = 0, 1, 2
 _NAMES = ("add", "max", "min")
 
 _FLOAT_KERNELS = (11, 12)  # dtype.num of float32 and float64
-_PARALLEL_FROM = 65_536  # elements from which rows or columns are shared between threads
 _SHORT = 8  # rows of fewer values are added by a loop that numba compiles
 #: numpy runs one inner loop per row, some 20 ns each. Up to so many loops (and elements) it takes
 #: 2 to 4 us, as the kernels do (measured); with 2000 loops it takes ten times longer than they.
@@ -147,7 +147,7 @@ def _launch(op: int, x: Array, rows: int, cols: int, divisor: float, out: Array)
         except EVENTS:
             call_quietly(_sum_with_numpy, x, rows, cols, divisor, out)
         return
-    shared = x.size >= _PARALLEL_FROM
+    shared = x.size >= costs.REDUCED
     if cols == 1 and (op != ADD or rows >= _SHORT) and target.host() is not None:
         _reduce_rows(op, x if x.flags.aligned else x.copy(), rows, divisor, out, shared)
         return
@@ -308,7 +308,7 @@ def var(x: Array, axes: Axes, correction: float = 1, keepdim: bool = False) -> t
     shape = reduced_shape(x.shape, axes, keepdim)
     if x.size > 0 and axes == tuple(range(x.ndim - len(axes), x.ndim)):
         variance, center = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
-        pool = threads.pool_address() if x.size >= _PARALLEL_FROM else 0
+        pool = threads.pool_for(x.size, costs.REDUCED)
         kernels.var_rows(pool, x.ravel(), count, divisor, variance.ravel(), center.ravel())
         return variance, center
     center = mean(x, axes, keepdim=True)

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels import costs
+from minigrad.kernels.run.jit import jit
+from minigrad.kernels.run.threads import parallel_for, pool_for
 
 __all__ = ["Combination", "combine", "transposed"]
 
 Array = NDArray[Any]
-_PARALLEL_FROM = PARALLEL_CHEAP // 4
 
 
 class Combination(NamedTuple):
@@ -114,7 +114,7 @@ def combine(x: Array, axis: int, c: Combination) -> Array:
     if math.prod(shape) == 0:
         return np.zeros(shape, x.dtype)
     values, out = np.ascontiguousarray(x, wide), np.empty(shape, wide)
-    pool = pool_address() if max(x.size, out.size) >= _PARALLEL_FROM else 0
+    pool = pool_for(max(x.size, out.size), costs.RESAMPLED)
     cols = math.prod(shape[axis + 1 :])
     weight = c.weight.astype(wide)
     flat = (values.reshape(-1), c.starts, c.at, weight, cols, c.columns, out.reshape(-1))

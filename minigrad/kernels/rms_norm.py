@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.batch_norm import flat, pool_for, rows_per_unit
+from minigrad.kernels.batch_norm import flat, rows_per_unit
 from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import squares_block
-from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for
+from minigrad.kernels.run.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import smaller
 
 __all__ = ["rms_norm", "rms_norm_backward"]
@@ -105,7 +105,15 @@ def rms_norm(x: Array, weight: Array, eps: float) -> tuple[Array, Array]:
     """
     values = flat(x)
     out, rstds = np.empty(x.shape, values.dtype), np.empty(x.size // weight.size, values.dtype)
-    _rows(pool_for(x), values, weight.size, _like(weight, values), eps, out.reshape(-1), rstds)
+    _rows(
+        pool_for(x.size, PARALLEL_MATH),
+        values,
+        weight.size,
+        _like(weight, values),
+        eps,
+        out.reshape(-1),
+        rstds,
+    )
     return out.astype(x.dtype, copy=False), rstds
 
 
@@ -123,7 +131,16 @@ def rms_norm_backward(g: Array, x: Array, weight: Array, rstds: Array) -> tuple[
     values = flat(x)
     out, dweight = np.empty(x.shape, values.dtype), np.empty(weight.size, values.dtype)
     scale = _like(weight, values)
-    _backward(pool_for(x), flat(g), values, weight.size, scale, rstds, out.reshape(-1), dweight)
+    _backward(
+        pool_for(x.size, PARALLEL_MATH),
+        flat(g),
+        values,
+        weight.size,
+        scale,
+        rstds,
+        out.reshape(-1),
+        dweight,
+    )
     dweight = dweight.astype(x.dtype, copy=False)
     return out.astype(x.dtype, copy=False), dweight.reshape(weight.shape)
 

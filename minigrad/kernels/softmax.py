@@ -23,7 +23,7 @@ from minigrad.kernels.math.vecmath import maximum
 from minigrad.kernels.reduce import reduced_shape
 from minigrad.kernels.rows import copy, dot, row_extreme, sum_block
 from minigrad.kernels.run.jit import PARALLEL_MATH, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import exp, log, smaller
 
 __all__ = [
@@ -296,7 +296,7 @@ def _softmax_backward_columns(pool, g, y, rows, cols, logarithm, out):
 
 
 def _pool(x: Array) -> int:
-    return pool_address() if x.size >= PARALLEL_MATH else 0
+    return pool_for(x.size, PARALLEL_MATH)
 
 
 def _forward(x: Array, axis: int, logarithm: bool) -> Array:

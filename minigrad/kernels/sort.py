@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import order_key
 
 __all__ = ["best", "order"]
@@ -42,7 +42,7 @@ def _pack(pool, x, length, descending, keys):
 
 def _packed(x: Array, descending: bool) -> Array:
     keys = np.empty(x.shape, np.uint64)
-    pool = pool_address() if x.size >= PARALLEL_CHEAP else 0
+    pool = pool_for(x.size, PARALLEL_CHEAP)
     _pack(pool, x.ravel(), x.shape[-1], descending, keys.reshape(-1))
     return keys
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels import costs
 from minigrad.kernels.run.jit import jit
 from minigrad.kernels.run.threads import parallel_for, pool_address
 
@@ -21,8 +22,6 @@ Array = np.ndarray[Any, Any]
 
 #: Rows of a diagonal block.
 BLOCK = 64
-#: Multiplications that make it worth sharing a batch between threads.
-_PARALLEL = 100_000
 
 
 # -- triangular systems ----------------------------------------------------------------------------
@@ -56,7 +55,7 @@ def _solve_block(a: Array, x: Array, upper: bool, unit: bool) -> None:
     n, columns = x.shape[-2:]
     work = np.ascontiguousarray(x).reshape(-1, n, columns)
     a = np.ascontiguousarray(a).reshape(-1, n, n)
-    shared = a.shape[0] > 1 and work.size * n >= _PARALLEL
+    shared = a.shape[0] > 1 and work.size * n >= costs.SUBSTITUTED
     _substitute_all(pool_address() if shared else 0, a, work, upper, unit)
     if not np.shares_memory(work, x):
         x[...] = work.reshape(x.shape)
@@ -163,7 +162,7 @@ def factor(a: Array, pivoting: bool = True) -> tuple[Array, Array]:
     packed = np.array(a, order="C").reshape(prod(a.shape[:-2]), m, n)
     pivots = np.empty((packed.shape[0], min(m, n)), np.int64)
     if packed.size and min(m, n) <= BLOCK:
-        pool = pool_address() if packed.shape[0] > 1 and packed.size * m >= _PARALLEL else 0
+        pool = pool_address() if packed.shape[0] > 1 and packed.size * m >= costs.SUBSTITUTED else 0
         _eliminate_all(pool, packed, pivots, pivoting)
     elif packed.size:
         for matrix, own in zip(packed, pivots, strict=True):

@@ -77,7 +77,7 @@ def test_classes_and_probabilities(size, reduction):
 
 
 def test_small_logits_with_the_kernels_of_large_ones(monkeypatch):
-    monkeypatch.setattr(loss, "_SMALL", 0)
+    monkeypatch.setattr(loss.costs, "SMALL_LOSS", 0)
     for reduction in ("none", "mean", "sum"):
         check_problem((64, 10), reduction, "f4", 2e-6)
 
@@ -134,7 +134,7 @@ def test_float16_is_computed_in_float32():
 
 @pytest.mark.parametrize("small", [8192, 0])
 def test_nan_and_infinity_stay_in_their_row(small, monkeypatch):
-    monkeypatch.setattr(loss, "_SMALL", small)
+    monkeypatch.setattr(loss.costs, "SMALL_LOSS", small)
     x, t, _, _ = problem(6, 20)
     x[1, 4], x[2, 0], x[4] = np.nan, np.inf, -np.inf
     value, lse, divisor = loss.cross_entropy(x, np.abs(t) % 20, reduction="none")

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.kernels.rows import row_sum
 from minigrad.kernels.run.jit import PARALLEL_CHEAP, jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 
 __all__ = ["sum_channels"]
 
@@ -42,7 +42,7 @@ def sum_channels(g: Array) -> Array:
     array([8., 8., 8.])
     """
     out = np.empty(g.shape[1], g.dtype)
-    pool = pool_address() if g.size >= PARALLEL_CHEAP else 0
+    pool = pool_for(g.size, PARALLEL_CHEAP)
     flat = np.ascontiguousarray(g).reshape(-1)
     _sum_channels(pool, flat, math.prod(g.shape[2:]), out)
     return out

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels import costs
 from minigrad.kernels.run.jit import BLOCK
 from minigrad.kernels.run.store import load
 from minigrad.kernels.run.threads import pool_address
@@ -19,7 +20,6 @@ __all__ = ["of_one", "of_two"]
 Array = np.ndarray[Any, Any]
 
 #: From how many elements threads share the work: each takes some 20 to 200 ns.
-_PARALLEL = 4 * BLOCK
 _SOURCE = '''"""{name} of arrays."""
 
 import numpy as np
@@ -52,7 +52,7 @@ def _run(module: str, name: str, arrays: dict[str, Array]) -> Array:
     first = next(iter(arrays.values()))
     out = np.empty(first.size, first.dtype)
     flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays.values()]
-    if out.size >= _PARALLEL:
+    if out.size >= costs.SPECIAL:
         kernel.run(pool_address(), *flat, out)
     elif out.size:
         kernel.blocks(*flat, out, 0, (out.size + BLOCK - 1) // BLOCK)

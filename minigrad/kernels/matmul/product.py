@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels import costs
 from minigrad.kernels.matmul import sgemm
 from minigrad.kernels.matmul.gemm import AVAILABLE, gemm, one_thread, restore_threads
 from minigrad.kernels.run.jit import jit
@@ -36,12 +37,8 @@ PANEL = 1_000_000
 #: More panels would pack the other operand again and again.
 MOST_PANELS = 16
 
-#: Multiplications from which our own kernels are used. They are quicker to call than numpy from
-#: 65,536; but compiling them takes a third of the time to the first step of a small network, which
-#: numpy's products would take some 5 us longer for.
-OWN_FROM = 1_000_000
-#: Rows and columns of the result from which they are quicker: less is a matrix times a vector, for
-#: which the speed of memory counts.
+#: Rows and columns of the result from which our own kernels are quicker: less is a matrix times a
+#: vector, for which the speed of memory counts.
 OWN_ROWS, OWN_COLUMNS = 2, 3
 
 
@@ -111,7 +108,7 @@ def _stored(x: Array) -> tuple[Array, bool]:
 
 def _is_own(dtype: np.dtype[Any], m: int, n: int, work: int) -> bool:
     """Whether a product, or many of this size, of so much work in all, is one for `sgemm`."""
-    large = work >= OWN_FROM and m >= OWN_ROWS and n >= OWN_COLUMNS
+    large = work >= costs.OWN_PRODUCT and m >= OWN_ROWS and n >= OWN_COLUMNS
     return large and dtype is FLOAT32 and sgemm.AVAILABLE
 
 

@@ -33,6 +33,7 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from minigrad.kernels import costs
 from minigrad.kernels.matmul.sgemm_code import VECTORS
 from minigrad.kernels.run.atomics import load
 from minigrad.kernels.run.bodies import Body, inner, numbers_at
@@ -59,12 +60,8 @@ DEPTH, WIDTH = 384, 256
 #: Up to so many tiles go along a panel together, which is then read once from the second-level
 #: cache; it is read more often where there are more, since all their rows would not fit the first.
 FEW_TILES = 4
-#: Elements of `b` that are not worth packing.
-SMALL = 16_384
 #: Multiplications that make a part worth a task of its own, some 10 us of work, and tasks at most.
 TASK, MOST_TASKS = 1_000_000, 16
-#: Multiplications from which the pool takes part.
-PARALLEL_FROM = 1_000_000
 
 BYTES = 4
 _ROW = COLUMNS * BYTES  # from one row of a panel to the next
@@ -113,7 +110,7 @@ def _heights(m: int) -> set[int]:
 @register_jitable
 def _packs(m, n, k, turned):
     """Whether `b` is packed: its transpose must be."""
-    return turned or (m > 4 * ROWS and n * k > SMALL)
+    return turned or (m > 4 * ROWS and n * k > costs.UNPACKED)
 
 
 @register_jitable
@@ -302,7 +299,7 @@ def _plan(
         (k if tb else n) * BYTES, steps[1] * BYTES, tb, packs, 0, add, _ONE,
         rows, columns, _depth(k), -(-panels // blocks) * COLUMNS,
     )  # fmt: skip
-    return np.array(plan, np.int64), batch * rows * columns, batch * work >= PARALLEL_FROM
+    return np.array(plan, np.int64), batch * rows * columns, batch * work >= costs.SHARED_PRODUCT
 
 
 _NONE = np.empty(0, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.kernels import costs
 from minigrad.kernels.run.jit import jit
-from minigrad.kernels.run.threads import parallel_for, pool_address
+from minigrad.kernels.run.threads import parallel_for, pool_for
 
 __all__ = ["find"]
 
@@ -49,5 +49,5 @@ def find(
     index: Array,
 ) -> None:  # fmt: skip
     """Write to `index`; all arrays flat, three axes."""
-    pool = pool_address() if x.size >= costs.POOLED else 0
+    pool = pool_for(x.size, costs.POOLED)
     _find(pool, x, size, starts, stops, index)

@@ -484,6 +484,14 @@ def pool_address() -> int:
     return _pool.resize()
 
 
+def pool_for(work: int, least: int) -> int:
+    """What kernels take as `pool` for so much work, which is shared from `least` on.
+
+    `work` is what `least` counts: elements, or multiplications (see `minigrad.kernels.costs`).
+    """
+    return pool_address() if work >= least else 0
+
+
 @functools.cache
 def _launch_entry() -> int:
     """The address of the machine code of :func:`launch`."""
