@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from minigrad.kernels.reduce_loops import column_sums
 from minigrad.kernels.rows import row_sum, squares_block
 from minigrad.kernels.run.jit import BLOCK, PARALLEL_MATH, jit, jit_sum
-from minigrad.kernels.run.threads import parallel_for
+from minigrad.kernels.run.threads import parallel_for, pool_for
 from minigrad.kernels.scalar import larger, smaller
 
 __all__ = ["BatchNormalized", "Normalized", "batch_norm", "batch_norm_backward", "batch_norm_eval"]
