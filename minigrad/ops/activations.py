@@ -138,7 +138,7 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Any:
 
 
 def _check_lambd(lambd: float) -> None:
-    if lambd < 0:
+    if isinstance(lambd, (int, float)) and lambd < 0:  # others are refused by type
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
 
 

@@ -12,7 +12,7 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import expand, permute, reshape
 from minigrad.core.promotion import cast
 from minigrad.core.public import public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops.guard import guarded
 from minigrad.ops.scatter import gather
 
@@ -222,6 +222,8 @@ def sample_grid(input: Tensor, grid: Tensor, mode: str, padding: str, align: boo
         ]
         if mode == "nearest":
             found = _take(rows, [c.detach().round() for c in moved], sizes)
+            for c in moved if grid._requires_grad else ():  # a gradient of 0, as PyTorch gives
+                found = e.choose(given(np.zeros((), bool)), c.unsqueeze(1), found)
         else:
             found = _weighted(rows, [_linear_points(c) for c in moved], sizes, _itself)
     return reshape(found, (n, channels, *out))
