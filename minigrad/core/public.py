@@ -24,12 +24,12 @@ from minigrad.core.promotion import (
     promote,
 )
 from minigrad.core.quiet import EVENTS, call_quietly
-from minigrad.core.room import no_room
+from minigrad.core.refusal import explain
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "PUBLIC", "Declared", "OpFunction", "bind", "called", "elementwise_function", "explain",
-    "extend", "method", "named", "operator", "public",
+    "PUBLIC", "Declared", "OpFunction", "bind", "called", "elementwise_function", "extend",
+    "method", "named", "operator", "public",
 ]  # fmt: skip
 
 #: What ``import minigrad`` offers, by name; filled by the declarations.
@@ -185,7 +185,7 @@ def _unary(op: Any) -> Callable[..., Any]:
             except NoValues:
                 return apply(op, (input,))
             except MemoryError as error:
-                raise no_room(op.name, error) from None
+                raise explain(op.name, (input,), error) from None
             return record(op, (input,), (), out, mode)
         elif x.dtype.kind != "f" and (wants_float or x.dtype.kind == "V"):
             (input,) = promote(op, (input,))
@@ -252,7 +252,7 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
         except NoValues:
             return apply(op, (input, other), defaults)
         except (ValueError, MemoryError) as error:
-            raise explain(op, (input, other), error) from None
+            raise explain(op.name, (input, other), error) from None
         return record(op, (input, other), defaults, out, mode)
 
     return function
@@ -271,7 +271,7 @@ def _promoted(op: Any, input: Any, other: Any) -> Any:
     try:
         return apply(op, operands, op.defaults)
     except (ValueError, MemoryError) as error:
-        raise explain(op, operands, error) from None
+        raise explain(op.name, operands, error) from None
     except TypeError as error:  # numpy has no such operation on booleans
         raise RuntimeError(
             f"{op.name}: not supported for {operands[0].dtype} tensors ({error})"
@@ -284,30 +284,6 @@ def _several(op: Any) -> Callable[..., Any]:
         try:
             return apply(op, operands, bind(op, args[op.arity :], kwargs))
         except (ValueError, MemoryError) as error:
-            raise explain(op, operands, error) from None
+            raise explain(op.name, operands, error) from None
 
     return function
-
-
-def explain(op: Any, operands: tuple[Tensor, ...], error: Exception) -> Exception:
-    """Numpy says that shapes do not broadcast; say which sizes, where, and of what operation."""
-    if isinstance(error, MemoryError):
-        return no_room(op.name, error)
-    shapes = [o.array.shape for o in operands]
-    try:
-        np.broadcast_shapes(*shapes)
-    except ValueError:
-        pass
-    else:
-        return RuntimeError(f"{op.name}: {error}")
-    longest = max(len(s) for s in shapes)
-    padded = [(1,) * (longest - len(s)) + s for s in shapes]
-    for dim in reversed(range(longest)):
-        sizes = [p[dim] for p in padded if p[dim] != 1]
-        if len(set(sizes)) > 1:
-            break
-    listed = " and ".join(str(list(s)) for s in shapes)
-    return RuntimeError(
-        f"{op.name}: The size of tensor a ({sizes[0]}) must match the size of tensor b "
-        f"({sizes[1]}) at non-singleton dimension {dim}; the shapes are {listed}"
-    )

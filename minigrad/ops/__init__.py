@@ -27,6 +27,7 @@ from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors a
     random_in_place,
     rearrange,
     reduce,
+    refusals,
     scatter,
     select,
     shape,

@@ -23,7 +23,8 @@ from minigrad.core.promotion import (
     require_tensor,
     result_type,
 )
-from minigrad.core.public import OpFunction, called, explain, method, public
+from minigrad.core.public import OpFunction, called, method, public
+from minigrad.core.refusal import explain
 from minigrad.core.samples import cases, pair, span
 from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -295,7 +296,7 @@ def _logical(name: str, ufunc: Any, text: str) -> Any:
         try:
             return op(operands)
         except ValueError as error:
-            raise explain(op.op, operands, error) from None
+            raise explain(name, operands, error) from None
 
     return public(function, inplace=True)
 

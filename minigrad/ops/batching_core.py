@@ -8,6 +8,7 @@ from minigrad.core.engine import apply
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.rules import REGISTRY
 from minigrad.ops.batching import lined_up, reducing, same, sharing
+from minigrad.ops.refusals import check_factors
 
 __all__: list[str] = []
 
@@ -38,6 +39,7 @@ def _embed_each(op: Any, inputs: Any, params: Any, _: Any) -> Any:
 def _matmul_each(op: Any, inputs: tuple[Any, ...], params: Any, batched: Any) -> Any:
     """Vectors become rows and columns; the examples are one more dimension that broadcasts."""
     a, b = inputs
+    check_factors(a.array.shape[batched[0] :], b.array.shape[batched[1] :])
     m, n = a.array.ndim - batched[0], b.array.ndim - batched[1]
     if not batched[1] and (n < 3 or m >= n):
         return matmul(a, b)  # all rows of all examples

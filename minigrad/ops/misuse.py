@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad.core import dtypes
-from minigrad.core.room import no_room
 from minigrad.core.tensor import Tensor
+from minigrad.ops.room import no_room
 
 __all__ = ["ACCIDENTS", "by_accident", "reraise"]
 

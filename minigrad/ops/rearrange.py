@@ -17,11 +17,11 @@ from minigrad.core.ops.shape import expand, reshape, transpose
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import called, method, public
 from minigrad.core.quiet import call_quietly
-from minigrad.core.room import check_room
 from minigrad.core.tensor import Tensor
 from minigrad.ops.creation import finish, spaced
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat, flip, repeat, stack
+from minigrad.ops.room import check_room
 from minigrad.ops.select import index_select
 from minigrad.ops.slices import _embed_diagonal, diagonal, narrow, select, split
 

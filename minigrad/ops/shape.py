@@ -15,11 +15,12 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.core.ops.shape import clone_op, expand, filled_in, permute_op, reshape
+from minigrad.core.ops.shape import clone_op, expand, permute_op, reshape
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Size, Tensor
 from minigrad.ops.batching import same
+from minigrad.ops.refusals import filled_in
 from minigrad.place import wants_rows
 
 # -- reshape -------------------------------------------------------------------------------------
@@ -34,7 +35,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
     x = self.array
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _reinterpret(self, shape[0])
-    sizes = filled_in(x.size, as_sizes(shape, "view"), "view", x.shape)
+    sizes = filled_in(x.shape, as_sizes(shape, "view"), "view")
     if not x.flags.c_contiguous:
         try:
             x.view().shape = sizes  # numpy's own test

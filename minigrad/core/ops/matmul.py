@@ -13,9 +13,10 @@ from minigrad.core.engine import apply
 from minigrad.core.flat import record
 from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
-from minigrad.core.promotion import as_operand, refuse_bfloat16
+from minigrad.core.promotion import as_operand
 from minigrad.core.public import FLOAT32, FLOAT64, method, public
 from minigrad.core.quiet import EVENTS, call_quietly
+from minigrad.core.refusal import explain
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 
@@ -93,99 +94,6 @@ _matmul = primitive(
 _OP = _matmul.op
 
 
-def type_name(x: Tensor) -> str:
-    """The type of elements as PyTorch names it in errors."""
-    return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(
-        x.dtype.name, x.dtype.name
-    )
-
-
-def hint(a: Shape, b: Shape) -> str:
-    """What would make two matrices fit."""
-    if a[-1] == b[-1]:
-        return "; a @ b.mT would fit"
-    if len(a) > 1 and a[-2] == b[-2]:
-        return "; a.mT @ b would fit"
-    if len(a) > 1 and a[-2] == b[-1]:
-        return "; b @ a would fit"
-    return f"; the last size of the first, {a[-1]}, must be the first size of the second, {b[-2]}"
-
-
-def _check(a: Tensor, b: Tensor) -> None:
-    """Refuse what cannot be multiplied, in PyTorch's words."""
-    m, n = a.array.shape, b.array.shape
-    if not m or not n:
-        raise RuntimeError(
-            f"both arguments to matmul need to be at least 1D, but they are {len(m)}D and {len(n)}D"
-        )
-    if len(n) == 1:
-        if len(m) == 1:
-            if m != n:
-                raise RuntimeError(
-                    f"inconsistent tensor size, expected tensor [{m[0]}] and src [{n[0]}] to have "
-                    "the same "
-                    f"number of elements, but got {m[0]} and {n[0]} elements respectively"
-                )
-        elif m[-1] != n[0]:
-            rows = int(np.prod(m[:-1]))
-            raise RuntimeError(
-                f"size mismatch, got input ({rows}), mat ({rows}x{m[-1]}), vec "
-                f"({n[0]}){_vector_hint(m, n)}"
-            )
-    elif len(n) == 2 or len(m) == 1:
-        if m[-1] != n[-2]:
-            rows = int(np.prod(m[:-1]))
-            raise RuntimeError(
-                f"mat1 and mat2 shapes cannot be multiplied ({rows}x{m[-1]} and {n[-2]}x{n[-1]})"
-                + hint(m, n)
-            )
-    else:
-        _check_batches(m, n)
-    _check_types(a, b)
-
-
-def _vector_hint(m: Shape, n: Shape) -> str:
-    return "; a.mT @ v would fit" if len(m) > 1 and m[-2] == n[0] else ""
-
-
-def _check_batches(m: Shape, n: Shape) -> None:
-    if m[-1] != n[-2]:
-        size = int(np.prod(n[:-2]))
-        raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{size}, {m[-1]}] "
-            "but got: "
-            f"[{size}, {n[-2]}].{hint(m, n)}"
-        )
-    lead_a, lead_b = m[:-2], n[:-2]
-    try:
-        np.broadcast_shapes(lead_a, lead_b)
-    except ValueError:
-        k = max(len(lead_a), len(lead_b))
-        pairs = zip(
-            (1,) * (k - len(lead_a)) + lead_a, (1,) * (k - len(lead_b)) + lead_b, strict=True
-        )
-        dim, p, q = next((d, p, q) for d, (p, q) in enumerate(pairs) if p != q and 1 not in (p, q))
-        raise RuntimeError(
-            f"The size of tensor a ({p}) must match the size of tensor b ({q}) at non-singleton "
-            "dimension "
-            f"{dim}; matmul broadcasts all but the last two dimensions of {list(m)} and {list(n)}"
-        ) from None
-
-
-def _check_types(a: Tensor, b: Tensor) -> None:
-    if a.array.dtype != b.array.dtype:
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {type_name(a)} != "
-            f"{type_name(b)}; convert one of them, such as by .float()"
-        )
-    if a.array.dtype.kind == "V":
-        refuse_bfloat16("matmul")
-    if a.array.dtype.kind == "b":
-        raise NotImplementedError(
-            "\"matmul\" not implemented for 'Bool': convert with .long() or .float()"
-        )
-
-
 @public
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product ``input @ other``.
@@ -221,20 +129,23 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             if mode.listeners:
                 return apply(_OP, (input, other), (False,))  # type: ignore[no-any-return]
             out = product(a, b)
-        except ValueError:
-            _check(input, other)
-            raise
+        except ValueError as error:
+            raise explain("matmul", (input, other), error) from None
         except EVENTS:
             out = call_quietly(product, a, b)
         except NoValues:
             return apply(_OP, (input, other), (False,))  # type: ignore[no-any-return]
         return record(_OP, (input, other), (False,), out, mode)  # type: ignore[no-any-return]
-    _check(input, other)
+    if a.dtype != b.dtype or a.dtype.kind not in "iuf":
+        mixed = TypeError(f"there is no product of {a.dtype} and {b.dtype}")
+        raise explain("matmul", (input, other), mixed)
     params = (a.ndim > 2 and b.ndim == 2,)
     try:
         return apply(_OP, (input, other), params)  # type: ignore[no-any-return]
     except EVENTS:
         return call_quietly(apply, _OP, (input, other), params)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise explain("matmul", (input, other), error) from None
 
 
 @method(name="__matmul__")

@@ -15,7 +15,7 @@ from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.promotion import cast
 from minigrad.core.public import OpFunction, method, public
 from minigrad.core.quiet import call_quietly
-from minigrad.core.room import no_room
+from minigrad.core.refusal import explain
 from minigrad.core.samples import cases, normal
 from minigrad.core.tensor import Tensor
 
@@ -32,28 +32,12 @@ reshape_op: OpFunction = primitive(
 )  # fmt: skip
 
 
-def filled_in(
-    numel: int, shape: tuple[int, ...], name: str, old: tuple[int, ...]
-) -> tuple[int, ...]:
-    """Fill in the one size that is -1."""
-    if shape.count(-1) > 1:
-        raise RuntimeError(f"{name}: only one dimension can be inferred, got shape {list(shape)}")
-    if any(s < -1 for s in shape):
-        raise RuntimeError(f"{name}: invalid shape dimension in {list(shape)}")
-    if -1 in shape:
-        known = -math.prod(shape)
-        if known == 0:
-            raise RuntimeError(
-                f"{name}: cannot reshape tensor of {numel} elements into shape {list(shape)} "
-                "because the unspecified dimension size -1 can be any value and is ambiguous"
-            )
-        if numel % known == 0:
-            return tuple(numel // known if s == -1 else s for s in shape)
-    elif math.prod(shape) == numel:
+def filled_in(numel: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The one size that is -1 follows from the others; numpy says whether that fits."""
+    if -1 not in shape:
         return shape
-    raise RuntimeError(
-        f"{name}: shape {list(shape)} is invalid for input of size {numel} (shape {list(old)})"
-    )
+    known = -math.prod(shape)
+    return tuple([numel // known if s == -1 else s for s in shape]) if known > 0 else shape
 
 
 @public
@@ -65,11 +49,14 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 0:
         raise TypeError("reshape() missing the new shape")
     x = input.array
-    sizes = filled_in(x.size, as_sizes(shape, "reshape"), "reshape", x.shape)
+    sizes = as_sizes(shape, "reshape")
+    full = filled_in(x.size, sizes)
     try:
-        return reshape_op((input,), (sizes,))
-    except ValueError as error:  # nothing, in sizes that numpy cannot count to
-        raise no_room("reshape", error) from None
+        if full and min(full) < 0:  # numpy would take any of them for -1
+            raise ValueError(f"cannot reshape {x.shape} into {sizes}")
+        return reshape_op((input,), (full,))
+    except ValueError as error:
+        raise explain("reshape", (x.shape, sizes), error) from None
 
 
 def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -89,16 +76,10 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     """Dimensions in another order; a view."""
     order = as_sizes(dims, "permute")
     n = input.array.ndim
-    if len(order) != n:
-        raise RuntimeError(
-            "permute: number of dimensions in the tensor input does not match the length of the "
-            f"desired ordering of dimensions i.e. input.dim() = {n} is not equal to "
-            f"len(dims) = {len(order)}"
-        )
-    wrapped = tuple(wrap_dim(d, n, "permute") for d in order)
-    if len(set(wrapped)) != n:
-        raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return permute_op((input,), (wrapped,))
+    try:
+        return permute_op((input,), (tuple([wrap_dim(d, n, "permute") for d in order]),))
+    except ValueError as error:
+        raise explain("permute", (n, order), error) from None
 
 
 @public
@@ -140,28 +121,11 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
     wanted = as_sizes(sizes, "expand")
     shape = self.array.shape
     new = len(wanted) - len(shape)
-    if new < 0:
-        raise RuntimeError(
-            f"expand({list(shape)}, size={list(wanted)}): the number of sizes provided "
-            f"({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
-            f"({len(shape)})"
-        )
-    full = []
-    for i, s in enumerate(wanted):
-        old = shape[i - new] if i >= new else None
-        if s == -1 and old is not None:
-            s = old
-        if s < 0 or (old is not None and old not in (1, s)):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({s}) must match the existing size ({old}) at "
-                f"non-singleton dimension {i}.  Target sizes: {list(wanted)}.  "
-                f"Tensor sizes: {list(shape)}"
-            )
-        full.append(s)
+    full = tuple([shape[i - new] if s == -1 and i >= new else s for i, s in enumerate(wanted)])
     try:
-        return _expand((self,), (tuple(full),))
-    except ValueError as error:  # sizes that numpy cannot count to
-        raise no_room("expand", error) from None
+        return _expand((self,), (full,))
+    except ValueError as error:
+        raise explain("expand", (shape, wanted), error) from None
 
 
 clone_op = primitive(

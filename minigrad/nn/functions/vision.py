@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.ops.shape import expand, reshape
-from minigrad.core.room import check_room
 from minigrad.core.tensor import Tensor, given
 from minigrad.names import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from minigrad.nn.functions.warn import warn_user
@@ -17,6 +16,7 @@ from minigrad.ops.guard import guarded
 from minigrad.ops.layers.interpolate import interpolate_linear, interpolate_nearest, scaled_size
 from minigrad.ops.layers.pool import adaptive_avg
 from minigrad.ops.layers.vision import sample_grid
+from minigrad.ops.room import check_room
 
 __all__ = [
     "affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pixel_shuffle",

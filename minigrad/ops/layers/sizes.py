@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.core.room import check_room
+from minigrad.ops.room import check_room
 
 __all__ = ["LIMIT", "check_range", "check_room", "tupled"]
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from minigrad.core.dims import wrap_dim
 from minigrad.core.ops import elementwise as e
-from minigrad.core.ops.matmul import hint, matmul, type_name
+from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import public
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
+from minigrad.ops.refusals import hint, type_name
 from minigrad.ops.slices import diagonal
 
 kernels = lazy("matmul.product")

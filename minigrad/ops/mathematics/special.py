@@ -18,8 +18,9 @@ from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.ops import elementwise as e
 from minigrad.core.promotion import as_operand, cast, promote, require_tensor, result_type
-from minigrad.core.public import OpFunction, called, explain, method, named, public
+from minigrad.core.public import OpFunction, called, method, named, public
 from minigrad.core.quiet import call_quietly
+from minigrad.core.refusal import explain
 from minigrad.core.samples import pair, span
 from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -79,7 +80,7 @@ def _binary(
         try:
             return op(operands)
         except ValueError as error:
-            raise explain(like, operands, error) from None
+            raise explain(name, operands, error) from None
 
     return public(function, inplace=True)
 

@@ -18,7 +18,8 @@ from minigrad.core.declare import elementwise, primitive
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.reduce import sum
 from minigrad.core.promotion import as_operand, cast, promote, result_type
-from minigrad.core.public import called, explain, method, public
+from minigrad.core.public import called, method, public
+from minigrad.core.refusal import explain
 from minigrad.core.samples import pair, span
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -74,7 +75,7 @@ def _binary(module: str, name: str, vjp: Any, sample: Any, text: str) -> TwoNumb
         try:
             return op(operands)
         except ValueError as error:
-            raise explain(like, operands, error) from None
+            raise explain(name, operands, error) from None
 
     return function
 
