@@ -13,6 +13,9 @@
 
 from minigrad.viz.curves import plot_curves
 from minigrad.viz.drawing import Drawing, draw
+from minigrad.viz.explain import Explanation, Path, explain
 from minigrad.viz.record import Tape, record
 
-__all__ = ["Drawing", "Tape", "draw", "plot_curves", "record"]
+__all__ = [
+    "Drawing", "Explanation", "Path", "Tape", "draw", "explain", "plot_curves", "record",
+]  # fmt: skip

@@ -197,6 +197,8 @@ def _arrow(arrow: Arrow, names: dict[int, str], beside: dict[int, list[Box]]) ->
         marks.append(f'style=dashed, arrowhead=none, color="{PALETTE["saved"][1]}"')
     elif arrow.tail.kind not in ("leaf", "input"):
         marks.append("weight=8")  # keeps the flow straight
+    if arrow.marked:
+        marks.append(f'color="{_GRADIENT}", penwidth=2.5, fontcolor="{_GRADIENT}", fontsize=11')
     tail, head = names[id(arrow.tail)], names[id(arrow.head)]
     row = beside.get(id(arrow.head), [])
     before = ""

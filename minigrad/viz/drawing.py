@@ -110,6 +110,7 @@ def draw(
     depth: int | None = None,
     direction: str = "TB",
     max_nodes: int | None = 250,
+    marks: Mapping[tuple[int, int], str] | None = None,
 ) -> Drawing:
     """Draw the graph that `loss` was computed by, from the data to the loss.
 
@@ -143,6 +144,9 @@ def draw(
         From top to bottom, or from left to right.
     max_nodes : int or None
         Collapse further where there would be more boxes; None draws all.
+    marks : dict of (int, int) to str, optional
+        Arrows to be marked, and what is written on them: by the number of the reading node
+        (``node.seq``) and which of its inputs it is.
 
     Returns
     -------
@@ -179,6 +183,7 @@ def draw(
         values=values,
         grads=grads,
         show_saved=show_saved,
+        marks=marks or {},
     )
     graph = describe(_roots(loss), model, options)
     graph = fit(graph, depth, max_nodes)

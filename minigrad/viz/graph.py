@@ -62,12 +62,18 @@ class Box:
 
 @dataclass(eq=False, slots=True)
 class Arrow:
-    """From what is computed first to what reads it; `saved` for a value kept for backward."""
+    """From what is computed first to what reads it; `saved` for a value kept for backward.
+
+    `edge` is the number of the reading node and which of its inputs this is; `marked` arrows are
+    drawn so that they are seen first.
+    """
 
     tail: Box
     head: Box
     label: str = ""
     saved: bool = False
+    edge: tuple[int, int] | None = None
+    marked: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -89,6 +95,7 @@ class Options:
     values: str | bool = "small"
     grads: str | bool = "small"
     show_saved: bool = False
+    marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def find_nodes(roots: Sequence[Node]) -> list[Node]:
@@ -193,7 +200,12 @@ class _Describer:
         name = op_title(node.op)
         box.ops[name] += 1
         self.boxes.append(box)
-        self.arrows += [Arrow(tail, box, arrow) for tail, arrow in sources if tail is not None]
+        for i, (tail, arrow) in enumerate(sources):
+            if tail is not None:
+                mark = self.options.marks.get((node.seq, i))
+                text = arrow if mark is None else f"{arrow} {mark}".strip()
+                marked = mark is not None
+                self.arrows.append(Arrow(tail, box, text, edge=(node.seq, i), marked=marked))
         shape = shape_text(node.shape, node.dtype)
         box.note = f"{name} · {shape}" if label.symbolic else shape
         if self.options.show_saved:
