@@ -289,6 +289,7 @@ class _Search:
         self.end: Any = w.node if w.node is not None else w
         self.flat = int(np.ravel_multi_index(place, w.array.shape)) if place else 0
         self.target = Place(names.of(self.end), place, float(w.array[place]))
+        assert loss.node is not None  # checked
         self.tangents = _tangents(loss.node, self.end, w.array.shape, self.flat)
         top = self.tangents.get(id(loss.node))
         if top is None:
