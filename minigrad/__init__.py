@@ -10,13 +10,13 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 import minigrad.compat as _compat  # finds what stands in for machinery of PyTorch
-from minigrad.core.declare import use_loops
-from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.run.memory import empty_cache, tune_malloc
 
 tune_malloc()  # before anything large is allocated
-use_loops(Fused)  # before the first formula is declared
 
+from minigrad.ops import loops as _loops  # noqa: E402, F401 - before the first declaration
+
+# isort: split
 from minigrad import autograd, interop, names, ops  # noqa: E402
 from minigrad.autograd.modes import (  # noqa: E402
     inference_mode,

@@ -100,7 +100,7 @@ def page() -> str:
             "| - | - | - | - | - |",
         ]
         for op in sorted(families[family], key=lambda o: o.name):
-            value = f"`{text(op.fused.root)}`" if isinstance(op, Elementwise) else ""
+            value = f"`{text(op.root)}`" if isinstance(op, Elementwise) else ""
             value = " ".join(filter(None, [value, op.doc])).replace("\n", " ")
             row = [f"`{_call(op)}`", value, plot(op), _derivatives(op), _samples(op)]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")

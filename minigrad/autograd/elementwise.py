@@ -112,7 +112,7 @@ def elementwise(
     if public:
         setattr(sys.modules[PACKAGE], name, function)
     if module:
-        offer(Activation(function, module, doc or f"``{op.fused.root}``.", inplace))
+        offer(Activation(function, module, doc or f"``{op.root}``.", inplace))
     return function
 
 

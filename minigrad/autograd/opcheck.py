@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.autograd.gradcheck import Report, check, with_gradients
-from minigrad.core.declare import REGISTRY, Elementwise, Op
+from minigrad.core.declare import REGISTRY, Op
 from minigrad.core.engine import apply
 from minigrad.core.public import PUBLIC
 from minigrad.core.samples import Sample
 from minigrad.core.tensor import Tensor
+from minigrad.ops.loops import Compiled
 
 __all__ = [
     "OpResult", "backward_error", "check_operation", "check_operations", "deviation",
@@ -103,9 +104,7 @@ def deviation(found: Any, expected: Any) -> float:
     return float(worst) if worst == worst else math.inf
 
 
-def kernel_errors(
-    op: Elementwise, sample: Sample, dtype: Any, rules: bool = True
-) -> dict[str, float]:
+def kernel_errors(op: Compiled, sample: Sample, dtype: Any, rules: bool = True) -> dict[str, float]:
     """How far the fused kernels of an operation are from its formulas on numpy arrays.
 
     The operands are laid out in full, so that each formula needs one kernel per type, and repeated
@@ -243,7 +242,7 @@ def _worse(known: float, new: float) -> float:
 def _check_sample(
     op: Op, sample: Sample, result: OpResult, second: bool, fast: bool, kernels: bool
 ) -> None:
-    if kernels and isinstance(op, Elementwise):
+    if kernels and isinstance(op, Compiled):
         for what, error in kernel_errors(op, sample, np.float64).items():
             result.kernel = _worse(result.kernel, error)
             if error > KERNEL_TOLERANCE["float64"]:

@@ -9,20 +9,20 @@ From these lines alone come ``minigrad.softsign`` and ``Tensor.softsign``, its f
 derivative to any order, its tests (against the formula, against finite differences), its page in
 the documentation and its label in a drawing. What a rule may read is told in `core.rules`.
 
-Everything computes with numpy. Faster ways come from outside: :func:`use_loops` says what makes a
-compiled loop of a formula, :func:`implement` gives a primitive another function.
+Everything computes with numpy. Faster ways come from outside: :func:`use_elementwise` says which
+class makes operations of formulas, :func:`implement` gives a primitive another function.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from minigrad.core.engine import Node, apply
-from minigrad.core.expr import Expr, symbol
+from minigrad.core.expr import symbol
 from minigrad.core.promotion import refuse_bfloat16
 from minigrad.core.public import OpFunction, elementwise_function
 from minigrad.core.quiet import events, handle_events, ignore_events
@@ -30,76 +30,26 @@ from minigrad.core.rules import REGISTRY, Op, Rule, Sampler, input_shape, regist
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "REGISTRY", "Elementwise", "Loop", "Op", "Primitive", "Rule", "elementwise", "implement",
-    "primitive", "use_loops",
+    "REGISTRY", "Elementwise", "Op", "Primitive", "Rule", "elementwise", "implement", "primitive",
+    "use_elementwise",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
-FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 #: Below this many elements numpy computes: any number of them.
 ALWAYS = 1 << 62
-
-
-class Loop(Protocol):
-    """A formula as a compiled loop over arrays."""
-
-    root: Expr
-    operands: tuple[str, ...]
-    params: tuple[str, ...]
-    #: Below how many elements numpy is as quick.
-    numpy_below: int
-
-    def __call__(
-        self, arrays: Sequence[Array], params: Sequence[float], dtype: np.dtype[Any]
-    ) -> Array:
-        """Compute into a new array; operands are of `dtype` (or boolean) and broadcast."""
-
-
-class _Numpy:
-    """In the place of a loop where there is no compiler: the expression, left to numpy."""
-
-    numpy_below = ALWAYS
-
-    def __init__(
-        self, name: str, root: Expr, operands: Sequence[str], params: Sequence[str] = (),
-        boolean: bool = False,
-    ) -> None:  # fmt: skip
-        self.root, self.operands, self.params = root, tuple(operands), tuple(params)
-
-    def __call__(self, arrays: Any, params: Any, dtype: Any) -> Array:
-        raise TypeError("without compiled loops numpy computes arrays of all sizes")
-
-
-_make_loop: Callable[..., Loop] = _Numpy
-
-
-def use_loops(make: Callable[..., Loop]) -> None:
-    """Compile formulas: ``make(name, expression, operands, params, boolean)`` gives their loops.
-
-    Raises
-    ------
-    RuntimeError
-        If operations were declared already, which would stay without.
-    """
-    global _make_loop
-    if REGISTRY:
-        raise RuntimeError("use_loops() comes before the first declaration")
-    _make_loop = make
 
 
 class Elementwise(Op):
     """An operation that computes each element from the elements at the same place.
 
-    `formula` and the rules are called on numpy arrays where those are small, on symbols once to
-    become fused kernels for large ones, and on tensors where the derivative needs a graph.
+    `formula` and the rules are called on numpy arrays, on symbols once to be read, and on tensors
+    where the derivative needs a graph.
 
     Attributes
     ----------
-    fused : Loop
-        The formula as a loop.
-    small : int
-        Below how many elements numpy computes it.
+    root : Expr
+        The formula on symbols.
     counts : bool
         Whether booleans become integers first.
     refuses_booleans : str
@@ -108,6 +58,9 @@ class Elementwise(Op):
 
     counts = False
     refuses_booleans = ""
+    #: Below how many elements numpy computes, and what computes more: see :func:`use_elementwise`.
+    small: int = ALWAYS
+    fused: Any = None
 
     def __init__(
         self,
@@ -130,100 +83,63 @@ class Elementwise(Op):
         self.defaults = tuple(p.default for p in parameters)[arity:]
         self.kind = kind
         self.numpy = ufunc or formula
+        self.exact = exact
         self.flags = flags  # so many leading operands are boolean
         self.boolean = kind in ("compare", "test")
         self.broadcasts = arity > 1
-        root = formula(*map(symbol, names))
-        self.fused = _make_loop(name, root, names[:arity], names[arity:], self.boolean)
-        self.small = ALWAYS if exact else self.fused.numpy_below
-        self._plans: list[Loop | None] | None = None
-        self._small_backward: Callable[[Node, Array], Sequence[Array | None]]  # made by _plan
-        self._small_below = 0
-
-    def fused_rule(self, i: int) -> Loop | None:
-        """The derivative of input `i` as kernels; None where it is just `g`."""
-        rule = self.rules[i]
-        assert rule is not None
-        root = rule.function(*map(symbol, rule.names))
-        if not isinstance(root, Expr) or root.op == "symbol":
-            return None
-        params = self.names[self.arity :]
-        operands = [n for n in rule.names if n not in params]
-        used = [n for n in rule.names if n in params]
-        return _make_loop(f"{self.name}_d{self.names[i]}", root, operands, used)
+        self.root = formula(*map(symbol, names))
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
-        """Small arrays, and types without kernels, by numpy; others by the fused kernel."""
-        dtype = arrays[-1].dtype
+        """The formula on arrays."""
         if params:
-            self._check_numbers(params)
-        if dtype is FLOAT32 or dtype is FLOAT64:
-            size = arrays[0].size if len(arrays) == 1 else max([a.size for a in arrays])
-            if size >= self.small:
-                return self.fused(arrays, params, dtype)
+            self.check_numbers(params)
         before = events()
         try:
             ignore_events()
             return self.numpy(*arrays, *params)
         except TypeError as error:  # numpy has no such operation on booleans
             raise RuntimeError(
-                f"{self.name}: not supported for {dtype} tensors ({error})"
+                f"{self.name}: not supported for {arrays[-1].dtype} tensors ({error})"
             ) from None
         finally:
             handle_events(before)
 
-    def _check_numbers(self, params: tuple[Any, ...]) -> None:
+    def check_numbers(self, params: tuple[Any, ...]) -> None:
+        """Refuse parameters that are no numbers."""
         for name, value in zip(self.names[self.arity :], params, strict=False):
             if type(value) not in (float, int, bool) and not isinstance(value, np.generic):
                 kind = type(value).__name__
                 raise TypeError(f"{self.name}(): argument '{name}' must be a number, not {kind}")
 
     def backward(self, node: Node, g: Array) -> Sequence[Array | None]:
-        """Each needed rule: on arrays as it stands, or as a fused kernel for large ones."""
-        if g.size < self._small_below:
-            return self._small_backward(node, g)
-        if self._plans is None:
-            self._plan()
-            return self.backward(node, g)
-        kernels = g.dtype is FLOAT32 or g.dtype is FLOAT64
-        parts: list[Array | None] = []
-        for i, (target, fused) in enumerate(zip(node.edges, self._plans)):
-            if target is None:
-                parts.append(None)
-            elif fused is not None and kernels and g.size >= fused.numpy_below:
-                parts.append(self._large(fused, node, g))
-            else:
-                rule: Any = self.rules[i]
-                inputs = [None if t is None else t.array for t in node.saved or ()]
-                inputs = inputs or [None] * self.arity
-                parts.append(rule([g, node.out, *inputs, *node.params, None]))
-        return parts
+        """Each needed rule, on arrays."""
+        values = self.read(node, g)
+        return [
+            None if target is None or rule is None else rule(values)
+            for rule, target in zip(self.rules, node.edges, strict=True)
+        ]
 
-    def _plan(self) -> None:
-        """Trace the rules to kernels; spell out all of them as one function for small arrays.
+    def read(self, node: Node, g: Array) -> list[Any]:
+        """``[g, y, *inputs, *params, x_shape]`` as arrays; no rule reads the shape."""
+        inputs = [None if t is None else t.array for t in node.saved or ()] or [None] * self.arity
+        return [g, node.out, *inputs, *node.params, None]
 
-        That function, ``lambda node, g: (None if node.edges[0] is None else d0(g, ...), ...)``, is
-        there because collecting arguments by a loop costs more than the arithmetic of a small
-        operation (measured: 0.6 us against 0.3 us).
-        """
-        traced = [None if r is None else self.fused_rule(i) for i, r in enumerate(self.rules)]
-        calls = [
-            "None" if r is None
-            else f"None if node.edges[{i}] is None else {r.spelled(self.arity, f'd{i}')}"
-            for i, r in enumerate(self.rules)
-        ]  # fmt: skip
-        names = {f"d{i}": r.function for i, r in enumerate(self.rules) if r is not None}
-        self._small_backward = eval(f"lambda node, g: ({', '.join(calls)},)", names)
-        self._small_below = min([f.numpy_below for f in traced if f is not None], default=ALWAYS)
-        self._plans = traced
 
-    def _large(self, fused: Any, node: Node, g: Array) -> Array:
-        named: dict[str, Any] = {"g": g, "y": node.out}
-        for name, t in zip(self.names, node.saved or ()):
-            named[name] = None if t is None else t.array
-        named |= zip(self.names[self.arity :], node.params)
-        arrays = [named[n] for n in fused.operands]
-        return fused(arrays, [named[n] for n in fused.params], g.dtype)  # type: ignore[no-any-return]
+_made: type[Elementwise] = Elementwise
+
+
+def use_elementwise(made: type[Elementwise]) -> None:
+    """Make elementwise operations of another class, which computes large arrays in another way.
+
+    Raises
+    ------
+    RuntimeError
+        If operations were declared already, which would stay as they are.
+    """
+    global _made
+    if REGISTRY:
+        raise RuntimeError("use_elementwise() comes before the first declaration")
+    _made = made
 
 
 #: What only moves elements or compares them, and so takes those of bfloat16, too; views do.
@@ -351,7 +267,7 @@ def elementwise(
     doc : str
         What to know about it besides its formula.
     """
-    op = Elementwise(
+    op = _made(
         name, formula, vjp, sample, kind=kind, ufunc=ufunc, flags=flags, exact=exact, doc=doc
     )
     register(op)

@@ -160,7 +160,7 @@ def _document(op: Any) -> str:
 
 def _formula_text(op: Any) -> str:
     try:
-        return repr(op.fused.root)
+        return repr(op.root)
     except (TypeError, KeyError):
         return f"{op.name}({', '.join(op.names[: op.arity])})"
 

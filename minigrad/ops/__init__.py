@@ -4,6 +4,9 @@ Importing this package fills the registry of operations, puts the methods on ten
 engine what it needs to add gradients.
 """
 
+from minigrad.ops import loops  # noqa: F401 - before the first formula is declared
+
+# isort: split
 from minigrad.core.declare import REGISTRY
 from minigrad.core.public import PUBLIC
 from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors and functions get

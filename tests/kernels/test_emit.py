@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from minigrad.core import expr as fx
-from minigrad.core.declare import REGISTRY, Elementwise
+from minigrad.core.declare import REGISTRY
 from minigrad.core.expr import Expr, symbol, symbols
 from minigrad.kernels import elementwise, reduce, reduce_loops
 from minigrad.kernels.elementwise import Fused
@@ -32,13 +32,14 @@ from minigrad.kernels.run.settings import get_num_threads, set_num_threads
 from minigrad.kernels.run.sizes import BLOCK
 from minigrad.kernels.run.team import NOBODY, team
 from minigrad.kernels.run.threads import pool_address
+from minigrad.ops.loops import Compiled
 
 pytestmark = pytest.mark.skipif(target.host() is None, reason="no code for this processor")
 
 #: Compare all layouts of all formulas in both types: minutes, nearly all of them numba's.
 EVERYTHING = os.environ.get("MINIGRAD_TEST_EMIT") == "all"
 
-ELEMENTWISE = sorted(n for n, op in REGISTRY.items() if isinstance(op, Elementwise))
+ELEMENTWISE = sorted(n for n, op in REGISTRY.items() if isinstance(op, Compiled))
 SPECIAL = [
     0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.5, 3.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-40,
     5e-324, 2.0**-126, -(2.0**-1022), 1e30, -1e30, 3e38, 1e300, -1e300, 88.5, -88.5, 709.5, 1e-8,
@@ -69,9 +70,9 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 class Formulas:
     """The value of an operation and its derivatives, as one loop with several outputs."""
 
-    def __init__(self, op: Elementwise) -> None:
+    def __init__(self, op: Compiled) -> None:
         self.name = f"all_of_{op.name}"
-        self.roots: list[Expr] = [op.fused.root]
+        self.roots: list[Expr] = [op.root]
         for i, rule in enumerate(op.rules):
             fused = None if rule is None else op.fused_rule(i)
             if fused is not None:
@@ -131,7 +132,7 @@ def run(entry: int, rows: int, columns: int, arrays: list[np.ndarray]) -> None:
     assert function(entry)(None, None, words.ctypes.data, 0, rows * columns) == 0
 
 
-def check(op: Elementwise, kind: str, pattern: str, rows: int, columns: int) -> None:
+def check(op: Compiled, kind: str, pattern: str, rows: int, columns: int) -> None:
     formulas = Formulas(op)
     pattern = (pattern * 6)[: len(formulas.operands)]
     expected = formulas.by_numba(kind, pattern, rows, columns)
@@ -143,7 +144,7 @@ def check(op: Elementwise, kind: str, pattern: str, rows: int, columns: int) -> 
 def wanted(name: str, kind: str) -> bool:
     """In float64 those of the usual run that have an elementary function in them."""
     op = REGISTRY[name]
-    assert isinstance(op, Elementwise)
+    assert isinstance(op, Compiled)
     return EVERYTHING or kind == "f4" or op.fused.math
 
 
@@ -152,7 +153,7 @@ def wanted(name: str, kind: str) -> bool:
 )
 def test_values_and_derivatives_have_the_bits_of_numbas_loop(name: str, kind: str) -> None:
     op = REGISTRY[name]
-    assert isinstance(op, Elementwise)
+    assert isinstance(op, Compiled)
     check(op, kind, "f", 1, 2 * BLOCK + 837)
 
 
@@ -166,7 +167,7 @@ LAYOUTS = ["fr", "rf", "fc", "cf", "fs", "sf", "rc", "cr", "frc", "csf"] if EVER
 @pytest.mark.parametrize("name", ELEMENTWISE if EVERYTHING else ["where", "lerp"])
 def test_layouts_have_the_bits_of_numbas_loop(name: str, pattern: str, kind: str) -> None:
     op = REGISTRY[name]
-    assert isinstance(op, Elementwise)
+    assert isinstance(op, Compiled)
     check(op, kind, pattern, 211, 87)
 
 

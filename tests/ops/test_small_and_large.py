@@ -10,8 +10,9 @@ import pytest
 import minigrad as mg
 import minigrad.nn
 from minigrad import Tensor
-from minigrad.core.declare import REGISTRY, Elementwise
+from minigrad.core.declare import REGISTRY
 from minigrad.core.engine import apply
+from minigrad.ops.loops import Compiled
 
 #: What formulas break on; overflow and underflow of the types, and of exp, are among them.
 SPECIAL = [
@@ -19,10 +20,10 @@ SPECIAL = [
     np.nan, 20.5, -100.0, 1e-40, 88.5, 709.5,
 ]  # fmt: skip
 TOLERANCE = {2: 2e-3, 4: 2e-6, 8: 1e-14}
-OPS = [op for _, op in sorted(REGISTRY.items()) if isinstance(op, Elementwise)]
+OPS = [op for _, op in sorted(REGISTRY.items()) if isinstance(op, Compiled)]
 
 
-def combinations(op: Elementwise, kind: str) -> list[np.ndarray[Any, Any]]:
+def combinations(op: Compiled, kind: str) -> list[np.ndarray[Any, Any]]:
     """All pairs of special values; for more operands, all triples of fewer."""
     count = op.arity - op.flags
     with np.errstate(over="ignore"):
@@ -31,7 +32,7 @@ def combinations(op: Elementwise, kind: str) -> list[np.ndarray[Any, Any]]:
     return [*[np.arange(grids[0].size) % 2 == 0] * op.flags, *grids]
 
 
-def computed(op: Elementwise, arrays: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+def computed(op: Compiled, arrays: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
     """The result and the gradients."""
     inputs = tuple(Tensor(a.copy()) for a in arrays)
     for t in inputs[op.flags :]:
@@ -53,7 +54,7 @@ def same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, An
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_same_for_few_and_many(op: Elementwise, kind: str) -> None:
+def test_same_for_few_and_many(op: Compiled, kind: str) -> None:
     arrays = combinations(op, kind)
     n = arrays[0].size
     pieces = [computed(op, [a[i : i + 7] for a in arrays]) for i in range(0, n, 7)]
