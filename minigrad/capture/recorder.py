@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -136,15 +136,29 @@ class Recording:
 
     # -- afterwards --------------------------------------------------------------------------------
 
-    def replay(self) -> Replay:
+    def replay(self, values: Mapping[Tensor, Any] | None = None) -> Replay:
         """Do everything again, on fresh memory.
+
+        Parameters
+        ----------
+        values : dict of Tensor to array, optional
+            What tensors that were known hold this time, instead of what they held.
 
         Returns
         -------
         Replay
             Which has the values that come out.
+
+        Examples
+        --------
+        >>> import minigrad as mg
+        >>> x = mg.ones(2)
+        >>> with recording([x]) as seen:
+        ...     y = x + 1
+        >>> seen.replay({x: [5.0, 6.0]}).value(y)
+        array([6., 7.], dtype=float32)
         """
-        return Replay(self)
+        return Replay(self, values or {})
 
 
 def _contains(event: Event) -> bool:

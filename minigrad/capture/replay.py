@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +26,15 @@ class Replay:
     Parameters
     ----------
     recording : Recording
+    values : dict of Tensor to array
+        What tensors that were known hold this time.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, values: Mapping[Tensor, Any]) -> None:
         self._recording = recording
         self._buffers = [_fresh(block) for block in recording.memory.blocks]
+        for x, new in values.items():
+            self.value(x)[...] = new
         self._sources = {key: _again(*known) for key, known in recording.sources.items()}
         with no_grad():
             for recorded in recording.events:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.core.dtypes import get_default_dtype, is_float
-from minigrad.core.events import Event, change, tell
+from minigrad.core.events import Event, change, on_arrays, tell
 from minigrad.core.modes import current
 from minigrad.core.operation import Bare
 from minigrad.core.plain import plain
@@ -54,6 +54,40 @@ def number_state(value: float) -> Tensor:
 def copy_of(values: Array, kind: np.dtype[Any] | None = None) -> Array:
     """A copy, of another type if one is given."""
     return np.array(values, kind)
+
+
+@plain
+def _rows(values: Array, kind: np.dtype[Any]) -> Array:
+    """A contiguous copy of a type."""
+    return np.array(values, kind, order="C")
+
+
+@plain
+def _joined(*numbers: Array) -> Array:
+    return np.array(numbers)
+
+
+class _Fitted(Bare):
+    """Contiguous, and of the type that is computed in."""
+
+    name = "fitted"
+
+    def forward(self, arrays: Sequence[Array], params: tuple[np.dtype[Any]]) -> Array:
+        # not ascontiguousarray, which gives a number one dimension
+        return np.asarray(arrays[0], params[0], order="C")
+
+
+_FITTED = _Fitted()
+
+
+def _fetch(work: Array, array: Array) -> None:
+    """Compute `work` from `array`: what it held does not matter."""
+    if not current.get().listeners:
+        work[...] = array
+        return
+    with tell(Event("compute", _FITTED, (array,), (work.dtype,))) as event:
+        work[...] = array
+        event.outputs = (work,)
 
 
 class Updating(Bare):
@@ -150,12 +184,11 @@ class Run:
         """
         gradients = [p._grad.array for p in self.params]  # type: ignore[union-attr]  # `holds`
         if not self._pieces.fits(gradients):
-            # not ascontiguousarray, which gives a number one dimension
-            gradients = [np.asarray(g, self._dtype, order="C") for g in gradients]
+            gradients = [on_arrays(_FITTED, (g,), (self._dtype,)) for g in gradients]
             if not self._pieces.fits(gradients):
                 self._refuse(gradients)
         for array, work in self._copied:
-            _copy(work, (array,))
+            _fetch(work, array)
         self._call(kernel, gradients, numbers)
         for array, work in self._copied:
             _copy(array, (work,))
@@ -217,14 +250,14 @@ class Run:
                 "shape, forget its state (del optimizer.state[p]), or make a new optimizer"
             )
         if t.array.dtype != self._dtype or not t.array.flags.carray:
-            t.array = np.array(t.array, self._dtype, order="C")
+            t.array = _rows((t,), self._dtype).array
         return t.array
 
     def _table(self, tensors: list[Tensor]) -> Array:
         """The numbers in one array of which those of `tensors` are views."""
         if len(tensors) == 1:
             return tensors[0].array.reshape(1)
-        table = np.array([t.array for t in tensors])
+        table = _joined(tuple(tensors)).array
         for i, t in enumerate(tensors):
             t.array = table[i : i + 1].reshape(())
         return table
@@ -302,7 +335,7 @@ def plan_runs(optimizer: Optimizer, group: dict[str, Any], names: tuple[str, ...
             idle.append(p)
             continue
         state, first = make_state(optimizer, group, names, p)
-        counts = tuple([(state[n].array.dtype.char, state[n].item()) for n in numbers])
+        counts = tuple([(state[n].array.dtype.char, state[n].array.item()) for n in numbers])
         # A parameter that is listed twice is updated twice, one time after the other.
         key = (work_dtype(p).char, first, counts, seen[id(p)])
         seen[id(p)] += 1
