@@ -9,7 +9,8 @@ import numpy as np
 
 from minigrad.autograd.hooks import RemovableHandle, add_hook
 from minigrad.core.engine import Node, adding
-from minigrad.core.several import picked
+from minigrad.core.passes import derived
+from minigrad.core.several import Parts, picked
 from minigrad.core.tensor import Tensor, tensor_of
 
 __all__ = ["add_node_hook"]
@@ -21,6 +22,7 @@ class _Hooked:
     """In the place of the operation of a node that somebody watches."""
 
     reads_output = plain = owns = False
+    opaque = True  # hooks compute, and the operation is told by itself
 
     def __init__(self, op: Any) -> None:
         self.op = op
@@ -44,8 +46,7 @@ class _Hooked:
         for before in list(self.before.values()):
             arrived = _replaced(before(arrived), arrived, "prehook")
         flows = arrived if graph else tuple(None if t is None else t.array for t in arrived)
-        flow = list(flows) if several else flows[0]
-        parts = self.op.vjp(node, flow) if graph else self.op.backward(node, flow)
+        parts = derived(self.op, node, Parts(flows) if several else flows[0], graph)
         left = tuple(
             _tensor(None if target is None else self._fitted(part, target, graph))
             for target, part in zip(node.edges, parts)

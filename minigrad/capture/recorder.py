@@ -170,8 +170,8 @@ def mapped(value: Any, function: Any) -> Any:
     """`function` of every array, with whether it is a Python number, in nested sequences."""
     if isinstance(value, Tensor):
         return function(value.array, isinstance(value, Number))
-    if isinstance(value, np.ndarray):
-        return function(value, False)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return function(np.asarray(value), False)
     if isinstance(value, list):
         return [mapped(v, function) for v in value]
     if isinstance(value, tuple):

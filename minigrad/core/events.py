@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from minigrad.core.modes import current
 from minigrad.core.operation import Bare
 
@@ -107,19 +109,39 @@ class tell:
 
 def heard(record: Any, op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Compute and `record`, as the engine does, and tell it."""
+    mode = current.get()
     with tell(Event("compute", op, inputs, params)) as event:
-        out = op.forward([t.array for t in inputs], params)
-        made = record(op, inputs, params, out, current.get())
+        out = _as_arrays(op.forward([t.array for t in inputs], params))
+        current.set(quiet := mode._replace(saving=None))
+        try:
+            made = record(op, inputs, params, out, quiet)
+        finally:
+            current.set(mode)
         event.outputs = made if made.__class__ is tuple else (made,)
         if out.__class__ is tuple:
             event.residuals = out[len(event.outputs) :]
+    if (
+        mode.saving is not None
+    ):  # users may keep in their way what is needed: that is told by itself
+        nodes = [y.node for y in event.outputs if y.node is not None]
+        if nodes:
+            mode.saving(nodes[0].edges[0] if made.__class__ is tuple else nodes[0])
     return made
+
+
+def _as_arrays(out: Any) -> Any:
+    """Results as arrays: numpy turns those of no dimension into numbers, which have no memory."""
+    if isinstance(out, np.generic):
+        return np.asarray(out)
+    if isinstance(out, (tuple, list)):
+        return tuple([_as_arrays(a) for a in out])
+    return out
 
 
 def told(event: Event, do: Callable[[], Any]) -> Any:
     """Do it and tell it; what `do` returns is the output."""
     with tell(event):
-        out = do()
+        out = _as_arrays(do())
         event.outputs = out if isinstance(out, tuple) else (out,)
     return out
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from minigrad.core import engine
 from minigrad.core.engine import Node, adding
-from minigrad.core.events import Event, span, tell
+from minigrad.core.events import Event, span, told
 from minigrad.core.modes import current
 from minigrad.core.operation import Bare
 from minigrad.core.quiet import ignore_events
@@ -47,15 +47,15 @@ class Derivative(Bare):
         self.opaque = opaque
 
     @staticmethod
-    def event(node: Node, g: Any, graph: bool) -> Event:
-        """What is told of the derivative of `node`."""
+    def event(op: Any, node: Node, g: Any, graph: bool) -> Event:
+        """What is told of the derivative of `node`, by the rule of `op`."""
         kept = node.saved if node.saved is None else tuple(node.saved)
         facts = (
             node.params, node.shape, node.dtype, node.outputs,
             tuple([None if e is None else _Edge(tuple(e.shape)) for e in node.edges]),
         )  # fmt: skip
-        op = Derivative(node.op, graph or node.op.opaque)
-        return Event("compute", op, (g, kept, node.out, node.residuals), facts, node)
+        rule = Derivative(op, graph or op.opaque)
+        return Event("compute", rule, (g, kept, node.out, node.residuals), facts, node)
 
     def forward(self, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:
         """The gradients of the inputs, from what the event says."""
@@ -65,6 +65,16 @@ class Derivative(Bare):
         node = Node(self.op, numbers, edges, saved, shape, dtype)
         node.out, node.residuals, node.outputs = out, residuals, outputs
         return tuple(self.op.backward(node, Parts(g) if isinstance(g, list) else g))
+
+
+def derived(op: Any, node: Node, g: Any, graph: bool) -> Sequence[Any]:
+    """The gradients that the rule of `op` gives for `node`; told, if somebody listens."""
+    compute = op.vjp if graph else op.backward
+    if op.__class__ is Pick or not current.get().listeners:
+        return compute(node, g)  # type: ignore[no-any-return]
+    event = Derivative.event(op, node, g, graph)
+    parts: Sequence[Any] = told(event, lambda: tuple(compute(node, g)))
+    return parts
 
 
 class _Edge:
@@ -151,13 +161,7 @@ class Pass:
         """What the rule of a node returns, told to who listens."""
         restored = getattr(node.op, "restored", None)  # what users keep elsewhere is fetched now
         node = node if restored is None else restored(node)
-        compute = node.op.vjp if self.graph else node.op.backward
-        if node.op.__class__ is Pick:
-            return compute(node, g)  # type: ignore[no-any-return]
-        with tell(Derivative.event(node, g, self.graph)) as event:
-            parts = compute(node, g)
-            event.outputs = tuple(parts)
-        return parts  # type: ignore[no-any-return]
+        return derived(node.op, node, g, self.graph)
 
     def arrived(self, node: Node, g: Any, own: bool) -> tuple[Any, bool]:
         """The gradient of a node as hooks leave it; noted where it is wanted."""
