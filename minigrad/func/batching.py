@@ -61,7 +61,7 @@ class Batching:
         level = levels[-1]
         rule = getattr(op, "batch", None)
         if rule is None:
-            raise RuntimeError(
+            raise NoValues(
                 f"vmap: the operation '{op.name}' does not say how to compute many examples at "
                 "once. Give its declaration a rule (batch=..., see minigrad.ops.batching), or call "
                 "it outside of vmap."
