@@ -133,7 +133,7 @@ class ActivationLayer(UnaryLayer):
 
 
 class _Shown(dict[str, Any]):
-    """The attributes of a module, for a text; of a parameter, whether it is there."""
+    """The attributes of a module, for a text; of a tensor, whether it is there."""
 
     def __init__(self, module: Module) -> None:
         self.module = module
@@ -141,7 +141,8 @@ class _Shown(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if name in self.module._parameters:
             return self.module._parameters[name] is not None
-        return getattr(self.module, name)
+        value = getattr(self.module, name)
+        return True if isinstance(value, Tensor) else value  # a parametrized one
 
 
 def _constructor(cls: type[Layer]) -> Callable[..., None]:

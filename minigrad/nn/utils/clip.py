@@ -132,7 +132,7 @@ def clip_grads_with_norm_(
 def _shorten(g: Array, total: Array, longest: float) -> None:
     """Scale down by what makes `total` as long as the longest allowed."""
     scale = longest / (float(total) + 1e-6)
-    if scale < 1:
+    if not scale >= 1:  # NaN scales, too
         np.multiply(g, g.dtype.type(scale), g)
 
 
