@@ -11,6 +11,7 @@ in dark mode.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from html import escape
 from textwrap import wrap
@@ -34,6 +35,8 @@ PALETTE = {
 _FRAMES = ("#F6F7FA", "#ECEFF4")  # by turns, from the outside in
 _FRAME_BORDER = "#C5CCD6"
 _TEXT, _SMALL, _GRADIENT, _ARROW = "#1F2933", "#6B7280", "#B4402A", "#6B7280"
+#: Arrows from vanished gradients to the largest.
+_FAINT = ("#CBD2DA", "#B7BCCB", "#A99FB5", "#A97F92", "#AE5F66", "#B4402A")
 _FONT = "Helvetica,Arial,sans-serif"
 _LETTER = 8  # about the width of one, in points
 _WIDEST = 36  # characters of a value on one line
@@ -55,7 +58,8 @@ def to_dot(graph: Graph, direction: str = "TB") -> str:
         lines.append(f"  label=<{_font(graph.caption, 10, _SMALL)}>; labelloc=b;")
     beside = _beside(graph)
     lines += _nested(graph.boxes, names, beside)
-    lines += [_arrow(arrow, names, beside) for arrow in graph.arrows]
+    largest = max((a.size for a in graph.arrows if a.size), default=0.0)
+    lines += [_arrow(arrow, names, beside, largest) for arrow in graph.arrows]
     return "\n".join([*lines, "}", ""])
 
 
@@ -189,7 +193,22 @@ def _font(text: str, size: int, colour: str) -> str:
     return f'<font point-size="{size}" color="{colour}">{escape(text)}</font>'
 
 
-def _arrow(arrow: Arrow, names: dict[int, str], beside: dict[int, list[Box]]) -> str:
+def _strength(size: float, largest: float) -> str:
+    """Colour and width by the size of a gradient, on a scale of logarithms.
+
+    From red and wide for the largest in the picture to pale and thin for what is a millionth of it:
+    where gradients vanish, the arrows do.
+    """
+    if size <= 0 or not largest:
+        return f'color="{_FAINT[0]}", penwidth=0.5, style=dotted'
+    share = min(1.0, max(0.0, 1 + math.log10(size / largest) / 6))
+    colour = _FAINT[min(len(_FAINT) - 1, int(share * len(_FAINT)))]
+    return f'color="{colour}", penwidth={0.6 + 2.4 * share:.2g}'
+
+
+def _arrow(
+    arrow: Arrow, names: dict[int, str], beside: dict[int, list[Box]], largest: float = 0.0
+) -> str:
     marks = []
     if arrow.label:
         marks.append(f'label=" {_quoted(arrow.label)} "')
@@ -197,6 +216,8 @@ def _arrow(arrow: Arrow, names: dict[int, str], beside: dict[int, list[Box]]) ->
         marks.append(f'style=dashed, arrowhead=none, color="{PALETTE["saved"][1]}"')
     elif arrow.tail.kind not in ("leaf", "input"):
         marks.append("weight=8")  # keeps the flow straight
+    if arrow.size is not None and not arrow.marked:
+        marks.append(_strength(arrow.size, largest))
     if arrow.marked:
         marks.append(f'color="{_GRADIENT}", penwidth=2.5, fontcolor="{_GRADIENT}", fontsize=11')
     tail, head = names[id(arrow.tail)], names[id(arrow.head)]

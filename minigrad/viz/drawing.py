@@ -11,6 +11,7 @@ from minigrad.autograd.modes import is_grad_enabled
 from minigrad.core.tensor import Tensor
 from minigrad.viz.collapse import fit
 from minigrad.viz.dot import to_dot
+from minigrad.viz.flow import flow
 from minigrad.viz.graph import Options, describe
 from minigrad.viz.record import Tape
 from minigrad.viz.render import render
@@ -111,6 +112,7 @@ def draw(
     direction: str = "TB",
     max_nodes: int | None = 250,
     marks: Mapping[tuple[int, int], str] | None = None,
+    chain: bool = False,
 ) -> Drawing:
     """Draw the graph that `loss` was computed by, from the data to the loss.
 
@@ -147,6 +149,12 @@ def draw(
     marks : dict of (int, int) to str, optional
         Arrows to be marked, and what is written on them: by the number of the reading node
         (``node.seq``) and which of its inputs it is.
+    chain : bool
+        Write the chain rule on the arrows: the local derivative of each operation by each of its
+        inputs (a number, a vector, a small matrix, or by how much the gradient gets longer), and
+        draw arrows as strong as the gradient that flows back along them. The gradient at a value is
+        the sum, over the arrows that leave it, of the gradient at the head times what is written
+        there. Needs a graph that was not freed: draw before `backward`, or retain it.
 
     Returns
     -------
@@ -184,6 +192,7 @@ def draw(
         grads=grads,
         show_saved=show_saved,
         marks=marks or {},
+        flow=flow(_roots(loss)) if chain else None,
     )
     graph = describe(_roots(loss), model, options)
     graph = fit(graph, depth, max_nodes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from minigrad.viz.labels import INFIX, op_label, op_title
 from minigrad.viz.modules import Call, owners
 from minigrad.viz.record import Tape
 from minigrad.viz.text import Summary, shape_text, value_text
+
+if TYPE_CHECKING:
+    from minigrad.viz.flow import Flow
 
 __all__ = ["Arrow", "Box", "Graph", "Options", "describe", "find_nodes"]
 
@@ -65,7 +68,7 @@ class Arrow:
     """From what is computed first to what reads it; `saved` for a value kept for backward.
 
     `edge` is the number of the reading node and which of its inputs this is; `marked` arrows are
-    drawn so that they are seen first.
+    drawn so that they are seen first; `size` is that of the gradient that flows back along it.
     """
 
     tail: Box
@@ -74,6 +77,7 @@ class Arrow:
     saved: bool = False
     edge: tuple[int, int] | None = None
     marked: bool = False
+    size: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -96,6 +100,7 @@ class Options:
     grads: str | bool = "small"
     show_saved: bool = False
     marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    flow: Flow | None = None
 
 
 def find_nodes(roots: Sequence[Node]) -> list[Node]:
@@ -202,15 +207,22 @@ class _Describer:
         self.boxes.append(box)
         for i, (tail, arrow) in enumerate(sources):
             if tail is not None:
-                mark = self.options.marks.get((node.seq, i))
-                text = arrow if mark is None else f"{arrow} {mark}".strip()
-                marked = mark is not None
-                self.arrows.append(Arrow(tail, box, text, edge=(node.seq, i), marked=marked))
+                self.arrows.append(self._arrow(tail, box, arrow, (node.seq, i)))
         shape = shape_text(node.shape, node.dtype)
         box.note = f"{name} · {shape}" if label.symbolic else shape
         if self.options.show_saved:
             self._saved(node, box)
         return box
+
+    def _arrow(self, tail: Box, head: Box, label: str, edge: tuple[int, int]) -> Arrow:
+        """An arrow with what is to be written on it: a mark, or the local derivative."""
+        mark, flow = self.options.marks.get(edge), self.options.flow
+        known = None if flow is None else flow.edges.get(edge)
+        text = mark if mark is not None else "" if known is None else known.local
+        return Arrow(
+            tail, head, f"{label} {text}".strip(), edge=edge, marked=mark is not None,
+            size=None if known is None else known.size,
+        )  # fmt: skip
 
     def _constants(self, node: Node) -> tuple[Tensor | None, ...]:
         """The inputs without gradient, as far as the node or the tape still has them."""
@@ -286,6 +298,8 @@ class _Describer:
         if tape is not None:
             data = data or _allowed(tape.values.get(node.seq), options.values)
             grad = grad or _allowed(tape.grads.get(node.seq), options.grads)
+        if grad is None and options.flow is not None:
+            grad = _allowed(options.flow.gradients.get(node.seq), options.grads)
         return _pairs(data, grad)
 
     def _noted_name(self, node: Node) -> str:
@@ -346,6 +360,8 @@ def common_call(calls: Sequence[Call | None]) -> Call | None:
 def _values(t: Tensor, options: Options) -> tuple[bool, tuple[tuple[str, str], ...]]:
     data = value_text(t.array, options.values)
     grad = None if t._grad is None else value_text(t._grad.array, options.grads)
+    if options.flow is not None:  # what this loss brings, whatever others have left
+        grad = _allowed(options.flow.leaves.get(id(t)), options.grads)
     return data is not None, _pairs(data, grad)
 
 
