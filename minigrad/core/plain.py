@@ -32,13 +32,15 @@ class _OfArrays(Bare):
         ``function(*arrays, *params)`` gives an array; or a tuple of them, if there are `results`.
     results : int
         How many arrays it gives; 0 where that varies.
+    name : str, optional
+        By default that of the function.
     """
 
     differentiable = False
 
-    def __init__(self, function: Callable[..., Any], results: int = 1) -> None:
+    def __init__(self, function: Callable[..., Any], results: int = 1, name: str = "") -> None:
         self.function = function
-        self.name = function.__name__.strip("_")
+        self.name = name or function.__name__.strip("_")
         self.results = results
 
     def forward(self, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.engine import apply
 from minigrad.core.rules import REGISTRY
-from minigrad.core.tensor import Number, Tensor
+from minigrad.core.tensor import Number, Tensor, given
 
 __all__ = [
     "NUMBERS", "as_flag", "as_operand", "cast", "constant", "is_boolean", "promote",
@@ -45,9 +45,9 @@ def as_operand(value: Any, name: str, position: int) -> Tensor:
         return value
     if isinstance(value, np.ndarray):
         dtypes.from_numpy(value.dtype)
-        return Tensor(value)
+        return given(value)
     if isinstance(value, np.generic):
-        return Tensor(np.asarray(value))
+        return given(np.asarray(value))
     which = "input" if position == 0 else "other"
     raise TypeError(
         f"{name}(): argument '{which}' (position {position + 1}) must be Tensor, not "

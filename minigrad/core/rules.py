@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.core.engine import Node, new_tensor
 from minigrad.core.tensor import Tensor
 
-__all__ = ["REGISTRY", "Op", "Rule", "register"]
+__all__ = ["REGISTRY", "Op", "Rule", "as_tensors", "register"]
 
 Array = np.ndarray[Any, Any]
 Sampler = Callable[..., Any]
@@ -167,7 +167,7 @@ class Op:
 
     def backward(self, node: Node, g: Array) -> Sequence[Array | None]:
         """The gradients of the inputs on arrays; by default by the rules: the pass records none."""
-        parts = self.vjp(node, _wrap(g))
+        parts = self.vjp(node, as_tensors(g))
         return [None if p is None else p.array for p in parts]
 
     def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Any:
@@ -190,7 +190,8 @@ def input_shape(node: Node) -> tuple[int, ...] | None:
     return None if edge is None else tuple(edge.shape)
 
 
-def _wrap(g: Any) -> Any:
+def as_tensors(g: Any) -> Any:
+    """Arrays as tensors that no graph knows."""
     if isinstance(g, list):  # of an operation with several results, some of them unused
-        return [None if p is None else _wrap(p) for p in g]
+        return [None if p is None else as_tensors(p) for p in g]
     return new_tensor(g if g.__class__ is np.ndarray else np.asarray(g))

@@ -11,9 +11,10 @@ from minigrad.core.dims import as_sizes, wrap_dim
 from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import reshape, transpose
+from minigrad.core.plain import plain
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import PUBLIC, called, method, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops.activations import hardshrink
 from minigrad.ops.creation import finish
 from minigrad.ops.inplace import write
@@ -196,13 +197,18 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return narrow(input, dim, start, length).clone()
 
 
+@plain
+def _first_places(x: Array, size: int, fill_value: int) -> Array:
+    found = np.argwhere(x)[:size]
+    out = np.full((size, x.ndim), fill_value, np.int64)
+    out[: len(found)] = found
+    return out
+
+
 @public
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """The places that are not 0, cut or filled to `size` rows."""
-    found = PUBLIC["nonzero"](input).array[:size]
-    out = np.full((size, input.array.ndim), fill_value, np.int64)
-    out[: len(found)] = found
-    return Tensor(out)
+    return _first_places((input,), size, fill_value)
 
 
 @public
@@ -211,7 +217,7 @@ def as_strided_scatter(
 ) -> Tensor:
     """A copy of `input` with the elements that :func:`as_strided` shows replaced by `src`."""
     shape = input.array.shape
-    number = Tensor(np.arange(input.array.size).reshape(shape))
+    number = given(np.arange(input.array.size).reshape(shape))
     places = PUBLIC["as_strided"](number, size, stride, storage_offset)
     if places.array.shape != src.array.shape:
         raise RuntimeError(
@@ -233,7 +239,7 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     mask = np.zeros(shape, bool)
     if mask.size:
         np.fill_diagonal(mask, True, wrap)
-    return write(self, lambda x: cast(e.choose(Tensor(mask), fill_value, x), x.array.dtype),
+    return write(self, lambda x: cast(e.choose(given(mask), fill_value, x), x.array.dtype),
                  "fill_diagonal_")  # fmt: skip
 
 

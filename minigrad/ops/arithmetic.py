@@ -23,7 +23,7 @@ from minigrad.core.promotion import (
     require_tensor,
     result_type,
 )
-from minigrad.core.public import OpFunction, called, method, public
+from minigrad.core.public import PUBLIC, OpFunction, called, method, public
 from minigrad.core.refusal import explain
 from minigrad.core.samples import cases, pair, span
 from minigrad.core.tensor import Array, Tensor
@@ -227,7 +227,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     With `condition` alone, the indices where it holds, one tensor per dimension.
     """
     if input is None and other is None:
-        return tuple(Tensor(i) for i in np.nonzero(as_operand(condition, "where", 0).array))
+        return PUBLIC["nonzero"](as_operand(condition, "where", 0), as_tuple=True)
     return e.choose(condition, input, other)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from minigrad.core.engine import apply
 from minigrad.core.ops.matmul import matmul
+from minigrad.core.plain import Plain, PlainResults
 from minigrad.core.rules import REGISTRY
-from minigrad.ops.batching import lined_up, reducing, same, sharing
+from minigrad.ops.batching import each, lined_up, reducing, same, sharing
 from minigrad.ops.refusals import check_factors
 
 __all__: list[str] = []
@@ -57,6 +58,8 @@ def _matmul_each(op: Any, inputs: tuple[Any, ...], params: Any, batched: Any) ->
     return product[..., 0] if m == n == 1 else product[..., 0, :] if m == 1 else product
 
 
+for _kind in (Plain, PlainResults):
+    setattr(_kind, "batch", staticmethod(each))  # noqa: B010
 for _name, _rule in {
     "reshape": _reshape_each, "permute": _permute_each, "expand": _expand_each, "clone": same,
     "_cast": same, "_convert": same, "slice": _part_each, "embed": _embed_each,

@@ -136,7 +136,7 @@ def from_numpy(ndarray: Array) -> Tensor:
             "given numpy array has byte order different from the native byte order. Conversion "
             "between byte orders is currently not supported: use array.astype() first"
         )
-    return Tensor(ndarray)
+    return given(ndarray)
 
 
 def _filled(name: str, fill: Any, text: str) -> Any:

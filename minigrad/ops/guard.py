@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from minigrad.core.events import read
 from minigrad.core.modes import interpreter
 from minigrad.core.operation import NoValues
 from minigrad.core.public import PUBLIC, Declared, called, extend
@@ -15,7 +16,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.ops.inplace import write
 from minigrad.ops.misuse import ACCIDENTS, reraise
 
-__all__ = ["all_values", "guarded", "one_by_one"]
+__all__ = ["all_values", "guarded", "one_by_one", "values_decide"]
 
 #: Arguments as NumPy calls them.
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
@@ -104,6 +105,13 @@ def one_by_one(
 def all_values(t: Tensor) -> np.ndarray[Any, Any]:
     """The elements, of all examples if there are many: to check that they are valid."""
     return t.array if interpreter() is None else interpreter().values(t)
+
+
+def values_decide(name: str, *tensors: Tensor) -> None:
+    """What follows depends on these values: listeners are told, many examples are refused."""
+    for t in tensors:
+        read(name, t)
+        t.array[...]  # many examples have none
 
 
 def _add_inplace(name: str, function: Callable[..., Any]) -> None:

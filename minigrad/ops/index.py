@@ -22,7 +22,7 @@ from minigrad.core.events import change
 from minigrad.core.modes import current, interpreter
 from minigrad.core.ops.index import PART
 from minigrad.core.ops.shape import expand, permute, reshape
-from minigrad.core.plain import plain
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import cast, constant, refuse_bfloat16
 from minigrad.core.public import PUBLIC, method
 from minigrad.core.quiet import call_quietly
@@ -345,15 +345,22 @@ def check_range(index: Tensor, size: int, dim: int, error: type[Exception] = Ind
         return _range_of_all(index, size, dim, error)
     if array.dtype != np.int64:
         array = array.astype(np.int64)
-    if not in_range(array, size):
-        low, high = int(array.min()), int(array.max())
-        if high >= size or low < -size:
-            raise error(
-                f"index {high if high >= size else low} is out of bounds for dimension {dim} with "
-                f"size {size}"
-            )
+    if _some_negative(array, size, dim, error):
         return _from_the_start((index,), size)
     return cast(index, _INT64)
+
+
+def _some_negative(index: Array, size: int, dim: int, error: type[Exception]) -> bool:
+    """Whether some count from the end; those out of range are refused."""
+    if in_range(index, size):
+        return False
+    low, high = int(index.min()), int(index.max())
+    if high >= size or low < -size:
+        raise error(
+            f"index {high if high >= size else low} is out of bounds for dimension {dim} with "
+            f"size {size}"
+        )
+    return True
 
 
 @plain
@@ -366,9 +373,9 @@ def _from_the_start(index: Array, size: int) -> Array:
 def _range_of_all(index: Tensor, size: int, dim: int, error: type[Exception]) -> Tensor:
     """The same for an index that stands for many."""
     values = all_values(index)
-    check_range(Tensor(values), size, dim, error)
+    negative = _some_negative(values.astype(np.int64, copy=False), size, dim, error)
     index = cast(index, _INT64)
-    if values.size and values.min() < 0:
+    if negative:
         index = PUBLIC["where"](index < 0, index + size, index)
     return index
 
@@ -428,10 +435,14 @@ def _stacked(shape: Shape, picks: list[Pick]) -> Tensor:
         if span == 1:
             parts.append(places)
         else:
-            found = _coordinates(places.array, shape[dim : dim + span])
-            parts += [Tensor(np.asarray(i)) for i in found]
+            parts += _coordinates_of((places,), shape[dim : dim + span])
     joined: Tensor = PUBLIC["stack"](list(PUBLIC["broadcast_tensors"](*parts)))
     return joined
+
+
+@plain_results(0)
+def _coordinates_of(index: Array, sizes: Shape) -> tuple[Array, ...]:
+    return tuple(_coordinates(index, sizes))
 
 
 def _coordinates(index: Array, sizes: Shape) -> Sequence[Array]:
@@ -614,7 +625,7 @@ def set_item(self: Tensor, key: Any, value: Any) -> None:
 
 
 def _check_expands(shape: Shape, target: Shape) -> None:
-    expand(Tensor(np.empty(shape, np.bool_)), target)  # says what does not match
+    expand(given(np.empty(shape, np.bool_)), target)  # says what does not match
 
 
 def refuse_type(x: Tensor, value: Tensor) -> None:

@@ -14,12 +14,13 @@ from minigrad.core.dtypes import as_dtype, get_default_dtype
 from minigrad.core.modes import interpreter
 from minigrad.core.ops.index import take_part
 from minigrad.core.ops.shape import expand, reshape, transpose
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import called, method, public
 from minigrad.core.quiet import call_quietly
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.ops.creation import finish, spaced
-from minigrad.ops.guard import guarded
+from minigrad.ops.guard import guarded, values_decide
 from minigrad.ops.join import cat, flip, repeat, stack
 from minigrad.ops.room import check_room
 from minigrad.ops.select import index_select
@@ -229,6 +230,11 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * (input.array.ndim - len(times)) + times)
 
 
+@plain
+def _repeated(times: Array, size: int) -> Array:
+    return np.repeat(np.arange(size), times)
+
+
 @public
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
@@ -247,10 +253,15 @@ def repeat_interleave(
             )
         if input.array.size and input.array.min() < 0:
             raise RuntimeError("repeats can not be negative")
-        return Tensor(np.repeat(np.arange(input.array.size), input.array))
+        values_decide("repeat_interleave", input)
+        return _repeated((input,), input.array.size)
     x = reshape(input, -1) if dim is None else input
     dim = 0 if dim is None else wrap_dim(dim, x.array.ndim, "repeat_interleave")
-    times = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    if isinstance(repeats, Tensor):
+        values_decide("repeat_interleave", repeats)
+    else:
+        repeats = given(np.asarray(repeats))
+    times = repeats.array
     if times.size and times.min() < 0:
         raise RuntimeError("repeats can not be negative")
     if times.ndim > 1:
@@ -260,7 +271,7 @@ def repeat_interleave(
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
             f"{times.size} and input.size({dim}) = {x.array.shape[dim]}"
         )
-    return index_select(x, dim, Tensor(np.repeat(np.arange(x.array.shape[dim]), times)))
+    return index_select(x, dim, _repeated((repeats,), x.array.shape[dim]))
 
 
 # -- diagonals -------------------------------------------------------------------------------------
@@ -343,7 +354,7 @@ def slice_scatter(
 def block_diag(*tensors: Tensor) -> Tensor:
     """Matrices along the diagonal of one matrix, zeros elsewhere."""
     if not tensors:
-        return Tensor(np.zeros((1, 0), get_default_dtype().numpy))
+        return given(np.zeros((1, 0), get_default_dtype().numpy))
     for i, x in enumerate(tensors):
         if as_operand(x, "block_diag", i).array.ndim > 2:
             raise RuntimeError(
@@ -356,7 +367,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     rows, left = [], 0
     for x in blocks:
         h, w = x.array.shape
-        before, after = (Tensor(np.zeros((h, n), dtype)) for n in (left, width - left - w))
+        before, after = (given(np.zeros((h, n), dtype)) for n in (left, width - left - w))
         rows.append(cat([before, x, after], 1))
         left += w
     return cat(rows, 0)
@@ -412,13 +423,13 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if not r:
-        return Tensor(np.zeros(0, input.array.dtype))
+        return given(np.zeros(0, input.array.dtype))
     n = input.array.size
     count = math.comb(n + r - 1, r) if with_replacement and n else math.comb(n, r)
     check_room("combinations", (count, r), 8)
     choose: Any = combinations_with_replacement if with_replacement else _combinations
     rows = np.array(list(choose(range(input.array.size), r)), np.int64).reshape(-1, r)
-    return input[Tensor(rows)]
+    return input[given(rows)]
 
 
 def _triangle_indices(name: str, find: Any, text: str) -> Any:
@@ -437,12 +448,22 @@ tril_indices = _triangle_indices("tril_indices", np.tril_indices, "lower")
 triu_indices = _triangle_indices("triu_indices", np.triu_indices, "upper")
 
 
+@plain_results(0)
+def _unravelled(places: Array, sizes: tuple[int, ...]) -> tuple[Array, ...]:
+    found: list[Array] = []
+    for size in reversed(sizes):
+        places, rest = np.divmod(places, max(size, 1))
+        found.append(np.asarray(rest, np.int64))
+    return tuple(reversed(found))
+
+
 @public(method=False)
 @guarded
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Places in a flattened tensor as places in each dimension."""
     sizes = as_sizes((shape,), "unravel_index")
-    places = as_operand(indices, "unravel_index", 0).array
+    indices = as_operand(indices, "unravel_index", 0)
+    places = indices.array
     if places.dtype.kind not in "iu":
         raise RuntimeError(f"unravel_index: expected 'indices' to be integers, got {indices.dtype}")
     if min(sizes, default=0) < 0:
@@ -452,11 +473,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise ValueError(
             f"unravel_index: an index is out of range for the {count} elements of {list(sizes)}"
         )
-    found = []
-    for size in reversed(sizes):
-        places, rest = np.divmod(places, max(size, 1))
-        found.append(rest)
-    return tuple(Tensor(np.asarray(i, np.int64)) for i in reversed(found))
+    return _unravelled((indices,), sizes)
 
 
 @public(method=False)

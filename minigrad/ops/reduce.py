@@ -10,6 +10,7 @@ from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.dims import wrap_dim, wrap_dims
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.reduce import (
     amax_op,
@@ -27,7 +28,7 @@ from minigrad.core.ops.shape import reshape
 from minigrad.core.promotion import cast, refuse_bfloat16
 from minigrad.core.public import OpFunction, called, public
 from minigrad.core.samples import cases, normal, span
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import reducing, shifted
 from minigrad.ops.guard import guarded
@@ -55,6 +56,7 @@ _RUNNING = 1024  #: below so many elements numpy's ``cumsum`` is as quick as a k
 
 def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     """The product of the others: y / x, or where x is 0, computed without it."""
+    read("prod", x)
     if x.array.all():
         quotient: Tensor = spread(g * y, x.array.shape, axes) / x
         return quotient
@@ -66,11 +68,10 @@ def _prod_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
             place[a] = slice(i, i + 1)
         hole = np.zeros(x.array.shape, bool)
         hole[tuple(place)] = True
-        without = e.choose(Tensor(hole), 1.0, x)
+        mask = given(hole)
+        without = e.choose(mask, 1.0, x)
         others.append(
-            e.choose(
-                Tensor(hole), spread(_prod((without,), (axes, True)), x.array.shape, axes), 0.0
-            )
+            e.choose(mask, spread(_prod((without,), (axes, True)), x.array.shape, axes), 0.0)
         )
     total = others[0]
     for o in others[1:]:
@@ -156,7 +157,7 @@ def _search(input: Tensor, dim: Any, keepdim: bool, find: OpFunction, name: str)
     x = input.array
     d = wrap_dim(dim, x.ndim, name)
     if not x.ndim:
-        return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))
+        return ValuesIndices(input.clone(), given(np.zeros((), np.int64)))
     nonempty(input, (d,), name)
     indices = find((input,), (d, True))
     values = input.gather(d, indices)
@@ -207,7 +208,7 @@ def _position(name: str, find: Any, text: str) -> Any:
             found = find((input if x.ndim == 1 else reshape(input.detach(), -1),), (0, False))
             return reshape(found, (1,) * x.ndim) if keepdim else found
         d = wrap_dim(dim, x.ndim, name)
-        return find((input,), (d, keepdim)) if x.ndim else Tensor(np.zeros((), np.int64))
+        return find((input,), (d, keepdim)) if x.ndim else given(np.zeros((), np.int64))
 
     return public(function)
 

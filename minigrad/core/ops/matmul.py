@@ -18,7 +18,7 @@ from minigrad.core.public import FLOAT32, FLOAT64, method, public
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.core.refusal import explain
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -152,7 +152,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def _matmul_operator(self: Tensor, other: Any) -> Any:
     """``self @ other``, see :func:`matmul`."""
     if isinstance(other, np.ndarray):
-        other = Tensor(other)
+        other = given(other)
     return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
 
 
@@ -160,5 +160,5 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
 def _swapped_operator(self: Tensor, other: Any) -> Any:
     """``other @ self`` for a numpy array on the left."""
     if isinstance(other, np.ndarray):
-        other = Tensor(other)
+        other = given(other)
     return matmul(other, self) if isinstance(other, Tensor) else NotImplemented

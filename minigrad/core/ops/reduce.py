@@ -13,6 +13,7 @@ from minigrad.core.flat import record
 from minigrad.core.modes import current
 from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import expand, reshape
+from minigrad.core.plain import plain
 from minigrad.core.promotion import cast
 from minigrad.core.public import public
 from minigrad.core.samples import cases
@@ -129,12 +130,17 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     return mean_op((x,), (wrap_dims(dim, x.array.ndim, "mean"), keepdim))
 
 
+@plain
+def _tie_shares(x: Array, y: Array, axes: Axes) -> Array:
+    """One over how many elements equal the extreme, where one does; else 0."""
+    ties = x == spread(y, x.shape, axes)
+    shares: Array = (ties / ties.sum(axis=axes, keepdims=True)).astype(x.dtype)
+    return shares
+
+
 def _extreme_grad(g: Tensor, x: Tensor, y: Tensor, axes: Axes) -> Tensor:
     """Ties share the gradient equally."""
-    shape = x.array.shape
-    ties = x.array == spread(y.array, shape, axes)
-    share = ties / ties.sum(axis=axes, keepdims=True)
-    gx: Tensor = spread(g, shape, axes) * Tensor(share.astype(x.array.dtype))
+    gx: Tensor = spread(g, x.array.shape, axes) * _tie_shares((x, y), axes)
     return gx
 
 

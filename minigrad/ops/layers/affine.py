@@ -11,6 +11,7 @@ from minigrad.core.declare import primitive
 from minigrad.core.engine import apply
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.shape import permute, reshape
+from minigrad.core.plain import plain
 from minigrad.core.promotion import cast
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.core.samples import cases
@@ -253,12 +254,16 @@ _embedding_rows = primitive(
 )  # fmt: skip
 
 
+@plain
+def _kept_rows(index: Array, skip: int, dtype: Any) -> Any:
+    return (index != skip).astype(dtype)[..., None]
+
+
 def _look_up_again(g: Tensor, index: Tensor, skip: int) -> Tensor:
     rows = _look_up((g, index), (-1,))
     if skip < 0:
         return rows
-    kept = (index.array != skip).astype(g.array.dtype)
-    return rows * Tensor(kept.reshape(*kept.shape, 1))
+    return rows * _kept_rows((index,), skip, g.array.dtype)
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int = -1) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.core.engine import apply
 from minigrad.core.ops.shape import reshape
 from minigrad.core.public import public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.kernels.conv.geometry import Geometry
 from minigrad.ops.family import for_dimensions
 from minigrad.ops.join import cat
@@ -327,7 +327,7 @@ def _with_zeros(x: Tensor, counts: Ints) -> Tensor:
         if count:
             shape = x.array.shape
             zeros = np.zeros((*shape[:dim], count, *shape[dim + 1 :]), x.array.dtype)
-            x = cat([x, Tensor(zeros)], dim)
+            x = cat([x, given(zeros)], dim)
     return x
 
 

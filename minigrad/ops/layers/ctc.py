@@ -9,9 +9,10 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat, stack
@@ -43,74 +44,101 @@ def _places(targets: Array, blank: int) -> tuple[Array, Array]:
     return labels, skips
 
 
-def _moved(a: Any, by: int) -> Any:
-    """Values at the place `by` before (behind, if negative)."""
-    edge = Tensor(np.full((a.array.shape[0], abs(by)), LOWEST, a.array.dtype))
-    return cat([edge, a[:, :-by]] if by > 0 else [a[:, -by:], edge], 1)
+@plain_results(8)
+def _masks(
+    targets: Array, times: Array, counts: Array, blank: int, steps: int, classes: int, kind: Any
+) -> tuple[Array, ...]:
+    """The label of every place and step; a one at it; where a path cannot be; where it ended.
 
-
-def _choice(where: Array, a: Any, low: bool = True) -> Any:
-    """`a` where the condition holds, the logarithm of 0 (or 0) elsewhere."""
-    return a.masked_fill(Tensor(~where), LOWEST if low else 0.0)
-
-
-def _alphas(emitted: list[Any], inside: Array, skips: Array) -> list[Any]:
-    """The recursion forward in time; `emitted` are the log-probabilities of the places' labels."""
-    start = np.arange(inside.shape[1]) < 2
-    rows = [_choice(inside & start, emitted[0])]
-    for now in emitted[1:]:
-        last = rows[-1]
-        ways = [last]
-        if inside.shape[1] > 2:
-            ways += [_moved(last, 1), _choice(skips, _moved(last, 2))]
-        rows.append(_choice(inside, logsumexp(stack(ways), 0) + now))
-    return rows
-
-
-def _betas(emitted: list[Any], inside: Array, skips: Array, times: Array, ends: Array) -> list[Any]:
-    """The recursion backward in time, which starts where each sequence ends."""
-    ahead = np.zeros_like(skips)
-    ahead[:, :-2] = skips[:, 2:]
-    rows: list[Any] = []
-    for t in reversed(range(len(emitted))):
-        last = _choice(ends, emitted[t])
-        if rows:
-            ways = [rows[-1]]
-            if inside.shape[1] > 2:
-                ways += [_moved(rows[-1], -1), _choice(ahead, _moved(rows[-1], -2))]
-            on = _choice(inside, logsumexp(stack(ways), 0) + emitted[t])
-            last = e.choose(Tensor((times == t + 1)[:, None]), last, on)
-        rows.append(last)
-    return rows[::-1]
-
-
-def _rule(
-    g: Any, logp: Any, targets: Array, times: Array, counts: Array, blank: int, zero: bool
-) -> Any:
-    """The gradient from alpha and beta, in operations on tensors."""
+    Of places (samples, places): outside a sequence, not a start, not an end, not to be come to from
+    two before, not to be come to from two behind. Then (steps, samples, 1): the last steps.
+    """
     targets = np.where(np.arange(targets.shape[1]) < counts[:, None], targets, blank)
     labels, skips = _places(targets, blank)
     place = np.arange(labels.shape[1])
     last = 2 * counts[:, None]
     inside, ends = place <= last, (place == last) | ((place == last - 1) & (last > 0))
-    steps, classes = logp.array.shape[0], logp.array.shape[2]
-    hot = (labels[:, :, None] == np.arange(classes)).astype(logp.array.dtype)
-    index = np.broadcast_to(labels, (steps, *labels.shape))
-    picked = logp.clamp_min(LOWEST).gather(2, Tensor(np.ascontiguousarray(index)))
+    ahead = np.zeros_like(skips)
+    ahead[:, :-2] = skips[:, 2:]
+    hot = (labels[:, :, None] == np.arange(classes)).astype(kind)
+    index = np.ascontiguousarray(np.broadcast_to(labels, (steps, *labels.shape)))
+    over = (times == np.arange(1, steps + 1)[:, None])[:, :, None]
+    return index, hot, ~inside, ~(inside & (place < 2)), ~ends, ~skips, ~ahead, over
+
+
+@plain
+def _last_steps(times: Array) -> Array:
+    return np.asarray(np.maximum(times - 1, 0), np.int64)
+
+
+@plain
+def _beside(outside: Array, times: Array, steps: int) -> Array:
+    """Where no path is: beyond the end of a sequence, in time or in places."""
+    beyond = (np.arange(steps)[:, None] >= times)[:, :, None]
+    return np.logical_or(beyond, outside)
+
+
+@plain
+def _lost(total: Array, times: Array, shape: tuple[int, ...]) -> Array:
+    """Samples without any alignment, as long as they run."""
+    running = np.arange(shape[0])[:, None] < times
+    return np.broadcast_to(((total < LOWEST / 2) & running)[:, :, None], shape).copy()
+
+
+def _moved(a: Any, by: int) -> Any:
+    """Values at the place `by` before (behind, if negative)."""
+    edge = given(np.full((a.array.shape[0], abs(by)), LOWEST, a.array.dtype))
+    return cat([edge, a[:, :-by]] if by > 0 else [a[:, -by:], edge], 1)
+
+
+def _alphas(emitted: list[Any], outside: Any, no_start: Any, no_skip: Any) -> list[Any]:
+    """The recursion forward in time; `emitted` are the log-probabilities of the places' labels."""
+    rows = [emitted[0].masked_fill(no_start, LOWEST)]
+    for now in emitted[1:]:
+        last = rows[-1]
+        ways = [last]
+        if outside.array.shape[1] > 2:
+            ways += [_moved(last, 1), _moved(last, 2).masked_fill(no_skip, LOWEST)]
+        rows.append((logsumexp(stack(ways), 0) + now).masked_fill(outside, LOWEST))
+    return rows
+
+
+def _betas(emitted: list[Any], outside: Any, no_end: Any, no_ahead: Any, over: Any) -> list[Any]:
+    """The recursion backward in time, which starts where each sequence ends."""
+    rows: list[Any] = []
+    for t in reversed(range(len(emitted))):
+        last = emitted[t].masked_fill(no_end, LOWEST)
+        if rows:
+            ways = [rows[-1]]
+            if outside.array.shape[1] > 2:
+                two = _moved(rows[-1], -2).masked_fill(no_ahead, LOWEST)
+                ways += [_moved(rows[-1], -1), two]
+            on = (logsumexp(stack(ways), 0) + emitted[t]).masked_fill(outside, LOWEST)
+            last = e.choose(over[t], last, on)
+        rows.append(last)
+    return rows[::-1]
+
+
+def _rule(
+    g: Any, logp: Any, targets: Tensor, times: Tensor, counts: Tensor, blank: int, zero: bool
+) -> Any:
+    """The gradient from alpha and beta, in operations on tensors."""
+    steps, samples, classes = logp.array.shape
+    index, hot, outside, no_start, no_end, no_skip, no_ahead, over = _masks(
+        (targets, times, counts), blank, steps, classes, logp.array.dtype
+    )
+    picked = logp.clamp_min(LOWEST).gather(2, index)
     emitted = [picked[t] for t in range(steps)]
-    alphas = stack(_alphas(emitted, inside, skips))
-    betas = stack(_betas(emitted, inside, skips, times, ends))
-    running = np.arange(steps)[:, None] < times
+    alphas = stack(_alphas(emitted, outside, no_start, no_skip))
+    betas = stack(_betas(emitted, outside, no_end, no_ahead, over))
     both = alphas + betas - picked
-    final = alphas[Tensor(np.maximum(times - 1, 0)), Tensor(np.arange(len(times)))]
-    total = logsumexp(_choice(ends, final), 1)
+    final: Any = alphas[_last_steps((times,)), given(np.arange(samples))]
+    total = logsumexp(final.masked_fill(no_end, LOWEST), 1)
     weights = (both - total.reshape(1, -1, 1)).exp()
-    weights = _choice(running[:, :, None] & inside, weights, low=False)
-    lost = total.array < LOWEST / 2
-    if lost.any():  # no alignment at all
-        bad = Tensor(np.broadcast_to((lost & running)[:, :, None], weights.array.shape).copy())
-        weights = weights.masked_fill(bad, 0.0 if zero else np.nan)
-    shares = matmul(weights.transpose(0, 1), Tensor(hot)).transpose(0, 1)
+    weights = weights.masked_fill(_beside((outside, times), steps), 0.0)
+    lost = _lost((total, times), weights.array.shape)
+    weights = weights.masked_fill(lost, 0.0 if zero else np.nan)
+    shares = matmul(weights.transpose(0, 1), hot).transpose(0, 1)
     return -shares * g.reshape(1, -1, 1)
 
 
@@ -127,7 +155,7 @@ ctc = primitive(
     "ctc", _forward, inputs=4,
     vjp=(
         lambda g, logp, targets, times, counts, blank, zero_infinity: _rule(
-            g, logp, targets.array, times.array, counts.array, blank, zero_infinity
+            g, logp, targets, times, counts, blank, zero_infinity
         ),
         None, None, None,
     ),

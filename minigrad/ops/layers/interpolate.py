@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
+from minigrad.ops.index import pick_op
 from minigrad.ops.layers.pool import repeat_windows
 from minigrad.ops.layers.resample import resample, sparse
 
@@ -142,8 +143,8 @@ def interpolate_nearest(input: Tensor, out: Sizes, scales: Scales, exact: bool) 
     tables = [nearest(n, o, s, exact, char) for n, o, s in zip(size, out, scales, strict=True)]
     if x.dtype.kind != "f":
         for dim, table in enumerate(tables, x.ndim - dims):
-            x = x.take(table, dim)
-        return Tensor(np.ascontiguousarray(x))
+            input = pick_op((input, given(table.astype(np.int64))), (dim, 1))
+        return input
     factors = tuple(o // n for n, o in zip(size, out, strict=True))
     if min(factors) > 0 and all(
         n * f == table.size and np.array_equal(table, np.arange(table.size) // f)

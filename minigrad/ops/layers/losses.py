@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases, pair
 from minigrad.core.tensor import Array, Tensor
@@ -151,32 +152,44 @@ def _row_flow(g: Tensor, divisor: Any, reduction: str) -> Any:
     """The gradient of each row's loss, as a column or a number."""
     if reduction == "none":
         return g.reshape(-1, 1)
-    return g / (divisor or 1.0)  # nothing counted: zeros
+    return g / divisor
 
 
-def _arrays(t: Tensor, w: Tensor | None) -> tuple[Array, Array | None]:
-    return t.array, None if w is None else w.array
+@plain_results(3)
+def _hard_targets(
+    t: Array, *rest: Any
+) -> tuple[Array, ...]:  # after a weight, if there is one, the parameters
+    """Target distributions in rows, their sums, and by what the sum of losses is divided."""
+    *weight, classes, kind, ignored, smoothing = rest
+    w = weight[0] if weight else None
+    q, valid = _one_hot(t, classes, ignored, kind)
+    total = (q if w is None else q * w).sum(dtype=np.float64)
+    q = _smooth(q, w, smoothing) * valid[:, None]
+    return q, q.sum(1, keepdims=True), np.asarray(total or 1.0, kind)  # nothing counted: zeros
 
 
 def _hard_rule(
     g: Tensor, x: Tensor, t: Any, w: Any, ignored: int, smoothing: float, reduction: str
 ) -> Any:
     """``p sum(q) - q`` on tensors."""
-    t, w = _arrays(t, w)
-    q, valid = _one_hot(t, x.array.shape[1], ignored, x.array.dtype)
-    weights = q if w is None else q * w
-    divisor = float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
-    q = _smooth(q, w, smoothing) * valid[:, None]
-    mass = Tensor(q.sum(1, keepdims=True))
-    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)
+    params = x.array.shape[1], x.array.dtype, ignored, smoothing
+    q, mass, divisor = _hard_targets((t,) if w is None else (t, w), *params)
+    return (softmax(x, 1) * mass - q) * _row_flow(
+        g, divisor if reduction == "mean" else 1.0, reduction
+    )
+
+
+@plain_results(2)
+def _soft_targets(q: Array, *rest: Any) -> tuple[Array, ...]:
+    *weight, smoothing = rest
+    q = _smooth(q, weight[0] if weight else None, smoothing)
+    return q, q.sum(1, keepdims=True)
 
 
 def _soft_rule(g: Tensor, x: Tensor, q: Any, w: Any, smoothing: float, reduction: str) -> Any:
-    q, w = _arrays(q, w)
-    q = _smooth(q, w, smoothing)
-    mass = Tensor(q.sum(1, keepdims=True))
-    divisor = float(len(q)) if reduction == "mean" else 1.0
-    return (softmax(x, 1) * mass - Tensor(q)) * _row_flow(g, divisor, reduction)
+    q, mass = _soft_targets((q,) if w is None else (q, w), smoothing)
+    divisor = float(q.array.shape[0] or 1) if reduction == "mean" else 1.0
+    return (softmax(x, 1) * mass - q) * _row_flow(g, divisor, reduction)
 
 
 def _hard(
@@ -258,28 +271,33 @@ def _nll(x: Array, t: Array, w: Array | None, ignored: int, reduction: str) -> A
     return np.asarray(summed / weights.sum(dtype=np.float64).astype(x.dtype))
 
 
-def _nll_gradient(
-    g: Any, x: Array, t: Array, w: Array | None, ignored: int, reduction: str
-) -> tuple[Any, Array]:
-    """What arrives, and what it is multiplied with."""
+def _nll_shares(x: Array, t: Array, w: Array | None, ignored: int, reduction: str) -> Array:
+    """What the gradient that arrives is multiplied with."""
     safe, weights = _sample_weights(t, w, ignored, x.dtype, x.shape[1])
     share = np.zeros_like(x)
     np.put_along_axis(share, safe[:, None], -weights[:, None], 1)
-    if reduction == "none":
-        g = g.reshape(x.shape[0], 1, *x.shape[2:])
-    elif reduction == "mean":
+    if reduction == "mean":
         share /= weights.sum(dtype=np.float64) or 1.0  # nothing counted: zeros
-    return g, share
+    return share
+
+
+@plain
+def _shares_of_nll(x: Array, t: Array, *rest: Any) -> Array:
+    *weight, ignored, reduction = rest
+    return _nll_shares(x, t, weight[0] if weight else None, ignored, reduction)
+
+
+def _nll_flow(g: Any, x: Any, reduction: str) -> Any:
+    return g.reshape(x.shape[0], 1, *x.shape[2:]) if reduction == "none" else g
 
 
 def _nll_rule(g: Tensor, x: Tensor, t: Any, w: Any, ignored: int, reduction: str) -> Any:
-    flow, share = _nll_gradient(g, x.array, *_arrays(t, w), ignored, reduction)
-    return Tensor(share) * flow
+    share = _shares_of_nll((x, t) if w is None else (x, t, w), ignored, reduction)
+    return share * _nll_flow(g, x, reduction)
 
 
 def _nll_fused(g: Array, x: Array, t: Array, w: Any, ignored: int, reduction: str) -> Any:
-    flow, share = _nll_gradient(g, x, t, w, ignored, reduction)
-    return share * flow, None, None
+    return _nll_shares(x, t, w, ignored, reduction) * _nll_flow(g, x, reduction), None, None
 
 
 def _nll_sample(shape: tuple[int, ...], target: Any, reduction: str) -> Any:

@@ -17,7 +17,7 @@ from minigrad.core.engine import apply
 from minigrad.core.ops import elementwise as e
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import lined_up, sharing
 
@@ -210,7 +210,7 @@ def _unshared(g: Any, x: Any, w: Any, over: Axes, eps: float) -> tuple[Any, ...]
 def _plain_affine(w: Any, batched: Any) -> tuple[Tensor, Tensor]:
     """A scale of 1 and a shift of 0 for one example."""
     one = np.ones(w.array.shape[batched[1] :], w.array.dtype)
-    return Tensor(one), Tensor(np.zeros_like(one))
+    return given(one), given(np.zeros_like(one))
 
 
 @sharing
@@ -351,7 +351,7 @@ def rms_norm(input: Tensor, dims: int, weight: Tensor | None, eps: float) -> Ten
     if kind.kind == "f" and (weight is None or weight.array.dtype == kind):
         scale = weight
         if scale is None:
-            scale = Tensor(np.ones(x.array.shape[x.array.ndim - dims :], kind))
+            scale = given(np.ones(x.array.shape[x.array.ndim - dims :], kind))
         return rms_norm_scaled((x, scale), (eps,))
     axes = tuple(range(x.array.ndim - dims, x.array.ndim))
     y = x * e.rsqrt((x * x).mean(axes, True) + eps)

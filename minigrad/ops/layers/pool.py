@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.ops.shape import reshape
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.pool import pooling as kernels
 from minigrad.kernels.pool.windows import Windows
 from minigrad.ops.batching import same
@@ -66,7 +66,7 @@ def _planes(x: Tensor, dims: int) -> tuple[Tensor, Sizes]:
 def put_at(g: Tensor, index: Tensor, size: Sizes) -> Tensor:
     """Zeros of `size`, with `g` added at flat indices in each plane."""
     flow, lead = _planes(g, len(size))
-    zeros = Tensor(np.zeros((flow.array.shape[0], math.prod(size)), g.array.dtype))
+    zeros = given(np.zeros((flow.array.shape[0], math.prod(size)), g.array.dtype))
     places, _ = _planes(index, len(size))
     return reshape(scatter_add(zeros, 1, places, flow), (*lead, *size))
 
@@ -74,7 +74,7 @@ def put_at(g: Tensor, index: Tensor, size: Sizes) -> Tensor:
 def unpool(input: Tensor, index: Tensor, size: Sizes) -> Tensor:
     """Zeros of `size`, with elements written at flat indices in each plane."""
     rows, lead = _planes(input, len(size))
-    zeros = Tensor(np.zeros((rows.array.shape[0], math.prod(size)), input.array.dtype))
+    zeros = given(np.zeros((rows.array.shape[0], math.prod(size)), input.array.dtype))
     places, _ = _planes(index, len(size))
     return reshape(scatter(zeros, 1, places, rows), (*lead, *size))
 

@@ -24,7 +24,7 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import each
 from minigrad.ops.join import cat
@@ -47,7 +47,7 @@ def _logistic(x: Array) -> Array:
 
 _ON_TENSORS = SimpleNamespace(
     sigmoid=e.sigmoid, tanh=e.tanh, relu=e.relu, cat=cat, split=split, matmul=matmul,
-    zeros=lambda shape, like: Tensor(np.zeros(shape, like.array.dtype)),
+    zeros=lambda shape, like: given(np.zeros(shape, like.array.dtype)),
     where_positive=lambda d, a: d.masked_fill(a.detach() <= 0, 0),
 )  # fmt: skip
 _ON_ARRAYS = SimpleNamespace(

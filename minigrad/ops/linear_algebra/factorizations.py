@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
+from minigrad.core.plain import plain
 from minigrad.core.public import OpFunction, public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -31,6 +33,7 @@ from minigrad.ops.linear_algebra.matrices import (
     from_factors,
     positions,
     symmetric,
+    whole,
 )
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.rearrange import diag_embed
@@ -58,6 +61,14 @@ def _order(a: Array) -> int:
         except np.linalg.LinAlgError:
             return k
     return 0
+
+
+@plain
+def _orders(a: Array, part: str) -> Array:
+    a, info = _triangle(a, part), np.zeros(a.shape[:-2], np.int32)
+    for place, _ in positions(info.shape):
+        info[place] = _order(a[place])
+    return info
 
 
 def _cholesky_forward(a: Array, part: str) -> Array:
@@ -153,23 +164,21 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     The factor of a matrix that is not positive definite is NaN.
     """
     check_square(A, "linalg.cholesky_ex")
-    info = np.zeros(A.array.shape[:-2], np.int32)
+    read("linalg.cholesky_ex", A)  # whether all are positive definite decides what is computed
     try:
-        return CholeskyEx(linalg_cholesky(A, upper=upper), Tensor(info))
+        factor = linalg_cholesky(A, upper=upper)
+        return CholeskyEx(factor, given(np.zeros(A.array.shape[:-2], np.int32)))
     except LinAlgError:
         if check_errors:
             raise
-    a = _triangle(A.array, "U" if upper else "L")
-    for place, _ in positions(info.shape):
-        info[place] = _order(a[place])
-    bad = info > 0
-    safe = e.choose(Tensor(bad[..., None, None]), cast_eye(A), A)
-    return CholeskyEx(chosen(bad, np.nan, linalg_cholesky(safe, upper=upper)), Tensor(info))
+    info = _orders((A,), "U" if upper else "L")
+    safe = e.choose(whole(info > 0), cast_eye(A), A)
+    return CholeskyEx(chosen(info > 0, np.nan, linalg_cholesky(safe, upper=upper)), info)
 
 
 def cast_eye(A: Tensor) -> Tensor:
     """The unit matrix of the size and type of `A`."""
-    return Tensor(np.eye(A.array.shape[-1], dtype=A.array.dtype))
+    return given(np.eye(A.array.shape[-1], dtype=A.array.dtype))
 
 
 # -- QR --------------------------------------------------------------------------------------------
@@ -267,7 +276,7 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> QR:
     else:  # R = [U, Q^T Y] for A = [X, Y] with X square
         q, square = _qr((narrow(A, -1, 0, m),))
         r = cat([square, matmul(q.mT, narrow(A, -1, m, n - m))], -1)
-    return QR(Tensor(np.empty(0, A.array.dtype)) if mode == "r" else q, r)
+    return QR(given(np.empty(0, A.array.dtype)) if mode == "r" else q, r)
 
 
 @public(name="qr")
@@ -416,8 +425,8 @@ def _svd_grad(g: Parts, u: Tensor, s: Tensor, vh: Tensor) -> Tensor:
         return matmul(u * gs.unsqueeze(-2), vh)
     m, k, n = u.array.shape[-2], s.array.shape[-1], vh.array.shape[-1]
     row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-    gaps = e.choose(Tensor(np.eye(k, dtype=bool)), 1.0, (row - column) * (row + column))
-    inner = diag_embed(gs) if gs is not None else Tensor(np.zeros((k, k), u.array.dtype))
+    gaps = e.choose(given(np.eye(k, dtype=bool)), 1.0, (row - column) * (row + column))
+    inner = diag_embed(gs) if gs is not None else given(np.zeros((k, k), u.array.dtype))
     outside = None
     if gu is not None:
         x = matmul(u.mT, gu)
@@ -589,7 +598,7 @@ def _top_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> SVD:
     if not compute_uv:
         (m, n), lead = check_matrix(input, "linalg.svd").array.shape[-2:], input.array.shape[:-2]
         kind = input.array.dtype
-        u, v = (Tensor(np.zeros((*lead, size, size), kind)) for size in (m, n))
+        u, v = (given(np.zeros((*lead, size, size), kind)) for size in (m, n))
         return SVD(u, svdvals(input), v)
     u, s, vh = linalg_svd(input, not some)
     return SVD(u, s, vh.mT)

@@ -14,7 +14,7 @@ from minigrad.core.ops.shape import expand
 from minigrad.core.promotion import cast
 from minigrad.core.public import public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
@@ -107,7 +107,7 @@ def _by_rows(x: Tensor, order: Tensor) -> Tensor:
 
 def _permutation(order: Tensor, kind: np.dtype[Any]) -> Tensor:
     """The matrix that puts rows back that were taken in this order."""
-    rows = Tensor(np.arange(order.array.shape[-1])[:, None])
+    rows = given(np.arange(order.array.shape[-1])[:, None])
     return cast(e.eq(order.unsqueeze(-2), rows), kind)
 
 
@@ -143,7 +143,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     packed, pivots, _ = _factored(A, pivot, "linalg.lu_factor_ex")
     zero = diagonal(packed, 0, -2, -1) == 0
     size = zero.array.shape[-1]
-    after = Tensor(np.arange(size, 0, -1, dtype=np.int32))  # the first zero counts most
+    after = given(np.arange(size, 0, -1, dtype=np.int32))  # the first zero counts most
     info = amax(e.choose(zero, after, 0), -1) if size else sum(cast(zero, np.dtype(np.int32)), -1)
     info = cast(e.choose(info > 0, size + 1 - info, 0), np.dtype(np.int32))
     if check_errors and info.array.__class__ is np.ndarray and info.array.any():
@@ -203,7 +203,7 @@ def _unpacked(packed: Tensor, order: Tensor) -> LU:
     (m, n), kind = packed.array.shape[-2:], packed.array.dtype
     k = min(m, n)
     p = _permutation(order, kind)
-    unit = Tensor(np.eye(m, k, dtype=kind))
+    unit = given(np.eye(m, k, dtype=kind))
     return LU(p, tril(narrow(packed, -1, 0, k), -1) + unit, triu(narrow(packed, -2, 0, k)))
 
 
@@ -234,7 +234,7 @@ def lu_unpack(
     check_matrix(LU_data, "lu_unpack")
     _check_pivots(LU_data, LU_pivots, "lu_unpack")
     found = _unpacked(LU_data, _lu_order((LU_pivots,), (LU_data.array.shape[-2],)))
-    empty = Tensor(np.empty(0, LU_data.array.dtype))
+    empty = given(np.empty(0, LU_data.array.dtype))
     p = found.P if unpack_pivots else empty
     return LU(p, found.L, found.U) if unpack_data else LU(p, empty, empty)
 

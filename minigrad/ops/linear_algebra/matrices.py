@@ -9,8 +9,10 @@ import numpy as np
 
 from minigrad.core.modes import no_grad
 from minigrad.core.ops import elementwise as e
+from minigrad.core.ops.shape import reshape
 from minigrad.core.public import FLOAT32, FLOAT64
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.rules import as_tensors
+from minigrad.core.tensor import Array, Tensor, given
 
 __all__ = [
     "LinAlgError", "check_float", "check_matrix", "check_same_type", "check_square", "chosen",
@@ -103,12 +105,17 @@ def positions(shape: Sequence[int]) -> Iterator[tuple[tuple[int, ...], str]]:
 
 def eye_like(x: Tensor) -> Tensor:
     """True on the diagonal of square matrices such as `x`."""
-    return Tensor(np.eye(x.array.shape[-1], dtype=bool))
+    return given(np.eye(x.array.shape[-1], dtype=bool))
 
 
-def chosen(bad: Array, value: float, otherwise: Tensor) -> Tensor:
+def whole(flags: Tensor) -> Tensor:
+    """A flag for each matrix, as it broadcasts over the matrix."""
+    return reshape(flags, (*flags.array.shape, 1, 1))
+
+
+def chosen(bad: Tensor, value: float, otherwise: Tensor) -> Tensor:
     """`otherwise`, with whole matrices replaced by `value` where `bad`."""
-    return e.choose(Tensor(bad[..., None, None]), value, otherwise)
+    return e.choose(whole(bad), value, otherwise)
 
 
 def symmetric(x: Any) -> Any:
@@ -125,7 +132,6 @@ def from_factors(rule: Callable[..., Tensor]) -> Callable[..., Array]:
 
     def fused(g: Any, residuals: Any) -> Array:
         with no_grad():
-            parts = [None if p is None else Tensor(p) for p in g]
-            return rule(parts, *[Tensor(r) for r in residuals]).array
+            return rule(as_tensors(g), *as_tensors(list(residuals))).array
 
     return fused

@@ -14,9 +14,10 @@ from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.reduce import sum
 from minigrad.core.ops.shape import expand, reshape
+from minigrad.core.plain import plain_results
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import same
 from minigrad.ops.guard import guarded
 from minigrad.ops.join import cat
@@ -84,7 +85,7 @@ def _pade_terms(a: Array) -> tuple[Array, Array]:
 def _exp_grad(g: Tensor, a: Tensor) -> Tensor:
     """The upper right block of ``exp([[A^T, g], [0, A^T]])`` (Mathias 1996)."""
     n = a.array.shape[-1]
-    zero = Tensor(np.zeros(a.array.shape, a.array.dtype))
+    zero = given(np.zeros(a.array.shape, a.array.dtype))
     block = cat([cat([a.mT, g], -1), cat([zero, a.mT], -1)], -2)
     return narrow(narrow(_exp((block,)), -2, 0, n), -1, n, n)
 
@@ -144,7 +145,7 @@ def linalg_matrix_power(A: Tensor, n: int) -> Tensor:
         check_square(A, name)
     if n == 0:
         unit = np.eye(A.array.shape[-1], dtype=A.array.dtype)
-        return Tensor(np.broadcast_to(unit, A.array.shape).copy())
+        return given(np.broadcast_to(unit, A.array.shape).copy())
     square, power = (inv(A), -n) if n < 0 else (A, n)
     result = None
     while power:
@@ -294,7 +295,7 @@ def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     kind = np.int64 if x.array.dtype.kind in "biu" else x.array.dtype
-    one = Tensor(np.ones((*shape, 1), kind))
+    one = given(np.ones((*shape, 1), kind))
     return cat([one, expand(x.unsqueeze(-1), (*shape, n - 1)).cumprod(-1)], -1)
 
 
@@ -308,22 +309,27 @@ class Geqrf(NamedTuple):
     tau: Tensor
 
 
+@plain_results(2)
+def _packed_qr(a: Array) -> tuple[Array, ...]:
+    packed, tau = np.linalg.qr(a, mode="raw")
+    return np.ascontiguousarray(packed.mT), tau
+
+
 @public
 def geqrf(input: Tensor) -> Geqrf:
     """LAPACK's form of a QR factorization, for :func:`minigrad.linalg.householder_product`."""
-    x = check_matrix(input, "geqrf").array
+    check_matrix(input, "geqrf")
     if input.requires_grad:
         raise NotImplementedError(
             "the derivative for 'geqrf' is not implemented: use linalg.qr, or detach()"
         )
-    packed, tau = np.linalg.qr(x, mode="raw")
-    return Geqrf(Tensor(np.ascontiguousarray(packed.mT)), Tensor(tau))
+    return Geqrf(*_packed_qr((input,)))
 
 
 def _reflections(A: Tensor, tau: Tensor) -> list[tuple[Tensor, Tensor]]:
     """``(v, tau)`` of each reflection ``I - tau v v^T``, as columns."""
     m, n = A.array.shape[-2:]
-    unit = Tensor(np.eye(m, n, dtype=A.array.dtype))
+    unit = given(np.eye(m, n, dtype=A.array.dtype))
     vectors = tril(A, -1) + unit
     return [
         (narrow(vectors, -1, i, 1), narrow(tau, -1, i, 1).unsqueeze(-1))
@@ -379,7 +385,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     True
     """
     _check_reflections(A, tau, "linalg.householder_product")
-    q = Tensor(np.eye(*A.array.shape[-2:], dtype=A.array.dtype))
+    q = given(np.eye(*A.array.shape[-2:], dtype=A.array.dtype))
     q = expand(q, A.array.shape)
     for v, scale in reversed(_reflections(A, tau)):
         q = q - matmul(v * scale, matmul(v.mT, q))

@@ -17,7 +17,7 @@ from minigrad.core.promotion import cast
 from minigrad.core.public import FLOAT32, FLOAT64, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -332,13 +332,13 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     check_matrix(A, name)
     if p is None or (not isinstance(p, str) and abs(p) == 2):
         if not A.array.size:
-            return Tensor(np.zeros(A.array.shape[:-2], A.array.dtype))
+            return given(np.zeros(A.array.shape[:-2], A.array.dtype))
         s = svdvals(A)
         small, large = select(s, -1, -1), select(s, -1, 0)
         return small / large if p == -2 else large / small
     check_square(A, f"{name}(ord={p})")
     if not A.array.size:
-        return Tensor(np.zeros(A.array.shape[:-2], A.array.dtype))
+        return given(np.zeros(A.array.shape[:-2], A.array.dtype))
     inverse = inverse_or_nan(A)
     singular = e.isnan(inverse) & ~e.isnan(A).any()
     found = matrix_norm(A, p) * matrix_norm(e.choose(singular, 0.0, inverse), p)

@@ -8,17 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.core.declare import primitive
+from minigrad.core.engine import apply
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.reduce import amax, sum
 from minigrad.core.ops.shape import reshape
+from minigrad.core.plain import plain
+from minigrad.core.promotion import cast, constant
 from minigrad.core.public import public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops.batching import broadcasting, same
+from minigrad.ops.batching import broadcasting, lined_up, same, sharing
 from minigrad.ops.guard import guarded
-from minigrad.ops.linear_algebra.factorizations import check_finite, svdvals
+from minigrad.ops.linear_algebra.factorizations import cast_eye, check_finite, svdvals
 from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
     check_float,
@@ -27,6 +31,7 @@ from minigrad.ops.linear_algebra.matrices import (
     check_square,
     chosen,
     positions,
+    whole,
 )
 from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.shape import movedim
@@ -47,6 +52,7 @@ def _zero_pivot(a: Array) -> int:
     return int(zeros[0]) + 1 if zeros.size else 0
 
 
+@plain
 def zero_pivots(a: Array) -> Array:
     """The first zero pivot of each matrix, counted from 1; 0 for those that have none."""
     info = np.zeros(a.shape[:-2], np.int32)
@@ -131,17 +137,14 @@ class InvEx(NamedTuple):
 
 def _with_info(A: Tensor, compute: Any, check_errors: bool) -> tuple[Tensor, Tensor]:
     """``compute(A)`` with NaN for singular matrices, and a number for each."""
+    read("linalg.inv_ex", A)  # whether one is singular decides what is computed
     try:
-        return compute(A), Tensor(np.zeros(A.array.shape[:-2], np.int32))
+        return compute(A), given(np.zeros(A.array.shape[:-2], np.int32))
     except LinAlgError:
         if check_errors:
             raise
-    info = zero_pivots(A.array)
-    bad = info > 0
-    unit = Tensor(np.eye(A.array.shape[-1], dtype=A.array.dtype))
-    return chosen(bad, math.nan, compute(e.choose(Tensor(bad[..., None, None]), unit, A))), Tensor(
-        info
-    )
+    info = zero_pivots((A,))
+    return chosen(info > 0, math.nan, compute(e.choose(whole(info > 0), cast_eye(A), A))), info
 
 
 @guarded
@@ -291,16 +294,27 @@ def _pinv_grad(g: Tensor, a: Tensor, y: Tensor) -> Tensor:
     )  # fmt: skip
 
 
+@sharing
+def _pinv_each(op: Any, inputs: Any, params: Any, batched: Any) -> Any:
+    a, *limits = inputs
+    ndim = a.array.ndim - batched[0] - 1  # of the singular values
+    fitting = [lined_up(t, ndim) if b else t for t, b in zip(limits, batched[1:], strict=True)]
+    return apply(op, (a, *fitting))
+
+
+def _pinv_sample(*shape: int) -> Any:
+    return lambda rng: ((rng.normal(size=shape), np.array(0.0), np.array(1e-10)), ())
+
+
 _pinv = primitive(
-    "pinv", _pinv_forward, vjp=_pinv_grad, batch=same,
-    sample=cases(
-        normal((4, 3), 0.0, 1e-10), normal((2, 3, 4), 0.0, 1e-10), normal((0, 3), 0.0, 1e-10)
-    ),
+    "pinv", _pinv_forward, inputs=3, broadcasts=True, batch=_pinv_each,
+    vjp=(_pinv_grad, None, None),
+    sample=cases(_pinv_sample(4, 3), _pinv_sample(2, 3, 4), _pinv_sample(0, 3)),
     doc="The pseudo-inverse of Moore and Penrose, of the singular values above a tolerance.",
 )  # fmt: skip
 
 
-def tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
+def tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Tensor, Tensor]:
     """Absolute and relative tolerance for singular values, as PyTorch defaults them."""
     shape, info = A.array.shape[-2:], np.finfo(A.array.dtype)
     if rtol is None:
@@ -316,17 +330,22 @@ def tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
                     f"the tolerances, of shape {list(t.array.shape)}, must broadcast to the batch "
                     f"{list(batch)} of the matrices"
                 )
-    return tuple(  # type: ignore[return-value]
-        t.array[..., None] if isinstance(t, Tensor) and t.array.ndim else float(t)
-        for t in (atol, rtol)
-    )
+    return _tolerance(atol, A), _tolerance(rtol, A)
 
 
-def count_large(s: Tensor, atol: Any, rtol: Any) -> Tensor:
+def _tolerance(t: Any, A: Tensor) -> Tensor:
+    """As it broadcasts over the singular values."""
+    if not isinstance(t, Tensor):
+        return constant(float(t), A.array.dtype)
+    t = t.detach()
+    return reshape(t, (*t.array.shape, 1)) if t.array.ndim else cast(t, A.array.dtype)
+
+
+def count_large(s: Tensor, atol: Tensor, rtol: Tensor) -> Tensor:
     """How many values are larger than both tolerances allow."""
     if not s.array.shape[-1]:
-        return Tensor(np.zeros(s.array.shape[:-1], np.int64))
-    low, share = (Tensor(np.asarray(t, s.array.dtype)) for t in (atol, rtol))
+        return given(np.zeros(s.array.shape[:-1], np.int64))
+    low, share = (cast(t, s.array.dtype) for t in (atol, rtol))
     return sum(s > e.maximum(low, share * amax(s, -1, True)), -1)
 
 
@@ -363,7 +382,7 @@ def pinv(
     if hermitian:
         check_square(A, "linalg.pinv")
         A = tril(A) + tril(A, -1).mT
-    return _pinv((A,), tolerances(A, atol, rcond if rtol is None else rtol))
+    return _pinv((A, *tolerances(A, atol, rcond if rtol is None else rtol)))
 
 
 @public
@@ -380,7 +399,7 @@ def _lstsq_forward(a: Array, b: Array, rcond: float) -> Array:
 
 def _lstsq_grad(g: Tensor, a: Tensor, b: Tensor, rcond: float) -> tuple[Tensor, Tensor]:
     """The solution is ``pinv(a) b``."""
-    p = _pinv((a,), (0.0, rcond))
+    p = _pinv((a, *tolerances(a, 0.0, rcond)))
     return _pinv_grad(matmul(g, b.mT), a, p), matmul(p.mT, g)
 
 
@@ -462,16 +481,16 @@ def lstsq(
     cut = float(np.finfo(A.array.dtype).eps) * max(m, n) if rcond is None else float(rcond)
     solution = _lstsq((A, right), (cut,))
     s = svdvals(A.detach())
-    ranks = count_large(s, 0.0, cut)
-    empty = np.empty(0, A.array.dtype)
-    residuals = Tensor(empty)
+    ranks = count_large(s, *tolerances(A, 0.0, cut))
+    empty = given(np.empty(0, A.array.dtype))
+    residuals = empty
     if m > n and driver != "gelsy" and bool((ranks == n).all()):
         rest = matmul(A, solution) - right
         residuals = (rest * rest).sum(-2)
     return LeastSquares(
         solution.squeeze(-1) if vector else solution, residuals,
-        Tensor(empty.astype(np.int64)) if driver == "gels" else ranks,
-        s if driver in ("gelsd", "gelss") else Tensor(empty),
+        given(np.empty(0, np.int64)) if driver == "gels" else ranks,
+        s if driver in ("gelsd", "gelss") else given(np.empty(0, A.array.dtype)),
     )  # fmt: skip
 
 
@@ -509,7 +528,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of ``L L^T`` (with `upper`, of ``L^T L``)."""
     check_square(L, "cholesky_inverse")
-    unit = Tensor(np.eye(L.array.shape[-1], dtype=L.array.dtype))
+    unit = given(np.eye(L.array.shape[-1], dtype=L.array.dtype))
     half = substitute(_factor(L, upper), unit, False)
     return matmul(half.mT, half)
 

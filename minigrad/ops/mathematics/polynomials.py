@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import dtypes
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
-from minigrad.core.promotion import as_operand, cast, result_type
+from minigrad.core.promotion import as_operand, cast, constant, result_type
 from minigrad.core.public import called
 from minigrad.core.tensor import Tensor
 
@@ -57,17 +58,19 @@ def _declared(name: str, base: str, text: str) -> Callable[..., Tensor]:
         kind = result_type(input, n)
         if not kind.is_floating_point:
             kind = dtypes.get_default_dtype()
-        x = input if isinstance(input, Tensor) else Tensor(np.asarray(input, kind.numpy))
+        x = input if isinstance(input, Tensor) else constant(input, kind.numpy)
         x = cast(as_operand(x, name, 0), kind.numpy)
-        degree = (
-            n.detach().trunc() if isinstance(n, Tensor) else Tensor(np.asarray(_degree(name, n)))
-        )
+        if isinstance(n, Tensor):
+            degree = n.detach().trunc()
+        else:
+            degree = constant(_degree(name, n), np.dtype(np.int64))
         if shifted:
             x = 2 * x - 1
-        top = int(degree.max().item()) if degree.array.size else 0
+        read(name, degree)  # it decides how many steps there are
+        top = int(degree.array.max()) if degree.array.size else 0
         if top > _HIGHEST:
             raise RuntimeError(f"{name}: degree {top} is too high: at most {_HIGHEST}")
-        one = e.choose(e.isnan(x), x, Tensor(np.ones((), kind.numpy)))
+        one = e.choose(e.isnan(x), x, constant(1.0, kind.numpy))
         before, now = one, first(x)
         y = e.choose(e.lt(degree, 0), 0.0, one)
         for k in range(1, top + 1):

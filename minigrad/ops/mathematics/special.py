@@ -17,7 +17,8 @@ from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.ops import elementwise as e
-from minigrad.core.promotion import as_operand, cast, promote, require_tensor, result_type
+from minigrad.core.plain import Plain, plain
+from minigrad.core.promotion import as_operand, cast, constant, promote, require_tensor, result_type
 from minigrad.core.public import OpFunction, called, method, named, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.refusal import explain
@@ -276,14 +277,18 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return e.mul(input, exp2(other))
 
 
+@plain
+def _step(x: Array, v: Array) -> Array:
+    return np.asarray(np.where(x == 0, v, x > 0)).astype(x.dtype)
+
+
 @public(inplace=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, `values` at 0."""
     _second_tensor("heaviside", "values", values)
     if input.array.dtype != values.array.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-    x, v = (t.array for t in broadcast_tensors(input, values))
-    return Tensor(np.asarray(np.where(x == 0, v, x > 0)).astype(x.dtype))
+    return _step(tuple(broadcast_tensors(input, values)))
 
 
 def _second_tensor(name: str, word: str, other: Any) -> None:
@@ -294,14 +299,15 @@ def _second_tensor(name: str, word: str, other: Any) -> None:
 
 
 def _plain(name: str, compute: Any, kinds: str, text: str) -> Any:
+    op = Plain(compute, name=name)
+
     @called(name, f"Element by element, {text}.")
     def function(input: Tensor, other: Tensor) -> Tensor:
         _second_tensor(name, "other", other)
         kind = result_type(input, other)
         if kind.numpy.kind not in kinds:
             raise NotImplementedError(f'"{name}" not implemented for {kind}')
-        a, b = (cast(x, kind.numpy).array for x in (input, other))
-        return Tensor(np.asarray(compute(a, b)))
+        return op(tuple(cast(x, kind.numpy) for x in (input, other)))
 
     return public(function, inplace=True)
 
@@ -377,18 +383,17 @@ def nan_to_num(
     neginf: float | None = None,
 ) -> Tensor:
     """NaN and infinities as numbers: by default 0 and the largest there are."""
-    x = input.array
-    if x.dtype.kind != "f":
+    if input.array.dtype.kind != "f":
         return input.clone()
-    info = np.finfo(x.dtype)
+    info = np.finfo(input.array.dtype)
     values = (
-        (np.isnan(x), 0.0 if nan is None else nan),
-        (np.isposinf(x), float(info.max) if posinf is None else posinf),
-        (np.isneginf(x), float(info.min) if neginf is None else neginf),
+        (e.isnan(input), 0.0 if nan is None else nan),
+        (e.eq(input, math.inf), float(info.max) if posinf is None else posinf),
+        (e.eq(input, -math.inf), float(info.min) if neginf is None else neginf),
     )
     y = input
     for where, value in values:
-        y = e.choose(Tensor(np.asarray(where)), float(value), y)
+        y = e.choose(where, float(value), y)
     return y
 
 
@@ -412,11 +417,15 @@ def rad2deg(input: Tensor) -> Tensor:
     return e.mul(input, 180 / math.pi)
 
 
+@plain
+def _negative(x: Array) -> Array:
+    return np.signbit(x) if x.dtype.kind == "f" else x < 0
+
+
 @public
 def signbit(input: Tensor) -> Tensor:
     """Element by element, whether it is negative (-0.0 is)."""
-    x = input.array
-    return Tensor(np.asarray(np.signbit(x) if x.dtype.kind == "f" else x < 0))
+    return _negative((input,))
 
 
 public(e.sign, name="sgn", inplace=True)
@@ -437,7 +446,7 @@ def angle(input: Tensor) -> Tensor:
     x = as_operand(input, "angle", 0)
     if x.array.dtype.kind != "f":
         x = cast(x, dtypes.get_default_dtype().numpy)
-    zero = Tensor(np.zeros((), x.array.dtype))
+    zero = constant(0.0, x.array.dtype)
     return e.choose(e.isnan(x), x, e.choose(e.lt(x, 0), math.pi, zero))
 
 

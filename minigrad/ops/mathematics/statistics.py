@@ -8,15 +8,17 @@ import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.reduce import amax, amin, in_dtype, mean, sum
 from minigrad.core.ops.shape import reshape, transpose
+from minigrad.core.plain import Plain, plain_results
 from minigrad.core.promotion import cast, promote, result_type
 from minigrad.core.public import OpFunction, called, public
 from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
@@ -32,6 +34,7 @@ from minigrad.ops.sort import sort
 
 def _cumprod_grad(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """Where no factor is 0, ``sum of (g y) from here on, over x``; else each product without it."""
+    read("cumprod", x)
     if x.array.all():
         return (g * y).flip(dim).cumsum(dim).flip(dim) / x
     size = x.array.shape[dim]
@@ -66,6 +69,17 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 
 def _running(name: str, ufunc: Any, text: str) -> Any:
+    def places(x: Array, dim: int) -> Array:
+        """Where the last extreme so far is."""
+        best = ufunc.accumulate(x, dim)
+        count = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - dim - 1))
+        new = np.equal(x, best)
+        if x.dtype.kind == "f":
+            new |= np.isnan(x)
+        return np.maximum.accumulate(np.where(new, count, 0), dim)
+
+    find = Plain(places, name=f"{name}_places")
+
     @called(
         name,
         f"The {text} of the first 1, 2, 3, ... entries along `dim`, and where the last such one "
@@ -75,13 +89,8 @@ def _running(name: str, ufunc: Any, text: str) -> Any:
         x = input.array
         dim = wrap_dim(dim, x.ndim, name)
         if not x.ndim:
-            return ValuesIndices(input.clone(), Tensor(np.zeros((), np.int64)))
-        best = ufunc.accumulate(x, dim)
-        count = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - dim - 1))
-        new = np.equal(x, best)
-        if x.dtype.kind == "f":
-            new |= np.isnan(x)
-        indices = Tensor(np.maximum.accumulate(np.where(new, count, 0), dim))
+            return ValuesIndices(input.clone(), given(np.zeros((), np.int64)))
+        indices = find((input,), dim)
         return ValuesIndices(gather(input, dim, indices), indices)
 
     return public(function)
@@ -185,8 +194,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 
 def _without_nan(input: Tensor) -> Tensor:
-    missing = np.isnan(input.array) if input.array.dtype.kind == "f" else np.zeros((), bool)
-    return e.choose(Tensor(missing), 0, input) if missing.any() else input
+    return e.choose(e.isnan(input), 0, input) if input.array.dtype.kind == "f" else input
 
 
 @public
@@ -205,7 +213,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
         raise RuntimeError(
             f"nanmean(): expected input to have floating point dtype but got {x.dtype}"
         )
-    count = sum(Tensor((~np.isnan(x.array)).astype(x.array.dtype)), dim, keepdim)
+    count = sum(cast(~e.isnan(x), x.array.dtype), dim, keepdim)
     return sum(_without_nan(x), dim, keepdim) / count
 
 
@@ -238,10 +246,12 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 _METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _between(sorted_: Tensor, levels: Tensor, scale: Array, interpolation: str) -> Tensor:
-    """Values at the ranks ``levels * scale`` along the last dimension of sorted rows."""
-    kind = sorted_.array.dtype
-    rank: Array = (levels.array * scale).astype(kind)
+@plain_results(3)
+def _ranks(
+    levels: Array, scale: Array, interpolation: str, kind: Any
+) -> tuple[Array, Array, Array]:
+    """The ranks below and above, and the weight of the one above."""
+    rank: Array = (levels * scale).astype(kind)
     if interpolation == "lower":
         rank = np.floor(rank)
     elif interpolation == "higher":
@@ -249,14 +259,17 @@ def _between(sorted_: Tensor, levels: Tensor, scale: Array, interpolation: str) 
     elif interpolation == "nearest":
         rank = np.rint(rank)
     low = np.floor(rank)
-    weight = Tensor(np.where(rank > low, 0.5, 0.0).astype(kind))
+    weight = np.where(rank > low, 0.5, 0.0) if interpolation == "midpoint" else rank - low
+    return low.astype(np.int64), np.ceil(rank).astype(np.int64), weight.astype(kind)
+
+
+def _between(sorted_: Tensor, levels: Tensor, scale: Tensor, interpolation: str) -> Tensor:
+    """Values at the ranks ``levels * scale`` along the last dimension of sorted rows."""
+    kind = sorted_.array.dtype
+    low, high, weight = _ranks((levels, scale), interpolation, kind)
     if interpolation == "linear" and levels.requires_grad:
-        weight = levels * Tensor(scale.astype(kind)) - Tensor(low)
-    elif interpolation != "midpoint":
-        weight = Tensor((rank - low).astype(kind))
-    below = gather(sorted_, -1, Tensor(low.astype(np.int64)))
-    above = gather(sorted_, -1, Tensor(np.ceil(rank).astype(np.int64)))
-    return e.lerp(below, above, weight)
+        weight = levels * cast(scale, kind) - cast(low, kind)
+    return e.lerp(gather(sorted_, -1, low), gather(sorted_, -1, high), weight)
 
 
 def _quantile(name: str, skip_nan: bool, text: str) -> Any:
@@ -286,7 +299,7 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
             raise TypeError(
                 f"{name}(): argument 'q' must be Tensor or float, not {type(q).__name__}"
             )
-        share = q if isinstance(q, Tensor) else Tensor(np.asarray(q, x.dtype))
+        share = q if isinstance(q, Tensor) else given(np.asarray(q, x.dtype))
         levels = share.array
         if levels.dtype != x.dtype:
             raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
@@ -297,12 +310,14 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
         d = None if dim is None else wrap_dim(dim, x.ndim, name)
         rows = reshape(input, -1) if d is None or not x.ndim else movedim(input, d, -1)
         ordered = sort(rows).values
-        missing = np.isnan(ordered.array).sum(-1, keepdims=True)
+        missing = sum(e.isnan(ordered), -1, True)
         size = ordered.array.shape[-1]
-        last = np.maximum(size - missing, 1) - 1 if skip_nan else np.full(missing.shape, size - 1)
         flat = reshape(share, -1)
-        if not skip_nan and missing.any():  # a row with NaN is NaN: look at the end
-            flat = e.choose(Tensor(missing > 0), 1.0, flat)
+        if skip_nan:
+            last = e.maximum(size - missing, 1) - 1
+        else:  # a row with NaN is NaN: look at the end
+            last = given(np.full(missing.array.shape, size - 1))
+            flat = e.choose(missing > 0, 1.0, flat)
         found = movedim(_between(ordered, flat, last, interpolation), -1, 0)
         if not x.ndim:
             found = reshape(found, -1)

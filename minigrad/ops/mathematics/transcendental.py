@@ -21,7 +21,7 @@ from minigrad.core.promotion import as_operand, cast, promote, result_type
 from minigrad.core.public import called, method, public
 from minigrad.core.refusal import explain
 from minigrad.core.samples import pair, span
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import broadcasting, same
 from minigrad.ops.guard import guarded
@@ -194,7 +194,7 @@ def multigammaln(input: Tensor, p: int) -> Tensor:
     if p < 1:
         raise RuntimeError("mvlgamma: p has to be greater than or equal to 1")
     x = cast(input, result_type(input, 1.0).numpy)
-    shifts = Tensor((np.arange(p) * -0.5).astype(x.array.dtype))
+    shifts = given((np.arange(p) * -0.5).astype(x.array.dtype))
     return sum(lgamma(x.unsqueeze(-1) + shifts), -1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
