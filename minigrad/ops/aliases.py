@@ -14,7 +14,7 @@ from minigrad.core.ops.shape import reshape, transpose
 from minigrad.core.plain import plain
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import PUBLIC, called, method, public
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.activations import hardshrink
 from minigrad.ops.creation import finish
 from minigrad.ops.inplace import write

@@ -18,7 +18,7 @@ from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import as_operand, cast, result_type
 from minigrad.core.public import called, method, public
 from minigrad.core.quiet import call_quietly
-from minigrad.core.tensor import Tensor, given
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.creation import finish, spaced
 from minigrad.ops.guard import guarded, values_decide
 from minigrad.ops.join import cat, flip, repeat, stack
