@@ -15,16 +15,18 @@ import numpy as np
 from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
 from minigrad.core.engine import apply
+from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.index import take_part
 from minigrad.core.ops.shape import expand, reshape
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import method, public
 from minigrad.core.samples import Sample, cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
-from minigrad.ops.guard import all_values
+from minigrad.ops.guard import all_values, values_decide
 from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
 
 kernels = lazy("gather")
@@ -104,7 +106,7 @@ def _gather_grad(g: Tensor, index: Tensor, dim: int, x_shape: Shape) -> Tensor:
 
 def _scatter_grad(g: Tensor, index: Tensor, dim: int) -> Tensor:
     """What was replaced has no influence."""
-    zeros = Tensor(np.zeros(index.array.shape, g.array.dtype))
+    zeros = given(np.zeros(index.array.shape, g.array.dtype))
     return _scatter((g, index, zeros), (dim,))
 
 
@@ -171,7 +173,7 @@ def _checked(
         input = reshape(input, 1)
     shape = input.array.shape
     if array.size == 0 and array.ndim != len(shape):
-        index = Tensor(np.zeros((0,) * len(shape), np.int64))
+        index = given(np.zeros((0,) * len(shape), np.int64))
     if not array.ndim:
         index = reshape(index, 1)
     where = index.array.shape
@@ -299,16 +301,29 @@ def _reduced(x: Array, index: Array, src: Array, dim: int, ufunc: Any) -> Array:
     return out
 
 
+@plain_results(3)
+def _winners(y: Array, x: Array, index: Array, src: Array, dim: int) -> tuple[Array, ...]:
+    """Ones at what equals an extreme, there and in the source, and how many there are of them."""
+    best = np.equal(x, y).astype(y.dtype)
+    won = np.equal(src, _gather_array(y, index, dim)).astype(y.dtype)
+    return best, won, _sum_at(best, index, won, dim)
+
+
 def _share(
     g: Tensor, y: Tensor, x: Tensor, index: Tensor, src: Tensor, dim: int
 ) -> tuple[Any, ...]:
     """Of an extreme, all that equal it get an equal part."""
-    best = np.equal(x.array, y.array)
-    won = np.equal(src.array, _gather_array(y.array, index.array, dim))
-    ties = _sum_at(best.astype(y.array.dtype), index.array, won.astype(y.array.dtype), dim)
-    part = g / Tensor(ties)
-    flags = [Tensor(m.astype(y.array.dtype)) for m in (best, won)]
-    return part * flags[0], None, _gather((part, index), (dim,)) * flags[1]
+    best, won, ties = _winners((y, x, index, src), dim)
+    part = g / ties
+    return part * best, None, _gather((part, index), (dim,)) * won
+
+
+@plain_results(3)
+def _zeros(x: Array, index: Array, src: Array, dim: int) -> tuple[Array, ...]:
+    """Which factors are 0, there and in the source, and which of the latter are the only ones."""
+    zero = src == 0
+    count = _sum_at(np.zeros(x.shape, np.int64), index, zero.astype(np.int64), dim)
+    return x == 0, zero, zero & (_gather_array(count, index, dim) == 1)
 
 
 def _product_grad(
@@ -319,15 +334,13 @@ def _product_grad(
     A factor that is 0 is left out by a 1 in its place; any other by dividing through it. The zeros
     of the others stay as they are, so that derivatives of this in them are right, too.
     """
-    x_zero, src_zero = Tensor(x.array == 0), src.array == 0
+    x_zero, src_zero, single = _zeros((x, index, src), dim)
     safe_x = e.choose(x_zero, 1.0, x)
     for_x = g * _scatter_prod((safe_x, index, src), (dim,)) / safe_x
-    count = _sum_at(np.zeros(x.array.shape, np.int64), index.array, src_zero.astype(np.int64), dim)
-    single = Tensor(src_zero & (_gather_array(count, index.array, dim) == 1))
     without = g * _scatter_prod((x, index, e.choose(single, 1.0, src)), (dim,))
     whole = _gather((g * _scatter_prod((x, index, src), (dim,)), index), (dim,))
     for_src = e.choose(
-        single, _gather((without, index), (dim,)), whole / e.choose(Tensor(src_zero), 1.0, src)
+        single, _gather((without, index), (dim,)), whole / e.choose(src_zero, 1.0, src)
     )
     return for_x, None, for_src
 
@@ -383,11 +396,11 @@ def scatter_reduce(
     if reduce != "mean":
         return total
     kind = input.array.dtype
-    counts = Tensor(np.ones(input.array.shape, kind))
+    counts = given(np.ones(input.array.shape, kind))
     if not include_self:
         counts = scatter(counts, dim, index, 0)
-    counts = scatter_add(counts, dim, index, Tensor(np.ones(index.array.shape, kind)))
-    counts = Tensor(np.maximum(counts.array, 1))
+    counts = scatter_add(counts, dim, index, given(np.ones(index.array.shape, kind)))
+    counts = e.maximum(counts, 1)
     if kind.kind == "f":
         return total / counts
     return total.div(counts, rounding_mode="floor")
@@ -479,13 +492,19 @@ def _together(input: Tensor, mask: Tensor, name: str) -> Shape:
         ) from None
 
 
+@plain
+def _true(mask: Array, shape: Shape) -> Array:
+    """Where a mask holds in the flattened elements of `shape`, to which it broadcasts."""
+    return np.flatnonzero(np.broadcast_to(mask, shape))
+
+
 @public
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask holds, in order, in one dimension; both broadcast."""
     mask = _mask(mask, "masked_select: expected BoolTensor for mask, got {}")
     shape = _together(input, mask, "masked_select")
-    places = np.flatnonzero(np.broadcast_to(mask.array, shape))
-    return pick_op((reshape(expand(input, shape), -1), Tensor(places)), (0, 1))
+    values_decide("masked_select", mask)
+    return pick_op((reshape(expand(input, shape), -1), _true((mask,), shape)), (0, 1))
 
 
 @public(inplace=True)
@@ -498,32 +517,45 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             f"{input.dtype.name} and {source.dtype.name}"
         )
     shape = _together(input, mask, "masked_scatter")
-    places = np.flatnonzero(np.broadcast_to(mask.array, shape))
-    if source.array.size < places.size:
+    values_decide("masked_scatter", mask)
+    places = _true((mask,), shape)
+    count = places.array.size
+    if source.array.size < count:
         raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
-    values = take_part(reshape(source, -1), (slice(places.size),))
-    flat = put_op((reshape(expand(input, shape), -1), Tensor(places), values), (0, 1, False))
+    values = take_part(reshape(source, -1), (slice(count),))
+    flat = put_op((reshape(expand(input, shape), -1), places, values), (0, 1, False))
     return reshape(flat, shape)
+
+
+@plain
+def _rows(x: Array) -> Array:
+    return np.argwhere(x)
+
+
+@plain_results(0)
+def _coordinates(x: Array) -> tuple[Array, ...]:
+    return np.nonzero(np.atleast_1d(x))
 
 
 @public
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The places of the elements that are not zero: one row each, or one tensor per dimension."""
-    x = input.array
-    if as_tuple:
-        return tuple(Tensor(i) for i in np.nonzero(np.atleast_1d(x)))
-    return Tensor(np.argwhere(x))
+    values_decide("nonzero", input)
+    return _coordinates((input,)) if as_tuple else _rows((input,))
 
 
 @public
 def argwhere(input: Tensor) -> Tensor:
     """The places of the elements that are not zero, one row each."""
-    return Tensor(np.argwhere(input.array))
+    values_decide("argwhere", input)
+    return _rows((input,))
 
 
 @method(name="__contains__")
 def _contains(self: Tensor, element: Any) -> bool:
     """Whether some element equals `element`."""
     if isinstance(element, Tensor):
+        read("in", element)
         element = element.array
+    read("in", self)
     return bool(np.any(self.array == element))

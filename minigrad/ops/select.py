@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from minigrad.core.dims import wrap_dim
+from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import expand, reshape
+from minigrad.core.plain import plain
 from minigrad.core.promotion import as_operand, cast
 from minigrad.core.public import method, public
-from minigrad.core.tensor import Tensor
+from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.index import (
     Pick,
@@ -165,6 +168,14 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return _put_vector(input, dim, index, source, False)
 
 
+@plain
+def _named(index: Array, size: int) -> Array:
+    """Which of so many entries an index names."""
+    flags = np.zeros(size, bool)
+    flags[index] = True
+    return flags
+
+
 @public(inplace=True)
 @guarded
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
@@ -176,8 +187,11 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.array.ndim} dimension(s)."
         )
-    index = Tensor(np.unique(index.array))  # a place that is named twice is filled once
-    return _put_vector(input, dim, index, cast(value, input.array.dtype), False)
+    shape = [1] * input.array.ndim
+    if shape:
+        shape[dim] = input.array.shape[dim]
+    filled = reshape(_named((index,), math.prod(shape)), tuple(shape))
+    return e.choose(filled, cast(value, input.array.dtype), input)
 
 
 @public(inplace=True)

@@ -15,10 +15,11 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.core.ops.shape import clone_op, expand, permute_op, reshape
+from minigrad.core.ops.shape import clone_op, expand, filled_in, permute_op, reshape
+from minigrad.core.plain import plain
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Size, Tensor
+from minigrad.core.tensor import Array, Size, Tensor
 from minigrad.ops.batching import same
 from minigrad.ops.refusals import filled_in
 from minigrad.place import wants_rows
@@ -47,6 +48,11 @@ def view(self: Tensor, *shape: Any) -> Tensor:
     return reshape(self, sizes)
 
 
+@plain
+def _same_bytes(x: Array, dtype: Any) -> Array:
+    return x.view(dtype)
+
+
 def _reinterpret(x: Tensor, dtype: dtypes.dtype) -> Tensor:
     """The bytes of `x` as another type, outside the graph."""
     old, new = x.array.itemsize, dtype.itemsize
@@ -55,7 +61,7 @@ def _reinterpret(x: Tensor, dtype: dtypes.dtype) -> Tensor:
             f"self.size(-1) must be divisible by {new // old or 1} to view {x.dtype} as {dtype} "
             f"(different element sizes), but got shape {list(x.array.shape)}"
         )
-    return Tensor(x.array.view(dtype.numpy))
+    return _same_bytes((x,), dtype.numpy)
 
 
 @method

@@ -14,7 +14,7 @@ from minigrad.core.engine import apply
 from minigrad.core.ops.index import PART, take_part
 from minigrad.core.public import OpFunction, method, named, public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import same, shifted
 from minigrad.ops.shape import clone
 
@@ -96,7 +96,7 @@ def _filled(gs: Sequence[Tensor | None], shapes: Sequence[tuple[int, ...]]) -> l
     """The gradients of pieces of these shapes, with zeros for those nobody used."""
     dtype = next(g.array.dtype for g in gs if g is not None)
     return [
-        Tensor(np.zeros(shape, dtype)) if g is None else g
+        given(np.zeros(shape, dtype)) if g is None else g
         for g, shape in zip(gs, shapes, strict=True)
     ]
 

@@ -14,12 +14,13 @@ from minigrad.core.declare import primitive
 from minigrad.core.dims import wrap_dim
 from minigrad.core.engine import apply
 from minigrad.core.ops.shape import reshape
+from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import as_operand
-from minigrad.core.public import public
+from minigrad.core.public import OpFunction, public
 from minigrad.core.samples import cases, normal
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
-from minigrad.ops.guard import guarded
+from minigrad.ops.guard import guarded, values_decide
 from minigrad.ops.reduce import ValuesIndices
 from minigrad.ops.scatter import gather
 
@@ -52,20 +53,14 @@ def _found(x: Array, dim: int, find: Any, args: tuple[Any, ...]) -> Array:
 def _places_each(op: Any, inputs: Any, params: Any, _: Any) -> Tensor:
     (x,), (dim, *rest) = inputs, params
     if x.array.ndim == 1:  # numbers
-        return Tensor(np.zeros(x.array.shape, np.int64))
+        return given(np.zeros(x.array.shape, np.int64))
     return apply(op, (x,), (dim + 1, *rest))  # type: ignore[no-any-return]
 
 
-_places = primitive(
-    "places", _found, batch=_places_each,
-    sample=cases(normal((3, 4), 1, _order, (False,)), normal((3, 4), 0, _order, (True,))),
-    doc="The indices that a search along a dimension finds; they have no derivative.",
-)  # fmt: skip
-
-
-def _along(x: Tensor, dim: int, find: Any, *args: Any) -> Tensor:
-    """The indices that `find` gives along `dim`."""
-    return _places((x,), (dim, find, args))
+def _search(name: str, forward: Any, *params: Any) -> OpFunction:
+    """The operation that finds places along a dimension; they have no derivative."""
+    samples = [normal((3, 4), 1, *params), normal((3, 4), 0, *params)]
+    return primitive(name, forward, batch=_places_each, sample=cases(*samples))
 
 
 def _best(x: Array, k: int, largest: bool) -> Array:
@@ -93,6 +88,44 @@ def _best(x: Array, k: int, largest: bool) -> Array:
     chosen = np.nonzero(inside)[-1].reshape(*x.shape[:-1], k)
     ranks = _order(np.take_along_axis(x, chosen, -1), largest)
     return np.take_along_axis(chosen, ranks, -1)
+
+
+def _middle_place(a: Array, skip_nan: bool) -> Array:
+    """Where the lower median of each row is."""
+    order = _order(a, False)
+    n = a.shape[-1]
+    missing = np.isnan(a).sum(-1) if a.dtype.kind == "f" else np.zeros(a.shape[:-1], np.int64)
+    valid = n - missing  # NaN stand last
+    rank = np.maximum(valid - 1, 0) // 2
+    if not skip_nan:
+        rank = np.where(missing > 0, np.minimum(valid, n - 1), (n - 1) // 2)
+    return np.take_along_axis(order, rank[..., None], -1)
+
+
+def _commonest_place(a: Array) -> Array:
+    """Where the commonest element of each row is for the last time."""
+    rows = a.reshape(-1, a.shape[-1])
+    places = np.empty((rows.shape[0], 1), np.int64)
+    for i, row in enumerate(rows):
+        values, counts = np.unique(row, return_counts=True)
+        places[i] = np.flatnonzero(row == values[np.argmax(counts)])[-1]
+    return places.reshape(*a.shape[:-1], 1)
+
+
+_sorting = _search(
+    "sorting", lambda x, dim, descending: _found(x, dim, _order, (descending,)), True
+)
+_best_places = _search(
+    "best_places", lambda x, dim, k, largest: _found(x, dim, _best, (k, largest)), 2, True
+)
+_ranked = _search(
+    "place_at_rank",
+    lambda x, dim, rank: _found(x, dim, lambda a: _order(a, False)[..., rank : rank + 1], ()), 1,
+)  # fmt: skip
+_median_places = _search(
+    "median_places", lambda x, dim, skip_nan: _found(x, dim, _middle_place, (skip_nan,)), False
+)
+_commonest = _search("mode_places", lambda x, dim: _found(x, dim, _commonest_place, ()))
 
 
 def _picked(input: Tensor, dim: int, places: Tensor) -> ValuesIndices:
@@ -126,14 +159,14 @@ def sort(
     tensor([1, 2, 0])
     """
     dim = wrap_dim(dim, input.array.ndim, "sort")
-    return _picked(input, dim, _along(input, dim, _order, descending))
+    return _picked(input, dim, _sorting((input,), (dim, descending)))
 
 
 @public
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort the elements along `dim`."""
     dim = wrap_dim(dim, input.array.ndim, "argsort")
-    return _along(input, dim, _order, descending)
+    return _sorting((input,), (dim, descending))
 
 
 @public
@@ -165,13 +198,12 @@ def topk(
         raise RuntimeError(
             f"selected index k out of range: topk got k={k} for size {size} at dimension {dim}"
         )
-    return _picked(input, dim, _along(input, dim, _best, k, largest))
+    return _picked(input, dim, _best_places((input,), (dim, k, largest)))
 
 
 def _at_rank(input: Tensor, rank: int, dim: int, keepdim: bool) -> ValuesIndices:
     """The element that would stand at `rank` if `dim` was sorted."""
-    indices = _along(input, dim, lambda a: _order(a, False)[..., rank : rank + 1])
-    found = _picked(input, dim, indices)
+    found = _picked(input, dim, _ranked((input,), (dim, rank)))
     return _squeezed(found, dim, keepdim) if input.array.ndim else found
 
 
@@ -198,18 +230,7 @@ def _middle(input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> ValuesInd
     shape = input.array.shape
     if shape and not shape[dim]:
         raise IndexError(f"median(): Expected reduction dim {dim} to have non-zero size.")
-
-    def find(a: Array) -> Array:
-        order = _order(a, False)
-        n = a.shape[-1]
-        missing = np.isnan(a).sum(-1) if a.dtype.kind == "f" else np.zeros(a.shape[:-1], np.int64)
-        valid = n - missing  # NaN stand last
-        rank = np.maximum(valid - 1, 0) // 2
-        if not skip_nan:
-            rank = np.where(missing > 0, np.minimum(valid, n - 1), (n - 1) // 2)
-        return np.take_along_axis(order, rank[..., None], -1)
-
-    found = _picked(input, dim, _along(input, dim, find))
+    found = _picked(input, dim, _median_places((input,), (dim, skip_nan)))
     return _squeezed(found, dim, keepdim) if shape else found
 
 
@@ -218,7 +239,7 @@ def _median(name: str, skip_nan: bool, text: str) -> Any:
         if dim is not None:
             return _middle(input, wrap_dim(dim, input.array.ndim, name), keepdim, skip_nan)
         if not input.array.size:
-            return Tensor(np.full((), np.nan).astype(input.array.dtype))
+            return given(np.full((), np.nan).astype(input.array.dtype))
         return _middle(reshape(input, -1), 0, False, skip_nan).values
 
     function.__name__ = function.__qualname__ = name
@@ -236,30 +257,33 @@ nanmedian = _median("nanmedian", True, " that are not NaN")
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The commonest element along `dim` (the smallest of several), and its last place."""
     dim = wrap_dim(dim, input.array.ndim, "mode")
-
-    def find(a: Array) -> Array:
-        rows = a.reshape(-1, a.shape[-1])
-        places = np.empty((rows.shape[0], 1), np.int64)
-        for i, row in enumerate(rows):
-            values, counts = np.unique(row, return_counts=True)
-            places[i] = np.flatnonzero(row == values[np.argmax(counts)])[-1]
-        return places.reshape(*a.shape[:-1], 1)
-
-    found = _picked(input, dim, _along(input, dim, find))
+    found = _picked(input, dim, _commonest((input,), (dim,)))
     return _squeezed(found, dim, keepdim) if input.array.ndim else found
 
 
 # -- distinct values -------------------------------------------------------------------------------
 
 
-def _several(values: Array, inverse: Array | None, counts: Array | None) -> Any:
+@plain_results(3)
+def _distinct(x: Array, axis: int | None) -> tuple[Array, ...]:
+    """The distinct entries, where each entry is among them, and how often each occurs."""
+    values, inverse, counts = np.unique(
+        x, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
+    return _in_order(values, inverse.reshape(x.shape if axis is None else -1), counts)
+
+
+def _in_order(values: Array, inverse: Array, counts: Array) -> tuple[Array, ...]:
+    return (
+        np.asarray(values, order="C"), inverse.astype(np.int64, copy=False),
+        counts.astype(np.int64, copy=False),
+    )  # fmt: skip
+
+
+def _several(found: tuple[Tensor, ...], inverse: bool, counts: bool) -> Any:
     """The values alone, or a tuple with what else was asked for."""
-    results = [
-        values,
-        *(r.astype(np.int64, copy=False) for r in (inverse, counts) if r is not None),
-    ]
-    tensors = tuple(Tensor(np.asarray(r, order="C")) for r in results)
-    return tensors if len(tensors) > 1 else tensors[0]
+    asked = tuple(t for t, wanted in zip(found, (True, inverse, counts), strict=True) if wanted)
+    return asked if len(asked) > 1 else asked[0]
 
 
 @public
@@ -289,17 +313,24 @@ def unique(
     >>> mg.unique(mg.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
-    x = input.array
-    axis = None if dim is None else wrap_dim(dim, x.ndim, "unique")
-    values, inverse, counts = np.unique(
-        x, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
-    )
-    shape = x.shape if axis is None else (x.shape[axis],)
-    return _several(
-        values,
-        inverse.reshape(shape) if return_inverse else None,
-        counts if return_counts else None,
-    )
+    axis = None if dim is None else wrap_dim(dim, input.array.ndim, "unique")
+    values_decide("unique", input)
+    return _several(_distinct((input,), axis), return_inverse, return_counts)
+
+
+@plain_results(3)
+def _changes(x: Array, dim: int | None) -> tuple[Array, ...]:
+    """What `_distinct` gives, of neighbours."""
+    flat, axis = (x.reshape(-1), 0) if dim is None else (x, dim)
+    rows = np.moveaxis(flat, axis, 0)
+    wide = rows.reshape(rows.shape[0], rows.size // max(rows.shape[0], 1))
+    new = np.ones(rows.shape[0], bool)
+    new[1:] = (wide[1:] != wide[:-1]).any(1)
+    inverse = np.cumsum(new) - 1
+    starts = np.flatnonzero(new)
+    counts = np.diff(np.append(starts, rows.shape[0]))
+    inverse = inverse.reshape(x.shape) if dim is None else inverse
+    return _in_order(np.moveaxis(rows[new], 0, axis), inverse, counts)
 
 
 @public
@@ -307,26 +338,26 @@ def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """The elements (or the entries along `dim`) without those that repeat the one before."""
-    x = input.array.reshape(-1) if dim is None else input.array
-    axis = 0 if dim is None else wrap_dim(dim, x.ndim, "unique_consecutive")
-    if dim is not None and not x.ndim:
+    shape = input.array.shape
+    axis = None if dim is None else wrap_dim(dim, len(shape), "unique_consecutive")
+    if axis is not None and not shape:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    rows = np.moveaxis(x, axis, 0)
-    if dim is not None and 0 in rows.shape[1:]:
+    if axis is not None and 0 in (*shape[:axis], *shape[axis + 1 :]):
         raise RuntimeError(
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
         )
-    flat = rows.reshape(rows.shape[0], rows.size // max(rows.shape[0], 1))
-    new = np.ones(rows.shape[0], bool)
-    new[1:] = (flat[1:] != flat[:-1]).any(1)
-    inverse = np.cumsum(new) - 1
-    starts = np.flatnonzero(new)
-    counts = np.diff(np.append(starts, rows.shape[0]))
-    shape = input.array.shape if dim is None else inverse.shape
-    return _several(
-        np.moveaxis(rows[new], 0, axis), inverse.reshape(shape) if return_inverse else None,
-        counts if return_counts else None,
-    )  # fmt: skip
+    values_decide("unique_consecutive", input)
+    return _several(_changes((input,), axis), return_inverse, return_counts)
+
+
+@plain
+def _counted(x: Array, *rest: Any) -> Array:
+    """How often each number occurs, or the sums of weights, if there are any."""
+    *weights, minlength = rest
+    if not weights:
+        return np.bincount(x, minlength=minlength).astype(np.int64, copy=False)
+    kind = np.float32 if weights[0].dtype == np.float32 else np.float64
+    return np.bincount(x, weights[0], minlength).astype(kind, copy=False)
 
 
 @public
@@ -351,20 +382,15 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    if weights is None:
-        return Tensor(np.bincount(x, minlength=minlength).astype(np.int64, copy=False))
-    w = weights.array
-    if w.shape != x.shape:
+    if weights is not None and weights.array.shape != x.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
-    kind = np.float32 if w.dtype == np.float32 else np.float64
-    return Tensor(np.bincount(x, w, minlength).astype(kind, copy=False))
+    values_decide("bincount", input)
+    return _counted((input,) if weights is None else (input, weights), minlength)
 
 
-@public
-def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """How many elements fall into each of `bins` equal intervals from `min` to `max`."""
-    x = input.array.reshape(-1)
-    check_bins("histc", bins)
+@plain
+def _histc(x: Array, bins: int, min: float, max: float) -> Array:
+    x = x.reshape(-1)
     low, high = (float(x.min()), float(x.max())) if min == max == 0 and x.size else (min, max)
     if low == high:
         low, high = low - 1, high + 1
@@ -376,10 +402,34 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         counts = np.histogram(x, bins, (low, high))[0]
     except ValueError as error:
         raise RuntimeError(f"histc: {error}") from None
-    return Tensor(counts.astype(x.dtype))
+    return counts.astype(x.dtype)
+
+
+@public
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements fall into each of `bins` equal intervals from `min` to `max`."""
+    check_bins("histc", bins)
+    return _histc((input,), bins, min, max)
 
 
 # -- places in a sorted sequence -------------------------------------------------------------------
+
+
+@plain
+def _insertions(seq: Array, values: Array, *rest: Any) -> Array:
+    *sorter, which, kind = rest
+    if sorter:
+        seq = np.take_along_axis(seq, sorter[0], -1)
+    if seq.ndim == 1:
+        found = np.asarray(np.searchsorted(seq, values, which))
+    else:
+        count = int(np.prod(seq.shape[:-1]))
+        rows = zip(
+            seq.reshape(count, seq.shape[-1]), values.reshape(count, values.shape[-1]), strict=True
+        )
+        found = np.array([np.searchsorted(s, v, which) for s, v in rows], np.int64)
+        found = found.reshape(values.shape)
+    return found.astype(kind, copy=False)
 
 
 @public(method=False)
@@ -419,8 +469,9 @@ def searchsorted(
     if right and side == "left":
         raise RuntimeError("searchsorted(): side and right can't be set to opposites")
     which: Any = "right" if right or side == "right" else "left"
-    seq = as_operand(sorted_sequence, "searchsorted", 0).array
-    values = np.asarray(input.array if isinstance(input, Tensor) else input)
+    sequence = as_operand(sorted_sequence, "searchsorted", 0)
+    wanted = input if isinstance(input, Tensor) else given(np.asarray(input))
+    seq, values = sequence.array, wanted.array
     if sorter is not None:
         if sorter.array.shape != seq.shape:
             raise RuntimeError("searchsorted(): boundary and sorter must have the same size")
@@ -431,23 +482,14 @@ def searchsorted(
         n = seq.shape[-1] if seq.ndim else 0
         if sorter.array.size and not (sorter.array.min() >= 0 and sorter.array.max() < n):
             raise RuntimeError("searchsorted(): sorter index out of range")
-        seq = np.take_along_axis(seq, sorter.array, -1)
-    if seq.ndim == 1:
-        found = np.asarray(np.searchsorted(seq, values, which))
-    else:
-        if not seq.ndim or seq.shape[:-1] != values.shape[:-1] or not values.ndim:
-            raise RuntimeError(
-                "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
-                "dimensions of boundaries tensor and input value tensor must match, but we got "
-                f"boundaries tensor {list(seq.shape)} and input value tensor {list(values.shape)}"
-            )
-        count = int(np.prod(seq.shape[:-1]))
-        rows = zip(
-            seq.reshape(count, seq.shape[-1]), values.reshape(count, values.shape[-1]), strict=True
+    if seq.ndim != 1 and (not seq.ndim or seq.shape[:-1] != values.shape[:-1] or not values.ndim):
+        raise RuntimeError(
+            "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+            "dimensions of boundaries tensor and input value tensor must match, but we got "
+            f"boundaries tensor {list(seq.shape)} and input value tensor {list(values.shape)}"
         )
-        found = np.array([np.searchsorted(s, v, which) for s, v in rows], np.int64)
-        found = found.reshape(values.shape)
-    return Tensor(found.astype(np.int32 if out_int32 else np.int64, copy=False))
+    inputs = (sequence, wanted) if sorter is None else (sequence, wanted, sorter)
+    return _insertions(inputs, which, np.dtype(np.int32 if out_int32 else np.int64))
 
 
 @public(method=False)
@@ -468,16 +510,16 @@ class _Frequencies(NamedTuple):
     bin_edges: Tensor
 
 
-def _weights(name: str, weight: Tensor | None, shape: tuple[int, ...]) -> Any:
-    """The weights of points, flat."""
+def _weights(name: str, weight: Tensor | None, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The weights of points, if there are any."""
     if weight is None:
-        return None
+        return ()
     if weight.array.shape != shape:
         raise RuntimeError(
             f"{name}: if weight tensor is provided it should have the shape of the points, "
             f"{list(shape)}, but got {list(weight.array.shape)}"
         )
-    return weight.array.reshape(-1)
+    return (weight,)
 
 
 def check_bins(name: str, bins: int) -> None:
@@ -519,6 +561,21 @@ def _equal_edges(x: Array, bins: int, ends: Any) -> Array:
     return edges
 
 
+@plain_results(2)
+def _histogram(x: Array, *rest: Any) -> tuple[Array, ...]:
+    """Counts and edges; after `x` come edges if there is no number of intervals, and weights."""
+    *arrays, bins, ends, density = rest
+    x, edges = x.reshape(-1), arrays.pop(0) if bins is None else None
+    if edges is None:
+        edges = _equal_edges(x, bins, ends)
+    weights = arrays[0].reshape(-1) if arrays else None
+    try:
+        hist, at = np.histogram(x, edges, None, density, weights)
+    except ValueError as error:
+        raise RuntimeError(f"histogram: {error}") from None
+    return hist.astype(x.dtype), at.astype(x.dtype)
+
+
 @public
 def histogram(
     input: Tensor,
@@ -532,21 +589,34 @@ def histogram(
     x = input.array.reshape(-1)
     if x.dtype.kind != "f":
         raise RuntimeError(f"histogram: expected a floating point tensor, got {input.dtype}")
-    edges = bins.array if isinstance(bins, Tensor) else bins.__index__()
+    cuts = (bins,) if isinstance(bins, Tensor) else ()
+    count = None if cuts else bins.__index__()
     weights = _weights("histogram", weight, input.array.shape)
-    _check_ends("histogram", x, edges, range)
-    if not isinstance(edges, np.ndarray):
-        edges = _equal_edges(x, edges, range)
-    try:
-        hist, at = np.histogram(x, edges, None, density, weights)
-    except ValueError as error:
-        raise RuntimeError(f"histogram: {error}") from None
-    return _Frequencies(Tensor(hist.astype(x.dtype)), Tensor(at.astype(x.dtype)))
+    _check_ends("histogram", x, bins.array if cuts else count, range)
+    ends = None if range is None else tuple(range)
+    return _Frequencies(*_histogram((input, *cuts, *weights), count, ends, density))
 
 
 class _GridFrequencies(NamedTuple):
     hist: Tensor
     bin_edges: tuple[Tensor, ...]
+
+
+@plain_results(0)
+def _grid(x: Array, *rest: Any) -> tuple[Array, ...]:
+    """Counts and the edges of each dimension; after `x` come the edges that have no number in
+    `cuts`, and weights.
+    """
+    *arrays, cuts, ends, density = rest
+    if isinstance(cuts, tuple):
+        cuts = [arrays.pop(0) if c is None else c for c in cuts]
+    points = x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+    weights = arrays[0].reshape(-1) if arrays else None
+    try:
+        hist, edges = np.histogramdd(points, cuts, ends, density, weights)
+    except ValueError as error:
+        raise RuntimeError(f"histogramdd: {error}") from None
+    return hist.astype(x.dtype), *[np.asarray(e, x.dtype) for e in edges]
 
 
 @public(method=False)
@@ -602,9 +672,9 @@ def histogramdd(
         cut = cuts[d] if isinstance(cuts, list) else cuts
         end = None if ends is None or d >= len(ends) else ends[d]
         _check_ends("histogramdd", points[:, d], cut, end)
-    try:
-        hist, edges = np.histogramdd(points, cuts, ends, density, weights)
-    except ValueError as error:
-        raise RuntimeError(f"histogramdd: {error}") from None
-    at = tuple(Tensor(np.asarray(e, x.dtype)) for e in edges)
-    return _GridFrequencies(Tensor(hist.astype(x.dtype)), at)
+    listed = isinstance(cuts, list)
+    given_edges = [b for b in bins if isinstance(b, Tensor)] if listed else []
+    counts = tuple(None if isinstance(c, np.ndarray) else c for c in cuts) if listed else cuts
+    spans = None if ends is None else tuple(ends)
+    hist, *at = _grid((input, *given_edges, *weights), counts, spans, density)
+    return _GridFrequencies(hist, tuple(at))

@@ -14,7 +14,7 @@ from minigrad.core.operation import NoValues
 from minigrad.core.ops.shape import reshape
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.addresses import elements
 from minigrad.ops.batching import shifted
 from minigrad.ops.index import add_zeros_op, pick_op
@@ -51,8 +51,8 @@ def _strided_grad(
     """What looked at an element of the input is added there; the rest of the memory gets none."""
     found, inside = elements(x_shape, size, stride, offset, old)
     if not inside.all():
-        g, found = g * Tensor(inside.astype(g.array.dtype)), np.where(inside, found, 0)
-    flat = add_zeros_op((g, Tensor(found)), (0, 1, (math.prod(x_shape),)))
+        g, found = g * given(inside.astype(g.array.dtype)), np.where(inside, found, 0)
+    flat = add_zeros_op((g, given(found)), (0, 1, (math.prod(x_shape),)))
     return reshape(flat, x_shape)
 
 
@@ -62,7 +62,7 @@ def _strided_each(op: Any, inputs: Any, params: Any, _: Any) -> Tensor:
     found, inside = elements(x.array.shape[1:], *params)
     if not inside.all():
         raise RuntimeError("vmap: as_strided() would leave the memory of an example")
-    return pick_op((reshape(x, (x.array.shape[0], -1)), Tensor(found)), (1, 1))
+    return pick_op((reshape(x, (x.array.shape[0], -1)), given(found)), (1, 1))
 
 
 _as_strided = primitive(
@@ -119,7 +119,7 @@ def _windows(x: Array, dim: int, size: int, step: int) -> Array:
 
 def _windows_grad(g: Tensor, dim: int, size: int, step: int, x_shape: tuple[int, ...]) -> Tensor:
     places = np.arange(0, x_shape[dim] - size + 1, step)[:, None] + np.arange(size)
-    return add_zeros_op((g.movedim(-1, dim + 1), Tensor(places)), (dim, 1, x_shape))
+    return add_zeros_op((g.movedim(-1, dim + 1), given(places)), (dim, 1, x_shape))
 
 
 _unfold = primitive(

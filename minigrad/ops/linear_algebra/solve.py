@@ -13,7 +13,7 @@ from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.matmul import matmul
 from minigrad.core.ops.reduce import amax, sum
-from minigrad.core.ops.shape import reshape
+from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.plain import plain
 from minigrad.core.promotion import cast, constant
 from minigrad.core.public import public
@@ -297,6 +297,9 @@ def _pinv_grad(g: Tensor, a: Tensor, y: Tensor) -> Tensor:
 @sharing
 def _pinv_each(op: Any, inputs: Any, params: Any, batched: Any) -> Any:
     a, *limits = inputs
+    if not batched[0]:
+        size = max(t.array.shape[0] for t, b in zip(limits, batched[1:], strict=True) if b)
+        a, batched = expand(a, (size, *a.array.shape)), (True, *batched[1:])
     ndim = a.array.ndim - batched[0] - 1  # of the singular values
     fitting = [lined_up(t, ndim) if b else t for t, b in zip(limits, batched[1:], strict=True)]
     return apply(op, (a, *fitting))
@@ -307,7 +310,7 @@ def _pinv_sample(*shape: int) -> Any:
 
 
 _pinv = primitive(
-    "pinv", _pinv_forward, inputs=3, broadcasts=True, batch=_pinv_each,
+    "pinv", _pinv_forward, inputs=3, batch=_pinv_each,
     vjp=(_pinv_grad, None, None),
     sample=cases(_pinv_sample(4, 3), _pinv_sample(2, 3, 4), _pinv_sample(0, 3)),
     doc="The pseudo-inverse of Moore and Penrose, of the singular values above a tolerance.",
