@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
-from numpy.lib.stride_tricks import as_strided
 
 __all__ = ["Block", "Memory", "Place"]
 
@@ -111,6 +110,7 @@ def array_at(buffers: list[Array], place: Place) -> Array:
     """The array at a place, in other memory."""
     if place.block < 0:
         return np.empty(place.shape, place.dtype)
-    raw = buffers[place.block]
-    first: Array = np.ndarray((), place.dtype, raw.data, place.offset)
-    return as_strided(first, place.shape, place.strides)
+    raw, size = buffers[place.block], place.dtype.itemsize
+    # its base is the memory in elements of its type, where views with any strides look for others
+    whole = raw[: raw.size // size * size].view(place.dtype) if place.offset % size == 0 else raw
+    return np.ndarray(place.shape, place.dtype, whole, place.offset, place.strides)

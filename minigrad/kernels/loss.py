@@ -301,7 +301,7 @@ def _row_gradients(
     """Gradients of the rows (empty for mean and sum) and their common factor."""
     if reduction == "none":
         return np.ascontiguousarray(grad, dtype), 1.0
-    return np.empty(0, dtype), float(grad) / divisor if divisor != 0.0 else 0.0
+    return np.empty(0, dtype), float(grad) / float(divisor) if divisor != 0.0 else 0.0
 
 
 def cross_entropy(

@@ -30,7 +30,7 @@ from minigrad.core.samples import Sample, cases
 from minigrad.core.tensor import Array, Number, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops import batching_index
-from minigrad.ops.guard import all_values
+from minigrad.ops.guard import all_values, values_decide
 from minigrad.ops.inplace import alter, check_writable, store, write
 
 kernels = lazy("index")
@@ -325,6 +325,7 @@ def _as_pick(part: Tensor, span: int, sizes: Shape, dim: int, new: int, shape: S
                 f"The shape of the mask {list(array.shape)} at index {i} does not match the shape "
                 f"of the indexed tensor {list(shape)} at index {dim + i}"
             )
+    values_decide("mask", part)
     return Pick(new, span, _true_places((part,)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.declare import primitive
 from minigrad.core.dims import as_sizes, wrap_dim, wrap_dims
-from minigrad.core.ops.shape import clone_op, expand, filled_in, permute_op, reshape
+from minigrad.core.ops.shape import clone_op, expand, permute_op, reshape
 from minigrad.core.plain import plain
 from minigrad.core.public import method, public
 from minigrad.core.samples import cases

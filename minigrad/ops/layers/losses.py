@@ -196,14 +196,14 @@ def _hard(
     x: Array, t: Array, w: Array | None, ignored: int, smoothing: float, reduction: str
 ) -> tuple[Array, ...]:
     done = loss_kernels.cross_entropy(x, t, w, ignored, smoothing, reduction)
-    return np.asarray(done.loss), done.logsumexp, done.divisor
+    return np.asarray(done.loss), done.logsumexp, np.asarray(done.divisor)
 
 
 def _soft(
     x: Array, q: Array, w: Array | None, smoothing: float, reduction: str
 ) -> tuple[Array, ...]:
     done, mass = loss_kernels.cross_entropy_soft(x, q, w, smoothing, reduction)
-    return np.asarray(done.loss), done.logsumexp, mass, done.divisor
+    return np.asarray(done.loss), done.logsumexp, mass, np.asarray(done.divisor)
 
 
 def _sample_of(second: Any, *others: Any) -> Any:
