@@ -18,10 +18,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad.core.ops.elementwise import erf, expm1, log1p
 from minigrad.core.ops.elementwise import sigmoid as expit
 from minigrad.core.tensor import Tensor
 from minigrad.ops.arithmetic import round
+from minigrad.ops.elementwise import erf, expm1, log1p
 from minigrad.ops.guard import guarded
 from minigrad.ops.layers.activations import log_softmax as _log_softmax
 from minigrad.ops.layers.activations import softmax as _softmax

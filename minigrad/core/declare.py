@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.engine import Node, apply
-from minigrad.core.expr import symbol
+from minigrad.core.expr import FUNCTIONS, symbol
 from minigrad.core.promotion import refuse_bfloat16
 from minigrad.core.public import OpFunction, elementwise_function
 from minigrad.core.quiet import events, handle_events, ignore_events
@@ -271,7 +271,10 @@ def elementwise(
         name, formula, vjp, sample, kind=kind, ufunc=ufunc, flags=flags, exact=exact, doc=doc
     )
     register(op)
-    return elementwise_function(op, method=method, public=public)
+    function = elementwise_function(op, method=method, public=public)
+    if name in FUNCTIONS:
+        Tensor.__formulas__[name] = function
+    return function
 
 
 def primitive(

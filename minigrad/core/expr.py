@@ -14,26 +14,18 @@ and serves all three; it is imported as ``fx``.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["ELEMENTARY", "FUNCTIONS", "Expr", "evaluate", "spelling", "symbol", "symbols", "walk"]
+__all__ = ["FUNCTIONS", "OPERATORS", "Expr", "lift", "symbol", "symbols", "text"]
 
 #: Precedence-free spelling of the operators in emitted source and in labels.
 OPERATORS = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**",
     "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
     "and": "&", "or": "|",
-}  # fmt: skip
-#: The same as functions of values; the other operations are functions of this module.
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
-    "pow": operator.pow, "lt": operator.lt, "le": operator.le, "gt": operator.gt,
-    "ge": operator.ge, "eq": operator.eq, "ne": operator.ne, "and": operator.and_,
-    "or": operator.or_, "neg": operator.neg, "not": operator.invert,
 }  # fmt: skip
 
 
@@ -45,6 +37,8 @@ class Expr:
     """
 
     __slots__ = ("_hash", "args", "op")
+    #: The functions of formulas on such values.
+    __formulas__: dict[str, Callable[..., Any]] = {}  # noqa: RUF012 - filled below
 
     def __init__(self, op: str, *args: Any) -> None:
         self.op = op
@@ -53,18 +47,6 @@ class Expr:
 
     def __hash__(self) -> int:
         return self._hash
-
-    def same(self, other: Expr) -> bool:
-        """Whether both spell the same formula (``==`` builds a comparison instead)."""
-        if self is other:
-            return True
-        if self._hash != other._hash or self.op != other.op or len(self.args) != len(other.args):
-            return False
-        pairs = zip(self.args, other.args, strict=True)
-        return all(
-            a.same(b) if isinstance(a, Expr) and isinstance(b, Expr) else _same_leaf(a, b)
-            for a, b in pairs
-        )
 
     def __add__(self, other: Any) -> Expr:
         return Expr("add", self, lift(other))
@@ -136,11 +118,6 @@ class Expr:
         return text(self)
 
 
-def _same_leaf(a: Any, b: Any) -> bool:
-    """Equal numbers of equal kind; -0.0 and 0.0, 1 and True stay apart."""
-    return type(a) is type(b) and (a == b or a != a) and repr(a) == repr(b)
-
-
 def lift(value: Any) -> Expr:
     """A number as a constant; an expression as it is."""
     if isinstance(value, Expr):
@@ -163,74 +140,6 @@ def symbols(names: str) -> tuple[Expr, ...]:
     1 - x * y
     """
     return tuple(symbol(name) for name in names.split())
-
-
-def walk(*roots: Expr) -> Iterator[Expr]:
-    """Every distinct subexpression, operands before what uses them."""
-    done: dict[int, list[Expr]] = {}
-
-    def visit(e: Expr) -> Iterator[Expr]:
-        seen = done.setdefault(hash(e), [])
-        if any(e.same(other) for other in seen):
-            return
-        for a in e.args:
-            if isinstance(a, Expr):
-                yield from visit(a)
-        seen.append(e)
-        yield e
-
-    for root in roots:
-        yield from visit(root)
-
-
-def spelling(*roots: Expr) -> str:
-    """Expressions in one line, different for different ones (:func:`text` is for reading).
-
-    >>> x = symbol("x")
-    >>> spelling(-(x * x))
-    "symbol 'x'; mul 0 0; neg 1; 2"
-    """
-    places: dict[int, list[tuple[Expr, int]]] = {}
-
-    def place(e: Expr) -> int:
-        return next(n for other, n in places[hash(e)] if e.same(other))
-
-    lines: list[str] = []
-    for e in walk(*roots):
-        args = [str(place(a)) if isinstance(a, Expr) else repr(a) for a in e.args]
-        places.setdefault(hash(e), []).append((e, len(lines)))
-        lines.append(" ".join([e.op, *args]))
-    return "; ".join([*lines, " ".join(str(place(root)) for root in roots)])
-
-
-def evaluate(
-    roots: Sequence[Expr], values: Mapping[str, Any], constant: Callable[[float], Any]
-) -> list[Any]:
-    """The roots computed on other values: each distinct subexpression once.
-
-    Parameters
-    ----------
-    roots : sequence of Expr
-    values : mapping
-        What each symbol stands for.
-    constant : callable
-        Makes a value of a number.
-    """
-    known: dict[int, list[tuple[Expr, Any]]] = {}
-
-    def value(e: Expr) -> Any:
-        return next(v for other, v in known[hash(e)] if e.same(other))
-
-    for e in walk(*roots):
-        if e.op == "symbol":
-            result = values[e.args[0]]
-        elif e.op == "const":
-            result = constant(e.args[0])
-        else:
-            operate = _OPERATIONS.get(e.op) or globals()[e.op]
-            result = operate(*[value(a) for a in e.args])
-        known.setdefault(hash(e), []).append((e, result))
-    return [value(root) for root in roots]
 
 
 _WORDS = {"and": "and", "or": "or"}  # as one says it; the source needs & and |
@@ -280,64 +189,46 @@ def _np_rsqrt(x: Any) -> Any:
 
 
 #: What each function is on numpy arrays: the reference.
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": np.abs, "sign": _np_sign, "sqrt": np.sqrt, "rsqrt": _np_rsqrt,
-    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
-    "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
-    "sigmoid": _np_sigmoid, "erf": _np_erf,
-    "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc,
-    "maximum": np.maximum, "minimum": np.minimum, "where": np.where,
-    "isnan": np.isnan, "copysign": np.copysign,
-}  # fmt: skip
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
-#: Those that take many instructions, ten and more.
-ELEMENTARY = frozenset(
-    ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "pow")
-)
-
-
-def _function(name: str) -> Callable[..., Any]:
-    reference = FUNCTIONS[name]
+def _function(name: str, reference: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of that name for values of all kinds; a class has its own in a table."""
 
     def call(*args: Any) -> Any:
         for a in args:
-            known = getattr(a, "__formulas__", None)  # a class whose values compute formulas
+            known = getattr(a, "__formulas__", None)
             if known is not None:
                 return known[name](*args)
         return reference(*args)
 
+    FUNCTIONS[name] = reference
+    Expr.__formulas__[name] = lambda *args: Expr(name, *map(lift, args))
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"``{name}`` of symbols, tensors or numpy arrays."
     return call
 
 
-def _symbolic(name: str) -> Callable[..., Expr]:
-    return lambda *args: Expr(name, *[lift(a) for a in args])
-
-
-Expr.__formulas__ = {name: _symbolic(name) for name in FUNCTIONS}  # type: ignore[attr-defined]
-
-abs = _function("abs")
-sign = _function("sign")
-sqrt = _function("sqrt")
-rsqrt = _function("rsqrt")
-exp = _function("exp")
-expm1 = _function("expm1")
-log = _function("log")
-log1p = _function("log1p")
-sin = _function("sin")
-cos = _function("cos")
-tan = _function("tan")
-tanh = _function("tanh")
-sigmoid = _function("sigmoid")
-erf = _function("erf")
-floor = _function("floor")
-ceil = _function("ceil")
-round = _function("round")
-trunc = _function("trunc")
-maximum = _function("maximum")
-minimum = _function("minimum")
-where = _function("where")
-isnan = _function("isnan")
-copysign = _function("copysign")
+abs = _function("abs", np.abs)
+sign = _function("sign", _np_sign)
+sqrt = _function("sqrt", np.sqrt)
+rsqrt = _function("rsqrt", _np_rsqrt)
+exp = _function("exp", np.exp)
+expm1 = _function("expm1", np.expm1)
+log = _function("log", np.log)
+log1p = _function("log1p", np.log1p)
+sin = _function("sin", np.sin)
+cos = _function("cos", np.cos)
+tan = _function("tan", np.tan)
+tanh = _function("tanh", np.tanh)
+sigmoid = _function("sigmoid", _np_sigmoid)
+erf = _function("erf", _np_erf)
+floor = _function("floor", np.floor)
+ceil = _function("ceil", np.ceil)
+round = _function("round", np.rint)
+trunc = _function("trunc", np.trunc)
+maximum = _function("maximum", np.maximum)
+minimum = _function("minimum", np.minimum)
+where = _function("where", np.where)
+isnan = _function("isnan", np.isnan)
+copysign = _function("copysign", np.copysign)

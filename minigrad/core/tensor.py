@@ -8,7 +8,7 @@ memory, and how it becomes a Python number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -91,6 +91,8 @@ class Tensor(TensorMethods):
     name: str | None = None
 
     __array_priority__ = 1000
+    #: How formulas read on tensors: functions of `expr`, as they are declared.
+    __formulas__: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     def __init__(self, data: Any = (), *sizes: int) -> None:
         if isinstance(data, np.generic):

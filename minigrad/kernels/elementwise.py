@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.core.expr import ELEMENTARY, Expr, walk
+from minigrad.core.expr import Expr
+from minigrad.kernels.emit.expressions import ELEMENTARY, walk
 from minigrad.kernels.run.lazy import lazy
 from minigrad.kernels.run.sizes import PARALLEL_CHEAP, PARALLEL_MATH
 from minigrad.kernels.run.team import NOBODY, team

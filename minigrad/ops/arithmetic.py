@@ -28,6 +28,7 @@ from minigrad.core.refusal import explain
 from minigrad.core.samples import cases, pair, span
 from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
+from minigrad.ops import elementwise as more
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.inplace import write
@@ -85,7 +86,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     a, b = promote(_floor_divide.op, (input, other))
     if a.array.dtype.kind == "f":
         quotient = _over(a, b)
-        return e.trunc(quotient) if rounding_mode == "trunc" else _floor_divide(a, b)
+        return more.trunc(quotient) if rounding_mode == "trunc" else _floor_divide(a, b)
     _nonzero_divisor(a, b)
     return _floor_divide(a, b) if rounding_mode == "floor" else _trunc_divide((a, b))
 
@@ -132,17 +133,17 @@ def _nonzero_divisor(a: Tensor, b: Tensor) -> None:
 @public(inplace=True)
 def remainder(input: Any, other: Any) -> Tensor:
     """Element by element, Python's ``input % other``: the sign is that of `other`."""
-    a, b = promote(e.mod.op, (input, other))
+    a, b = promote(more.mod.op, (input, other))
     _nonzero_divisor(a, b)
-    return e.mod(a, b)
+    return more.mod(a, b)
 
 
 @public(inplace=True)
 def fmod(input: Any, other: Any) -> Tensor:
     """Element by element, C's ``fmod``: the sign is that of `input`."""
-    a, b = promote(e.fmod.op, (input, other))
+    a, b = promote(more.fmod.op, (input, other))
     _nonzero_divisor(a, b)
-    return e.fmod(a, b)
+    return more.fmod(a, b)
 
 
 @public(inplace=True)
@@ -152,11 +153,11 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     if input.array.dtype.kind != "f":
         return input.clone()
     if decimals == 0:
-        return e.rint(input)
+        return more.rint(input)
     scale = 10.0 ** abs(decimals)
     if decimals > 0:
-        return _over(e.rint(e.mul(input, scale)), scale)
-    return e.mul(e.rint(_over(input, scale)), scale)
+        return _over(more.rint(e.mul(input, scale)), scale)
+    return e.mul(more.rint(_over(input, scale)), scale)
 
 
 #: Powers that have an operation of their own, exact and vectorised.
@@ -214,7 +215,7 @@ _any_power = _on_integers("integer_pow", lambda a, b: _whole_power(a, b))
 _function: Any
 for _alias, _function in {
     "true_divide": div, "multiply": e.mul, "divide": div, "subtract": sub, "negative": e.neg,
-    "absolute": e.abs, "fix": e.trunc, "greater": e.gt, "greater_equal": e.ge, "less": e.lt,
+    "absolute": e.abs, "fix": more.trunc, "greater": e.gt, "greater_equal": e.ge, "less": e.lt,
     "less_equal": e.le, "not_equal": e.ne,
 }.items():  # fmt: skip
     public(_function, name=_alias, inplace=True)

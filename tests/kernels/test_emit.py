@@ -24,6 +24,7 @@ from minigrad.kernels.elementwise import Fused
 from minigrad.kernels.emit import bodies, numba_source, objects, target
 from minigrad.kernels.emit.call import caller
 from minigrad.kernels.emit.code import Code, Kind, literal
+from minigrad.kernels.emit.expressions import spelling, walk
 from minigrad.kernels.emit.loops import ElementwiseLoop
 from minigrad.kernels.emit.reduction import TOTAL, RowReduction
 from minigrad.kernels.emit.vector import Vector
@@ -77,7 +78,7 @@ class Formulas:
             fused = None if rule is None else op.fused_rule(i)
             if fused is not None:
                 self.roots.append(fused.root)
-        used = {e.args[0] for e in fx.walk(*self.roots) if e.op == "symbol"}
+        used = {e.args[0] for e in walk(*self.roots) if e.op == "symbol"}
         self.params = [n for n in op.names[op.arity :] if n in used]
         self.operands = [n for n in ("g", "y", *op.names[: op.arity]) if n in used]
         self.flags = set(op.names[: op.flags])
@@ -586,11 +587,11 @@ def test_numbers_are_spelled_by_their_bits() -> None:
 def test_different_formulas_are_spelled_differently() -> None:
     assert repr(-(a**b)) == repr((-a) ** b)  # as one reads them
     spelled = {
-        fx.spelling(root)
+        spelling(root)
         for root in (-(a**b), (-a) ** b, x * 1, x * 1.0, x * True, x * -0.0, x * 0.0, x - a, a - x)
     }
     assert len(spelled) == 9
-    assert fx.spelling(a, b) != fx.spelling(b, a)
+    assert spelling(a, b) != spelling(b, a)
 
 
 # -- the cache -------------------------------------------------------------------------------------

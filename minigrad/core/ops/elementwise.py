@@ -2,12 +2,10 @@
 
 Policy at the points where a derivative does not exist (all tested): ``relu'(0) = abs'(0) = 0``;
 ``sqrt'(0) = inf``; where the two operands of ``maximum`` or ``minimum`` are equal, each gets half;
-rounding has the derivative 0 everywhere. NaN in, NaN out.
+`sign` has the derivative 0 everywhere. NaN in, NaN out.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -75,13 +73,6 @@ choose = elementwise(
     sample=spans((-3, 3), (-3, 3), flags=1), kind="promote", ufunc=np.where, flags=1,
     public=False, method=False,
 )  # fmt: skip
-lerp = elementwise(
-    "lerp", lambda a, b, w: a + w * (b - a),
-    vjp=(lambda g, w: g * (1 - w), lambda g, w: g * w, lambda g, a, b: g * (b - a)),
-    sample=spans((-3, 3), (-3, 3), (0, 1)),
-    doc="Linear interpolation from `a` (w = 0) to `b` (w = 1).",
-)  # fmt: skip
-
 neg = elementwise(
     "neg", lambda x: -x, vjp=lambda g: -g, sample=span(-3, 3), kind="promote", ufunc=np.negative
 )
@@ -108,27 +99,14 @@ rsqrt = elementwise(
 exp = elementwise(
     "exp", lambda x: fx.exp(x), vjp=lambda g, y: g * y, sample=span(-3, 3), ufunc=np.exp
 )
-expm1 = elementwise(
-    "expm1", lambda x: fx.expm1(x), vjp=lambda g, y: g * (y + 1), sample=span(-3, 3), ufunc=np.expm1
-)
 log = elementwise(
     "log", lambda x: fx.log(x), vjp=lambda g, x: g / x, sample=span(0.3, 4), ufunc=np.log
-)
-log1p = elementwise(
-    "log1p",
-    lambda x: fx.log1p(x),
-    vjp=lambda g, x: g / (1 + x),
-    sample=span(-0.7, 3),
-    ufunc=np.log1p,
 )
 sin = elementwise(
     "sin", lambda x: fx.sin(x), vjp=lambda g, x: g * fx.cos(x), sample=span(-4, 4), ufunc=np.sin
 )
 cos = elementwise(
     "cos", lambda x: fx.cos(x), vjp=lambda g, x: -g * fx.sin(x), sample=span(-4, 4), ufunc=np.cos
-)
-tan = elementwise(
-    "tan", lambda x: fx.tan(x), vjp=lambda g, y: g * (1 + y * y), sample=span(-1, 1), ufunc=np.tan
 )
 tanh = elementwise(
     "tanh",
@@ -141,49 +119,10 @@ sigmoid = elementwise(
     "sigmoid", lambda x: fx.sigmoid(x), vjp=lambda g, y: g * y * (1 - y), sample=span(-4, 4),
     doc="The logistic function ``1 / (1 + exp(-x))``, without overflow.",
 )  # fmt: skip
-erf = elementwise(
-    "erf", lambda x: fx.erf(x), vjp=lambda g, x: g * (2 / math.sqrt(math.pi)) * fx.exp(-x * x),
-    sample=span(-3, 3),
-)  # fmt: skip
-
-# -- rounding: piecewise constant, derivative 0 --------------------------------------------------
-
 sign = elementwise(
     "sign", lambda x: fx.sign(x), vjp=lambda g: 0 * g, sample=span(-3, 3, avoid=(0,)),
     kind="promote", ufunc=fx.FUNCTIONS["sign"],
 )  # fmt: skip
-floor = elementwise(
-    "floor", lambda x: fx.floor(x), vjp=lambda g: 0 * g,
-    sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.floor,
-)  # fmt: skip
-ceil = elementwise(
-    "ceil", lambda x: fx.ceil(x), vjp=lambda g: 0 * g,
-    sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.ceil,
-)  # fmt: skip
-trunc = elementwise(
-    "trunc", lambda x: fx.trunc(x), vjp=lambda g: 0 * g,
-    sample=span(-3, 3, avoid=(-2, -1, 0, 1, 2)), kind="promote", ufunc=np.trunc,
-)  # fmt: skip
-rint = elementwise(
-    "round", lambda x: fx.round(x), vjp=lambda g: 0 * g,
-    sample=span(-3, 3, avoid=(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)), kind="promote", ufunc=np.rint,
-    public=False, method=False,
-)  # fmt: skip
-mod = elementwise(
-    "remainder", lambda a, b: a - b * fx.floor(a / b),
-    vjp=(lambda g: g, lambda g, a, b: -g * fx.floor(a / b)),
-    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.remainder, exact=True,
-    public=False, method=False, doc="The sign is that of the divisor, as for Python's ``%``.",
-)  # fmt: skip
-fmod = elementwise(
-    "fmod", lambda a, b: a - b * fx.trunc(a / b),
-    vjp=(lambda g: g, lambda g, a, b: -g * fx.trunc(a / b)),
-    sample=pair(first=(0.2, 0.9), second=(1, 3)), kind="promote", ufunc=np.fmod, exact=True,
-    public=False, method=False, doc="The sign is that of the dividend, as in C.",
-)  # fmt: skip
-
-# -- relu, and logistic losses --------------------------------------------------------------------
-
 relu = elementwise(
     "relu", lambda x: fx.maximum(x, 0), vjp=lambda g, y: fx.where(y > 0, g, 0),
     sample=span(-3, 3, avoid=(0,)), kind="promote",
@@ -199,9 +138,3 @@ le = elementwise("le", lambda a, b: a <= b, sample=pair(), kind="compare", ufunc
 gt = elementwise("gt", lambda a, b: a > b, sample=pair(), kind="compare", ufunc=np.greater)
 ge = elementwise("ge", lambda a, b: a >= b, sample=pair(), kind="compare", ufunc=np.greater_equal)
 isnan = elementwise("isnan", lambda x: fx.isnan(x), sample=span(-3, 3), kind="test", ufunc=np.isnan)
-isinf = elementwise(
-    "isinf", lambda x: fx.abs(x) == math.inf, sample=span(-3, 3), kind="test", ufunc=np.isinf
-)
-isfinite = elementwise(
-    "isfinite", lambda x: fx.abs(x) < math.inf, sample=span(-3, 3), kind="test", ufunc=np.isfinite
-)

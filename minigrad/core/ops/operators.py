@@ -1,4 +1,4 @@
-"""The operators of tensors, what formulas read on tensors, and how gradients are added."""
+"""The operators of tensors, and how gradients are added."""
 
 from __future__ import annotations
 
@@ -69,19 +69,6 @@ setattr(Tensor, "__rmul__", Tensor.__mul__)  # noqa: B010
 setattr(Tensor, "__pow__", as_operator(power))  # noqa: B010
 setattr(Tensor, "__neg__", e.neg)  # noqa: B010
 setattr(Tensor, "__abs__", e.abs)  # noqa: B010
-
-#: How formulas read on tensors: the functions of `expr` under its names.
-setattr(  # noqa: B010
-    Tensor,
-    "__formulas__",
-    {
-        "abs": e.abs, "sign": e.sign, "sqrt": e.sqrt, "rsqrt": e.rsqrt, "exp": e.exp,
-        "expm1": e.expm1, "log": e.log, "log1p": e.log1p, "sin": e.sin, "cos": e.cos,
-        "tan": e.tan, "tanh": e.tanh, "sigmoid": e.sigmoid, "erf": e.erf, "floor": e.floor,
-        "ceil": e.ceil, "round": e.rint, "trunc": e.trunc, "maximum": e.maximum,
-        "minimum": e.minimum, "where": e.choose, "isnan": e.isnan,
-    },
-)  # fmt: skip
 
 
 def _axes_to_sum(shape: Shape, target: Shape) -> Shape:

@@ -1,6 +1,7 @@
 """Machine code from formulas: a formula is run on values that write instructions.
 
 =============================  ====================================================================
+:mod:`.expressions`            formulas on symbols, taken apart
 :mod:`.code`                   the text of a function in LLVM's language, written line by line
 :mod:`.vector`                 values on which formulas and elementary functions run, writing it
 :mod:`.loops`                  the loop around a formula, for each layout of its operands

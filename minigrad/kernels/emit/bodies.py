@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.core.expr import Expr, spelling
+from minigrad.core.expr import Expr
 from minigrad.kernels.emit import objects, target
+from minigrad.kernels.emit.expressions import spelling
 
 __all__ = ["elementwise", "row_reduction"]
 

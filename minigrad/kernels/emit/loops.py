@@ -23,8 +23,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.core.expr import Expr, evaluate
+from minigrad.core.expr import Expr
 from minigrad.kernels.emit.body import Body
+from minigrad.kernels.emit.expressions import evaluate
 from minigrad.kernels.run.sizes import BLOCK
 
 __all__ = ["ElementwiseLoop"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.core.expr import OPERATORS, Expr, text, walk
+from minigrad.core.expr import OPERATORS, Expr, text
+from minigrad.kernels.emit.expressions import same, walk
 
 __all__ = ["source"]
 
@@ -46,7 +47,7 @@ class _Writer:
         for e in nodes:
             if e.op in ("symbol", "const"):
                 continue
-            readers = sum(a.same(e) for n in nodes for a in n.args if isinstance(a, Expr))
+            readers = sum(same(a, e) for n in nodes for a in n.args if isinstance(a, Expr))
             if readers > 1:
                 spelled, name = self.spell(e), f"t{len(self.named)}"
                 self.lines.append(f"{name} = {spelled}")
@@ -62,7 +63,7 @@ class _Writer:
 
     def spell(self, e: Expr) -> str:
         for known, name in self.named:
-            if known.same(e):
+            if same(known, e):
                 return name
         if e.op == "symbol":
             return self.elements[e.args[0]]

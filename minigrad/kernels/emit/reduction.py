@@ -20,9 +20,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minigrad.core import expr as fx
-from minigrad.core.expr import Expr, evaluate, symbol
+from minigrad.core.expr import Expr, symbol
 from minigrad.kernels.emit.body import Body
 from minigrad.kernels.emit.code import Kind
+from minigrad.kernels.emit.expressions import ELEMENTARY, evaluate, walk
 from minigrad.kernels.emit.vector import Vector
 from minigrad.kernels.run.sizes import BLOCK
 
@@ -246,8 +247,8 @@ class RowReduction(Body):
 
     def _vectors_at_once(self) -> int:
         """Several, where the formula is so cheap that additions would wait for each other."""
-        operations = [e for e in fx.walk(self.root) if e.op not in ("symbol", "const")]
-        heavy = any(e.op in fx.ELEMENTARY for e in operations)
+        operations = [e for e in walk(self.root) if e.op not in ("symbol", "const")]
+        heavy = any(e.op in ELEMENTARY for e in operations)
         return 1 if heavy or len(operations) > _CHEAP else _SIDE_BY_SIDE
 
 

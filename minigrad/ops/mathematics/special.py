@@ -27,6 +27,7 @@ from minigrad.core.tensor import Array, Tensor
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.arithmetic import add, div, sub
 from minigrad.ops.batching import broadcasting, same
+from minigrad.ops.elementwise import trunc
 from minigrad.ops.guard import guarded
 from minigrad.ops.inplace import write
 from minigrad.ops.shape import broadcast_tensors
@@ -362,7 +363,7 @@ def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
 @public(inplace=True)
 def frac(input: Tensor) -> Tensor:
     """The part after the point, with the sign of the number."""
-    return sub(input, e.trunc(input))
+    return sub(input, trunc(input))
 
 
 @public(inplace=True)

@@ -20,6 +20,7 @@ from minigrad.core.quiet import call_quietly
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import shifted
+from minigrad.ops.elementwise import lerp
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.join import cat, stack
@@ -269,7 +270,7 @@ def _between(sorted_: Tensor, levels: Tensor, scale: Tensor, interpolation: str)
     low, high, weight = _ranks((levels, scale), interpolation, kind)
     if interpolation == "linear" and levels.requires_grad:
         weight = levels * cast(scale, kind) - cast(low, kind)
-    return e.lerp(gather(sorted_, -1, low), gather(sorted_, -1, high), weight)
+    return lerp(gather(sorted_, -1, low), gather(sorted_, -1, high), weight)
 
 
 def _quantile(name: str, skip_nan: bool, text: str) -> Any:
