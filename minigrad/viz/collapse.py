@@ -8,18 +8,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from minigrad.viz.graph import Arrow, Box, Graph
 from minigrad.viz.text import plural
 
-__all__ = ["collapse_to_depth", "fit", "fold_runs", "fold_stretches"]
+__all__ = ["collapse_to_depth", "fit", "fold_runs", "fold_stretches", "repeat_leaves"]
 
 _SHORTEST_RUN = 6
 _STRETCHES = 16  # as many as a page has room for
 _FLOW = ("op", "tensor", "module", "fold")
+#: Readers that one leaf may have before it is drawn beside each of them.
+_READERS = 4
+#: How many rows of the picture all arrows may cross together, before leaves with many readers are
+#: drawn beside each; and before a layout takes too long. Graphviz puts a hidden box into each
+#: row an arrow crosses, and takes time with the square of their number: about a second for so many.
+_TANGLED, _CROSSED = 60, 1500
 
 
 def fit(graph: Graph, depth: int | None, max_nodes: int | None) -> Graph:
+    """A picture that can be laid out, of at most about `max_nodes` boxes; says below what was done.
+
+    What a layout cannot carry is simplified first: leaves that many steps read are drawn at each
+    use, and if arrows still cross too many rows, there are fewer boxes than allowed.
+    """
+    graph = _fewer(graph, depth, max_nodes)
+    if _crossed(graph) > _TANGLED:
+        graph = repeat_leaves(graph)
+    while max_nodes is not None and _crossed(graph) > _CROSSED and max_nodes > 16:
+        max_nodes //= 2
+        graph = _fewer(graph, depth, max_nodes)
+    return graph
+
+
+def _fewer(graph: Graph, depth: int | None, max_nodes: int | None) -> Graph:
     """At most about `max_nodes` boxes: first by less depth, then by folding; says so below."""
     before = sum(sum(b.ops.values()) for b in graph.boxes)
     if depth is not None:
@@ -39,6 +61,52 @@ def fit(graph: Graph, depth: int | None, max_nodes: int | None) -> Graph:
         smaller = fold_stretches(smaller, max(min(max_nodes // 4, _STRETCHES), 1))
     smaller.caption = f"{plural(before, 'operation')}, {done} (max_nodes={max_nodes})"
     return smaller
+
+
+def _crossed(graph: Graph) -> int:
+    """About how many rows all arrows cross together: every box stands below what it reads, and as
+    near to its first reader as that allows.
+    """
+    row: dict[int, int] = {}
+    into: dict[int, list[Box]] = {}
+    out_of: dict[int, list[Box]] = {}
+    for arrow in graph.arrows:
+        into.setdefault(id(arrow.head), []).append(arrow.tail)
+        out_of.setdefault(id(arrow.tail), []).append(arrow.head)
+    for box in graph.boxes:  # in the order of computation: leaves come before their first reader
+        row[id(box)] = max((row.get(id(b), 0) + 1 for b in into.get(id(box), ())), default=0)
+    for box in reversed(graph.boxes):
+        readers = out_of.get(id(box), ())
+        if readers and len(into.get(id(box), ())) <= len(readers) + 1:
+            row[id(box)] = min(row[id(b)] for b in readers) - 1
+    return sum(max(row[id(a.head)] - row[id(a.tail)] - 1, 0) for a in graph.arrows)
+
+
+def repeat_leaves(graph: Graph) -> Graph:
+    """Draw leaves that many operations read beside each of these: the first time in full.
+
+    A weight that is shared by the steps of a recurrent network, drawn once, has an arrow to each.
+    """
+    readers = Counter(id(a.tail) for a in graph.arrows)
+    again = {
+        id(b) for b in graph.boxes if b.kind in ("leaf", "input") and readers[id(b)] > _READERS
+    }
+    if not again:
+        return graph
+    seen: set[int] = set()
+    boxes, arrows, names = list(graph.boxes), [], []
+    for arrow in graph.arrows:
+        key = id(arrow.tail)
+        if key in again and key in seen:
+            copy = Box(arrow.tail.kind, arrow.tail.title, call=arrow.head.call)
+            boxes.insert(boxes.index(arrow.head), copy)
+            arrow = replace(arrow, tail=copy)
+        elif key in again:
+            names.append(arrow.tail.title)
+            seen.add(key)
+        arrows.append(arrow)
+    said = f"drawn at each use: {', '.join(names)}"
+    return Graph(boxes, arrows, f"{graph.caption}; {said}" if graph.caption else said)
 
 
 def collapse_to_depth(graph: Graph, depth: int) -> Graph:

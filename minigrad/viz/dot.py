@@ -183,7 +183,10 @@ def _row(key: str, value: str) -> str:
     colour = _GRADIENT if key == "grad" else _TEXT
     size = 11 if key in ("data", "grad") else 9
     width = _WIDEST if len(value) <= _WIDEST else len(value) // -(-len(value) // _WIDEST) + 8
-    lines = [escape(line) for line in wrap(value, width)]
+    if value.startswith("[["):  # a matrix: its rows
+        lines = [escape(line) for line in value.replace("], [", "],\n\u00a0[").split("\n")]
+    else:
+        lines = [escape(line) for line in wrap(value, width)]
     text = '<br align="left"/>'.join([*lines, ""] if len(lines) > 1 else lines)
     cell = f'<td align="left"><font point-size="{size}" color="{colour}">{text}</font></td>'
     return f'<tr><td align="right">{_font(key, 9, _SMALL)} </td>{cell}</tr>'
