@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.modes import no_grad
-from minigrad.core.tensor import Array, Tensor
+from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.random import Generator, Law, normal_array, overwrite
 
 __all__ = [
@@ -159,7 +159,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if tensor.array.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _set(tensor, np.eye(*tensor.array.shape), "eye_")
+    return _set(tensor, given(np.eye(*tensor.array.shape)), "eye_")
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -195,7 +195,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     for group in range(groups):
         for channel in range(min(per_group, shape[1])):
             values[(group * per_group + channel, channel, *centre)] = 1
-    return _set(tensor, values, "dirac_")
+    return _set(tensor, given(values), "dirac_")
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:

@@ -360,7 +360,7 @@ def _unchanged(model: Module) -> Iterator[None]:
     """Put back values of parameters and buffers, and the random state."""
     buffers = {module: dict(module._buffers) for module in model.modules()}
     tensors = [t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]
-    values = [t.array.copy() for t in tensors]
+    values = [t.detach().clone() for t in tensors]
     state = get_rng_state()
     try:
         yield
@@ -371,8 +371,9 @@ def _unchanged(model: Module) -> Iterator[None]:
                 if not is_lazy(b) and name in module._buffers:
                     module._buffers[name] = b
         for t, value in zip(tensors, values, strict=True):
-            if t.array.tobytes() != value.tobytes():
-                store(t, value)
+            if t.array.tobytes() != value.array.tobytes():
+                with no_grad():
+                    store(t, value)
 
 
 def _example(size: Any, dtype: Any) -> Any:

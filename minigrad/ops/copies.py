@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 from minigrad.core.dtypes import native
+from minigrad.core.events import on_arrays
+from minigrad.core.operation import Bare
 from minigrad.core.tensor import Array, Tensor
 
 __all__: list[str] = []
@@ -29,6 +32,18 @@ def _reduce(self: Tensor, protocol: Any) -> Any:
     return _rebuild, (type(self), self.array, self._requires_grad, _extras(self))
 
 
+class _Copy(Bare):
+    """The elements in memory of their own."""
+
+    name = "deepcopy"
+
+    def forward(self, arrays: Sequence[Array], params: tuple[Any, ...]) -> Array:
+        return arrays[0].copy()
+
+
+_COPY = _Copy()
+
+
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if self.node is not None:
         raise RuntimeError(
@@ -36,8 +51,9 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
             "protocol at the moment"
         )
     y: Tensor = _rebuild(
-        type(self), self.array.copy(), self._requires_grad, deepcopy(_extras(self), memo)
-    )
+        type(self), on_arrays(_COPY, (self.array,)), self._requires_grad,
+        deepcopy(_extras(self), memo),
+    )  # fmt: skip
     memo[id(self)] = y
     if self._grad is not None:
         y._grad = deepcopy(self._grad, memo)

@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.modes import enable_grad
+from minigrad.core.modes import enable_grad, no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn.modes import modes_kept
 from minigrad.nn.module import Module
+from minigrad.ops.inplace import store
 from minigrad.ops.random import get_rng_state, set_rng_state
 from minigrad.optim.lr_scheduler.base import set_rate
 from minigrad.optim.optimizer import Optimizer
+from minigrad.optim.runs import copy_of
 
 __all__ = ["LRSearch", "find_lr", "lr_range_test"]
 
@@ -320,7 +322,7 @@ def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
     tensors = {id(t): t for t in chain(model.parameters(), model.buffers())}
     for group in optimizer.param_groups:
         tensors.update({id(p): p for p in group["params"]})
-    saved = [(t, t.array, t.array.copy(), t._grad) for t in tensors.values()]
+    saved = [(t, t.array, copy_of((t,)), t._grad) for t in tensors.values()]
     groups = [(group, dict(group)) for group in optimizer.param_groups]
     state = dict(optimizer.state)
     called = optimizer._opt_called
@@ -337,8 +339,8 @@ def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
     finally:
         for t, array, values, grad in saved:
             t.array = array
-            array[...] = values
-            t._share_counter().bump()
+            with no_grad():
+                store(t, values)
             t._grad = grad
         for group, options in groups:
             group.clear()
