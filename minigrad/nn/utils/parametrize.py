@@ -13,8 +13,6 @@ from copy import deepcopy
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.nn.containers import ModuleDict, ModuleList
@@ -142,8 +140,8 @@ def _register(module: Module, name: str, t: Tensor) -> None:
 def _set(t: Tensor, value: Tensor) -> None:
     """Give `t` the values and the shape of `value`; it stays the tensor that optimizers know."""
     if value.array is not t.array:
-        t.array = np.ascontiguousarray(value.array).reshape(value.array.shape)
         with no_grad():
+            t.array = value.contiguous().array
             written(t, None)
 
 
