@@ -27,14 +27,11 @@ from minigrad.autograd.modes import (  # noqa: E402
 from minigrad.compat.version import __version__ as __version__  # noqa: E402
 from minigrad.core.dtypes import bool_ as bool  # noqa: E402
 from minigrad.core.dtypes import (  # noqa: E402
-    can_cast,
     dtype,
-    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
-    iinfo,
     int8,
     int16,
     int32,
@@ -57,6 +54,7 @@ from minigrad.core.promotion import result_type  # noqa: E402
 from minigrad.core.tensor import Size, Tensor  # noqa: E402
 from minigrad.kernels.run.settings import get_num_threads, set_num_threads  # noqa: E402
 from minigrad.names import *  # noqa: E402, F403
+from minigrad.ops.limits import can_cast, finfo, iinfo  # noqa: E402
 from minigrad.place import (  # noqa: E402
     channels_last,
     channels_last_3d,

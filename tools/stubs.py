@@ -173,6 +173,12 @@ def _property(name: str, value: property) -> list[str]:
 
 def _operator(name: str, value: Callable[..., Any]) -> str:
     count = len(inspect.signature(value).parameters)
+    if name == "__array__" or inspect.signature(value).return_annotation in (
+        "bool",
+        "float",
+        "int",
+    ):
+        return signature(value, True)
     if name == "__iter__":
         return "(self) -> Iterator[Tensor]"
     if count == 1:

@@ -142,19 +142,14 @@ def use_elementwise(made: type[Elementwise]) -> None:
     _made = made
 
 
-#: What only moves elements or compares them, and so takes those of bfloat16, too; views do.
-_MOVES = frozenset((
-    "_cast", "_convert", "all", "amax", "amin", "any", "argmax", "argmin", "cat", "clone",
-    "contiguous", "count_nonzero", "embed_diagonal", "embedding", "flip", "gather",
-    "im2col", "index", "index_put", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "pad_copies", "places", "roll", "scatter", "scatter_amax", "scatter_amin",
-    "split", "tril", "triu", "unbind",
-))  # fmt: skip
-
-
 class Primitive(Op):
     """An operation with a hand-written kernel, a rule in terms of other operations, and perhaps
     a fused backward kernel (`fused`) for when no graph of the derivative is wanted.
+
+    Attributes
+    ----------
+    moves : bool
+        Whether it only moves elements or compares them, and so takes those of bfloat16; views do.
     """
 
     def __init__(
@@ -175,7 +170,7 @@ class Primitive(Op):
         self.fused: Rule | None = None
         self.run: Callable[..., Any]
         super().__init__(name, names, inputs, vjp, sample, doc)
-        self.moves = view or name in _MOVES
+        self.moves = view
         self.results = results
         self.view = view
         self.broadcasts = broadcasts

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 __all__ = [
-    "bool_", "can_cast", "dtype", "finfo", "float16", "float32", "float64", "from_numpy",
-    "get_default_dtype", "iinfo", "int8", "int16", "int32", "int64", "promote_types",
+    "bool_", "dtype", "float16", "float32", "float64", "from_numpy",
+    "get_default_dtype", "int8", "int16", "int32", "int64", "promote_types",
     "set_default_dtype", "uint8", "uint16", "uint32", "uint64",
 ]  # fmt: skip
 
@@ -201,69 +201,3 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     if "bfloat16" in (type1.name, type2.name):
         return float64 if float64 in (type1, type2) else float32
     return FROM_NUMPY[np.promote_types(type1.numpy, type2.numpy)]
-
-
-def can_cast(from_: dtype, to: dtype) -> bool:
-    """Whether a result of type `from_` may be written to `to`: the category must not fall.
-
-    >>> can_cast(float64, float32), can_cast(float32, int64), can_cast(int64, uint8)
-    (True, False, True)
-    """
-    if from_.category > to.category:
-        return False
-    return not (from_.is_signed and from_.category == to.category and not to.is_signed) or (
-        from_.category == 1 and to.category == 1
-    )
-
-
-def _bfloat16_limits(kind: dtype) -> Any:
-    from ml_dtypes import finfo as limits
-
-    return limits(kind.numpy)  # type: ignore[no-untyped-call]
-
-
-class finfo:
-    """The limits of a floating point type: ``eps``, ``max``, ``min``, ``tiny``, ``bits``.
-
-    >>> finfo(float32).eps
-    1.1920928955078125e-07
-    """
-
-    def __init__(self, type: dtype | None = None) -> None:
-        kind = _default if type is None else type
-        if not kind.is_floating_point:
-            raise TypeError(f"finfo() takes a floating point type, got {kind}; use iinfo()")
-        info: Any = np.finfo(kind.numpy) if kind.numpy.kind == "f" else _bfloat16_limits(kind)
-        self.bits = int(info.bits)
-        self.eps = float(info.eps)
-        self.max = float(info.max)
-        self.min = float(info.min)
-        self.tiny = self.smallest_normal = float(info.tiny)
-        self.resolution = float(info.resolution)
-        self.dtype = kind.name
-
-    def __repr__(self) -> str:
-        return (
-            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
-            f"eps={self.eps:g}, tiny={self.tiny:g}, dtype={self.dtype})"
-        )
-
-
-class iinfo:
-    """The limits of an integer type: ``min``, ``max``, ``bits``.
-
-    >>> iinfo(uint8).max
-    255
-    """
-
-    def __init__(self, type: dtype) -> None:
-        if type.category != 1:
-            raise TypeError(f"iinfo() takes an integer type, got {type}; use finfo()")
-        info = np.iinfo(type.numpy)
-        self.bits = int(info.bits)
-        self.max = int(info.max)
-        self.min = int(info.min)
-        self.dtype = type.name
-
-    def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

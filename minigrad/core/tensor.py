@@ -253,45 +253,6 @@ class Tensor(TensorMethods):
         read("item", self)
         return self.array.item()
 
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        read("tolist", self)
-        return self.array.tolist()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __len__(self) -> int:
-        if self.array.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        length: int = self.array.shape[0]
-        return length
-
-    def __bool__(self) -> bool:
-        if self.array.size == 1:
-            read("bool", self)
-            return bool(self.array.item())
-        few = "no values" if self.array.size == 0 else "more than one value"
-        raise RuntimeError(f"Boolean value of Tensor with {few} is ambiguous")
-
-    def __float__(self) -> float:
-        return float(self._only())
-
-    def __int__(self) -> int:
-        return int(self._only())
-
-    def _only(self) -> Any:
-        if self.array.size != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
-        read("number", self)
-        return self.array.item()
-
-    def __index__(self) -> int:
-        if self.array.dtype.kind not in "iub" or self.array.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        read("index", self)
-        return int(self.array.item())
-
     def __hash__(self) -> int:
         return id(self)
 

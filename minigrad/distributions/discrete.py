@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from minigrad.core.dtypes import finfo
 from minigrad.core.modes import enable_grad, no_grad
 from minigrad.core.tensor import Size, Tensor
 from minigrad.distributions import constraints
 from minigrad.distributions.distribution import Distribution, broadcast_all
 from minigrad.nn import functional as F
 from minigrad.ops.creation import arange
+from minigrad.ops.limits import finfo
 from minigrad.ops.random import bernoulli, multinomial
 from minigrad.ops.shape import broadcast_tensors
 

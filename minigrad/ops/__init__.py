@@ -37,7 +37,11 @@ from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors a
     slices,
     sort,
     strides,
+    to_python,
 )
+
+# isort: split
+from minigrad.ops import moving  # noqa: F401 - after all of them are declared
 
 __all__ = [
     "PUBLIC",

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core import dtypes
 from minigrad.core import expr as fx
 from minigrad.core.declare import elementwise, primitive
 from minigrad.core.ops import elementwise as e
@@ -32,6 +31,7 @@ from minigrad.ops import elementwise as more
 from minigrad.ops.batching import broadcasting
 from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.inplace import write
+from minigrad.ops.limits import iinfo
 
 kernels = lazy("reduce")
 
@@ -261,7 +261,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         low = -math.inf if min is None else float(min)
         high = math.inf if max is None else float(max)
     else:
-        info = dtypes.iinfo(dtype) if dtype.category else None
+        info = iinfo(dtype) if dtype.category else None
         lowest, highest = (info.min, info.max) if info else (0, 1)
         low, high = (
             default if bound is None else builtins.min(builtins.max(int(bound), lowest), highest)

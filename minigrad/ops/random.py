@@ -27,6 +27,7 @@ from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.creation import finish
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import check_writable, store
+from minigrad.ops.limits import iinfo
 from minigrad.ops.shape import broadcast_shapes
 from minigrad.place import let_go, only_cpu
 
@@ -298,7 +299,7 @@ def check_range(low: Any, high: Any, kind: dtypes.dtype) -> None:
     if not -(2**63) <= low < high <= 2**63:
         raise RuntimeError(f"from={low} and to={high} must fit int64, in which numbers are drawn")
     if kind.category == 1:
-        info = dtypes.iinfo(kind)
+        info = iinfo(kind)
         if low < info.min or high - 1 > info.max:
             raise RuntimeError(f"from={low} and to - 1 = {high - 1} must fit {kind}")
 

@@ -14,6 +14,7 @@ from minigrad.core.public import method
 from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.guard import all_values
 from minigrad.ops.inplace import write
+from minigrad.ops.limits import iinfo
 from minigrad.ops.random import (
     Generator,
     Law,
@@ -200,5 +201,5 @@ def _past_largest(kind: dtypes.dtype) -> int:
     if kind.category == 0:
         return 2
     if kind.category == 1:
-        return dtypes.iinfo(kind).max + 1
+        return iinfo(kind).max + 1
     return (2 << int(np.finfo(kind.numpy).nmant)) + 1

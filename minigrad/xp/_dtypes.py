@@ -11,6 +11,7 @@ from minigrad.core.dtypes import dtype as DType
 from minigrad.core.promotion import cast
 from minigrad.core.public import PUBLIC
 from minigrad.core.tensor import Tensor
+from minigrad.ops import limits
 from minigrad.place import only_cpu
 from minigrad.xp._array import as_tensor, standard
 
@@ -210,7 +211,7 @@ def _kind(type: Any) -> DType:
 def finfo(type: Any, /) -> finfo_object:
     """The limits of a floating point type, or of that of an array."""
     kind = _kind(type)
-    info = dtypes.finfo(kind)
+    info = limits.finfo(kind)
     return finfo_object(info.bits, info.eps, info.max, info.min, info.tiny, kind)
 
 
@@ -218,7 +219,7 @@ def finfo(type: Any, /) -> finfo_object:
 def iinfo(type: Any, /) -> iinfo_object:
     """The limits of an integer type, or of that of an array."""
     kind = _kind(type)
-    info = dtypes.iinfo(kind)
+    info = limits.iinfo(kind)
     return iinfo_object(info.bits, info.max, info.min, kind)
 
 

@@ -65,6 +65,9 @@ def test_moving_elements_works() -> None:
     assert t.clone().flip(0)[0, 0].item() == 3
     assert (t == t).all()
     assert t.sort(descending=True).values[0, 0] > 1
+    assert t.topk(1).values.tolist() == [[2], [5]]
+    assert t.median(1).values.tolist() == t.kthvalue(2).values.tolist() == [1, 4]
+    assert t.mode(1).values.tolist() == [0, 3]
     t[0, 0] = 7.0
     t[1].fill_(2)
     t[:, 1].copy_(mg.tensor([0.5, 0.25]))
