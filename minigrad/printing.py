@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.core import dtypes
 from minigrad.core.events import read
 from minigrad.core.tensor import Array, Tensor
+from minigrad.notebook import tensor_html
 
 __all__ = ["set_printoptions", "tensor_text"]
 
@@ -179,3 +180,4 @@ def _format(self: Tensor, spec: str) -> str:
 
 setattr(Tensor, "__repr__", _repr)  # noqa: B010
 setattr(Tensor, "__format__", _format)  # noqa: B010
+setattr(Tensor, "_repr_html_", lambda self: tensor_html(self))  # noqa: B010

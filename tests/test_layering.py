@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "minigrad"
 FLOORS: list[tuple[str, ...]] = [
     ("core", "place"),
     ("kernels",),
-    ("autograd.hooks", "autograd.node_hooks", "autograd.watching", "printing"),
+    ("autograd.hooks", "autograd.node_hooks", "autograd.watching", "notebook", "printing"),
     ("ops", "names"),
     (
         "autograd",
