@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.core.declare import primitive
+from minigrad.core import expr as fx
+from minigrad.core.declare import elementwise, primitive
 from minigrad.core.dims import wrap_dim
 from minigrad.core.events import read
 from minigrad.core.ops import elementwise as e
@@ -17,7 +18,7 @@ from minigrad.core.plain import Plain, plain_results
 from minigrad.core.promotion import cast, promote, result_type
 from minigrad.core.public import OpFunction, called, public
 from minigrad.core.quiet import call_quietly
-from minigrad.core.samples import cases
+from minigrad.core.samples import cases, span
 from minigrad.core.tensor import Array, Tensor, given
 from minigrad.ops.batching import shifted
 from minigrad.ops.elementwise import lerp
@@ -194,8 +195,15 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return MinMax(amin(input, dims, keepdim), amax(input, dims, keepdim))
 
 
+_zero_for_nan = elementwise(
+    "zero_for_nan", lambda x: fx.where(fx.isnan(x), 0, x),
+    vjp=lambda g, x: fx.where(fx.isnan(x), 0, g), sample=span(-3, 3), kind="promote",
+    public=False, method=False, doc="The number, and 0 for NaN.",
+)  # fmt: skip
+
+
 def _without_nan(input: Tensor) -> Tensor:
-    return e.choose(e.isnan(input), 0, input) if input.array.dtype.kind == "f" else input
+    return _zero_for_nan(input) if input.array.dtype.kind == "f" else input
 
 
 @public
@@ -247,12 +255,16 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 _METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-@plain_results(3)
-def _ranks(
-    levels: Array, scale: Array, interpolation: str, kind: Any
-) -> tuple[Array, Array, Array]:
-    """The ranks below and above, and the weight of the one above."""
-    rank: Array = (levels * scale).astype(kind)
+@plain_results(5)
+def _ranks(ordered: Array, levels: Array, skip_nan: bool, interpolation: str) -> tuple[Array, ...]:
+    """The ranks below and above, the weight of the one above, what a level is multiplied with for
+    its rank, and where it does not count: a row with NaN is NaN, and looks at the end.
+    """
+    kind, size = ordered.dtype, ordered.shape[-1]
+    missing = np.isnan(ordered).sum(-1, keepdims=True)
+    lost = np.zeros(missing.shape, bool) if skip_nan else missing > 0
+    scale = np.maximum(size - missing, 1) - 1 if skip_nan else np.full(missing.shape, size - 1)
+    rank: Array = (np.where(lost, kind.type(1), levels) * scale).astype(kind)
     if interpolation == "lower":
         rank = np.floor(rank)
     elif interpolation == "higher":
@@ -261,16 +273,17 @@ def _ranks(
         rank = np.rint(rank)
     low = np.floor(rank)
     weight = np.where(rank > low, 0.5, 0.0) if interpolation == "midpoint" else rank - low
-    return low.astype(np.int64), np.ceil(rank).astype(np.int64), weight.astype(kind)
+    high = np.ceil(rank).astype(np.int64)
+    return low.astype(np.int64), high, weight.astype(kind), scale.astype(kind), lost
 
 
-def _between(sorted_: Tensor, levels: Tensor, scale: Tensor, interpolation: str) -> Tensor:
-    """Values at the ranks ``levels * scale`` along the last dimension of sorted rows."""
-    kind = sorted_.array.dtype
-    low, high, weight = _ranks((levels, scale), interpolation, kind)
+def _between(ordered: Tensor, levels: Tensor, skip_nan: bool, interpolation: str) -> Tensor:
+    """Values at the ranks that belong to `levels` along the last dimension of sorted rows."""
+    low, high, weight, scale, lost = _ranks((ordered, levels), skip_nan, interpolation)
     if interpolation == "linear" and levels.requires_grad:
-        weight = levels * cast(scale, kind) - cast(low, kind)
-    return lerp(gather(sorted_, -1, low), gather(sorted_, -1, high), weight)
+        levels = e.choose(lost, 1.0, levels)
+        weight = levels * scale - cast(low, scale.array.dtype)
+    return lerp(gather(ordered, -1, low), gather(ordered, -1, high), weight)
 
 
 def _quantile(name: str, skip_nan: bool, text: str) -> Any:
@@ -311,15 +324,8 @@ def _quantile(name: str, skip_nan: bool, text: str) -> Any:
         d = None if dim is None else wrap_dim(dim, x.ndim, name)
         rows = reshape(input, -1) if d is None or not x.ndim else movedim(input, d, -1)
         ordered = sort(rows).values
-        missing = sum(e.isnan(ordered), -1, True)
-        size = ordered.array.shape[-1]
-        flat = reshape(share, -1)
-        if skip_nan:
-            last = e.maximum(size - missing, 1) - 1
-        else:  # a row with NaN is NaN: look at the end
-            last = given(np.full(missing.array.shape, size - 1))
-            flat = e.choose(missing > 0, 1.0, flat)
-        found = movedim(_between(ordered, flat, last, interpolation), -1, 0)
+        found = _between(ordered, reshape(share, -1), skip_nan, interpolation)
+        found = movedim(found, -1, 0)
         if not x.ndim:
             found = reshape(found, -1)
         elif keepdim:
