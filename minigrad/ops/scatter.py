@@ -27,7 +27,8 @@ from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import shifted
 from minigrad.ops.guard import all_values, values_decide
-from minigrad.ops.index import SMALL, as_value, in_range, pick_op, put_op
+from minigrad.ops.index import SMALL, as_value, pick_op, put_op
+from minigrad.ops.keys import in_range
 
 kernels = lazy("gather")
 

@@ -16,21 +16,19 @@ from minigrad.core.public import method, public
 from minigrad.core.tensor import Array, Tensor
 from minigrad.ops.guard import all_values, guarded
 from minigrad.ops.index import (
-    Pick,
     Plan,
     as_value,
     check_points,
-    check_range,
     pick_op,
     plan_of,
     points_of,
     put_op,
     put_planned,
     refuse_type,
-    split_key,
     write_points,
 )
 from minigrad.ops.inplace import check_writable, write
+from minigrad.ops.keys import Pick, check_range, split_key
 from minigrad.ops.scatter import scatter_reduce
 
 Shape = tuple[int, ...]
