@@ -74,7 +74,9 @@ def _place() -> str:
 
 
 def _ours(filename: str) -> bool:
-    return filename.startswith((_PACKAGE, "<frozen"))
+    return filename.startswith(
+        (_PACKAGE, "<frozen", "<string>")
+    )  # the last: what declarations make
 
 
 def _finite(a: Array) -> bool:

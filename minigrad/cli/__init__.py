@@ -1,9 +1,10 @@
-"""The command line: ``python -m minigrad demo | doctor | warm | gradcheck | draw``."""
+"""The command line: ``python -m minigrad demo | doctor | warm | gradcheck | draw | steps``."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,7 +18,21 @@ COMMANDS = {
     "warm": ("warm", "compile the kernels that training needs, so that nothing waits later"),
     "gradcheck": ("check", "check every operation against finite differences"),
     "draw": ("draw", "draw an expression, or a small network"),
+    "steps": ("steps", "step through an expression and its gradients, in the browser"),
 }
+
+#: Commands that take an expression, which may begin with a minus sign.
+_EXPRESSIONS = ("draw", "steps")
+_OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?|-h|-o([\w./~\\: -]+)?")
+
+
+def protect(text: str) -> str:
+    """An argument such as ``-x**2`` with a blank before it, so that it is not taken as an option.
+
+    >>> [protect(text) for text in ("-x**2", "-o", "--direction=LR", "x")]
+    [' -x**2', '-o', '--direction=LR', 'x']
+    """
+    return f" {text}" if text.startswith("-") and not _OPTION.fullmatch(text) else text
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -44,7 +59,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0 fine, 1 failed, 2 wrong usage, 130 interrupted)."""
-    args = make_parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given and given[0] in _EXPRESSIONS:
+        given[1:] = [protect(text) for text in given[1:]]
+    args = make_parser().parse_args(given)
     try:
         code: int = args.run(args)
         sys.stdout.flush()

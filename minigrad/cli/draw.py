@@ -17,7 +17,7 @@ import argparse
 import math
 from typing import Any
 
-from minigrad.cli.expression import evaluate, names_in, parse_value
+from minigrad.cli.expression import evaluate, read_variables
 
 __all__ = ["add_arguments", "run"]
 
@@ -52,23 +52,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _expression(args: argparse.Namespace) -> tuple[Any, list[str]]:
-    import minigrad as mg
     from minigrad import viz
+    from minigrad.viz.remarks import remarks
 
-    variables: dict[str, Any] = {}
-    for item in args.values:
-        name, equals, text = item.partition("=")
-        name = name.strip()
-        if not equals or not name.isidentifier():
-            raise ValueError(f"expected NAME=VALUE, such as x=2 or w=[1,2], got {item!r}")
-        variables[name] = mg.tensor(parse_value(text), requires_grad=True)
-    missing = [n for n in names_in(args.expression) if n not in variables]
-    if missing:
-        wanted = " ".join(f"{n}=1.5" for n in missing)
-        raise ValueError(f"these variables have no value: {', '.join(missing)}; add {wanted}")
-    unused = [n for n in variables if n not in names_in(args.expression)]
-    if unused:
-        raise ValueError(f"these variables are not in the expression: {', '.join(unused)}")
+    variables = read_variables(args.expression, args.values)
     with viz.record() as tape:
         y = evaluate(args.expression, variables)
         if not args.no_grad:
@@ -77,6 +64,7 @@ def _expression(args: argparse.Namespace) -> tuple[Any, list[str]]:
     for name, t in variables.items():
         if t.grad is not None:
             lines.append(f"  d/d{name} = {_spell(t.grad)}   ({name} = {_spell(t)})")
+    lines += remarks(y, tape)
     drawing = viz.draw(
         {args.expression: y}, params=variables, tape=tape, direction=args.direction,
         values="small", grads="small" if not args.no_grad else False,

@@ -15,7 +15,9 @@ from minigrad.viz.curves import plot_curves
 from minigrad.viz.drawing import Drawing, draw
 from minigrad.viz.explain import Explanation, Path, explain
 from minigrad.viz.record import Tape, record
+from minigrad.viz.stepping.steps import Steps, steps
 
 __all__ = [
-    "Drawing", "Explanation", "Path", "Tape", "draw", "explain", "plot_curves", "record",
+    "Drawing", "Explanation", "Path", "Steps", "Tape", "draw", "explain", "plot_curves", "record",
+    "steps",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from minigrad.core.events import Event
 from minigrad.core.modes import listen
 from minigrad.core.several import picked
 from minigrad.core.tensor import Tensor
+from minigrad.viz.stepping.heard import Heard
 from minigrad.viz.text import Summary
 
 __all__ = ["Tape", "record"]
@@ -26,12 +27,15 @@ class Tape:
         The gradient that the last backward pass brought to each result.
     constants : dict of int to tuple
         For each operation, the inputs through which no gradient flows (None for the others).
+    heard : Heard
+        What :func:`~minigrad.viz.steps` shows.
     """
 
     def __init__(self) -> None:
         self.values: dict[int, Summary] = {}
         self.grads: dict[int, Summary] = {}
         self.constants: dict[int, tuple[Tensor | None, ...]] = {}
+        self.heard = Heard()
         self._results: dict[int, weakref.ref[Tensor]] = {}
         self._listening: list[Any] = []
 
@@ -56,6 +60,7 @@ class Tape:
         return None if known is None else known()
 
     def _hear(self, event: Event) -> None:
+        self.heard.hear(event)
         if event.node is not None:  # a derivative: what it computes by is told as well
             return
         for y in event.outputs:
@@ -79,7 +84,7 @@ class Tape:
 
 
 def record() -> Tape:
-    """Note every result and every gradient of what runs in the ``with``, for :func:`draw`.
+    """Note every result and gradient of what runs in the ``with``, for :func:`draw` and ``steps``.
 
     Without it a drawing knows the values of parameters and of the loss only, because the graph
     keeps nothing else. Of tensors up to eight elements those are kept, of larger ones mean and
@@ -88,7 +93,7 @@ def record() -> Tape:
     Returns
     -------
     Tape
-        To be given to :func:`draw` as ``tape=``.
+        To be given to :func:`draw` or :func:`~minigrad.viz.steps` as ``tape=``.
 
     Examples
     --------

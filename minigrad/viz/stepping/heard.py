@@ -1,0 +1,226 @@
+"""What a listener hears of a computation, kept as far as steps show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import copy_context
+from typing import Any
+
+import numpy as np
+
+from minigrad.autograd.anomaly import user_line
+from minigrad.core.declare import Elementwise
+from minigrad.core.engine import Node, adding
+from minigrad.core.events import Event
+from minigrad.core.modes import listen, no_grad
+from minigrad.core.passes import Pass
+from minigrad.core.quiet import ignore_events
+from minigrad.core.rules import Op
+from minigrad.core.several import Parts, picked
+from minigrad.core.tensor import Tensor
+from minigrad.viz.stepping.values import FEW, show
+
+__all__ = ["Heard", "again"]
+
+Array = np.ndarray[Any, Any]
+Shown = dict[str, Any]
+
+
+class Derived:
+    """What a derivative was told to have done.
+
+    Attributes
+    ----------
+    incoming : dict or None
+        The gradient of the result; of several results, of those that were used.
+    parts : list of dict or None
+        What went on to each input, summed to its shape.
+    local : list of dict or None
+        The derivative of the result in each input alone, of small element-wise operations.
+    """
+
+    __slots__ = ("incoming", "local", "parts")
+
+    def __init__(self, incoming: list[Shown | None], parts: list[Shown | None], local: Any) -> None:
+        self.incoming = incoming
+        self.parts = parts
+        self.local: list[Shown | None] = local
+
+
+class Heard:
+    """Results, inputs, lines and gradients, by the numbers of the nodes.
+
+    Attributes
+    ----------
+    results : dict of int to dict
+        The result of each node (of an operation with several, of each that is a node).
+    inputs : dict of int to tuple
+        The tensors that each operation read.
+    tensors : dict of int to (Tensor, dict)
+        Leaves and constants, by id, as they were when they were first read.
+    lines : dict of int to str
+        The user's line that each operation came from.
+    derived : dict of int to Derived
+        What the last backward pass did.
+    arrived : dict of int to dict
+        What it brought to each leaf, by id.
+    """
+
+    def __init__(self) -> None:
+        self.results: dict[int, Shown] = {}
+        self.inputs: dict[int, tuple[Any, ...]] = {}
+        self.tensors: dict[int, tuple[Any, Shown]] = {}
+        self.lines: dict[int, str] = {}
+        self.derived: dict[int, Derived] = {}
+        self.arrived: dict[int, Shown] = {}
+
+    def hear(self, event: Event) -> None:
+        """Something is over that ended well."""
+        if event.node is not None:
+            self.derived[event.node.seq] = derived(event.node, event.inputs[0], event.outputs)
+        elif event.door == "write" and event.op.name == "accumulate":
+            leaf, g = event.inputs
+            self.leaf(leaf)
+            self.arrived[id(leaf)] = show(array_of(g))
+        elif event.door == "compute":
+            self._operation(event)
+
+    def leaf(self, t: Any) -> None:
+        """Keep what a leaf is now, unless it is known."""
+        if id(t) not in self.tensors:
+            self.tensors[id(t)] = (t, show(t.array))
+
+    def _operation(self, event: Event) -> None:
+        whole = None
+        for y in event.outputs:
+            if isinstance(y, Tensor) and y.node is not None:
+                self.results[y.node.seq] = show(y.array)
+                of_result = picked(y.node)
+                whole = y.node if of_result is None else of_result[0]
+        if whole is None:
+            return
+        if len(event.outputs) > 1:
+            self.results[whole.seq] = show(event.outputs[0].array)
+        self.inputs[whole.seq] = tuple(None if t.node is not None else t for t in event.inputs)
+        for t in event.inputs:
+            if t.node is None:
+                self.leaf(t)
+        self.lines[whole.seq] = user_line()
+
+
+def array_of(x: Any) -> Array:
+    """The elements of a gradient, which is an array or a tensor."""
+    return x.array if isinstance(x, Tensor) else np.asarray(x)
+
+
+def derived(node: Node, g: Any, parts: Sequence[Any]) -> Derived:
+    """What is kept of a derivative, computed on `node` by `g`."""
+    incoming = list(g) if isinstance(g, list) else [g]
+    local: list[Shown | None] = [None] * len(node.edges)
+    if isinstance(node.op, Elementwise) and not isinstance(g, list):
+        a = array_of(g)
+        if a.size <= FEW:
+            ones = node.op.backward(node, np.ones_like(a))
+            local = [None if p is None else show(p) for p in ones]
+    passed = [
+        None if e is None or p is None or isinstance(p, Parts) else show(_to_shape(p, e))
+        for e, p in zip(node.edges, parts, strict=False)
+    ]
+    return Derived([None if p is None else show(array_of(p)) for p in incoming], passed, local)
+
+
+def _to_shape(part: Any, edge: Any) -> Array:
+    """What reaches the input: where that was broadcast, the sum over its copies."""
+    a, shape = array_of(part), tuple(edge.shape)
+    return a if a.shape == shape else array_of(adding[False].sum_to(a, shape))
+
+
+class _Again(Pass):
+    """A backward pass that keeps the graph and calls no hooks."""
+
+    def arrived(self, node: Node, g: Any, own: bool) -> tuple[Any, bool]:
+        """The gradient as it is."""
+        return g, own
+
+
+def again(loss: Any, nodes: Sequence[Node]) -> Heard:
+    """The computation done once more, for a listener, from what the graph keeps.
+
+    Nothing that the user has changes: neither ``grad``, nor the graph, nor what random numbers come
+    next; and no hooks are called.
+
+    Raises
+    ------
+    RuntimeError
+        If a backward pass has freed the graph.
+    """
+    for node in nodes:
+        if node.saved is None:
+            raise RuntimeError(
+                "viz.steps: a backward pass has freed what the graph kept (first for "
+                f"{node.name()}). Call viz.steps(loss) before loss.backward(), or keep the graph "
+                "by loss.backward(retain_graph=True), or record both passes: with viz.record() as "
+                "tape: ..., then viz.steps(loss, tape=tape)"
+            )
+    heard = Heard()
+    copy_context().run(_replay, heard, loss, nodes)
+
+    def deliver(leaves: list[Any]) -> None:
+        for leaf, g, _ in leaves:
+            heard.arrived[id(leaf)] = show(array_of(g))
+
+    with listen(heard.hear):
+        _Again(retain=True).run([(loss.node, np.ones(loss.array.shape, loss.array.dtype))], deliver)
+    return heard
+
+
+def _replay(heard: Heard, loss: Any, nodes: Sequence[Node]) -> None:
+    """Results: those that are kept, and those that can be computed from them again."""
+    values = _kept(loss, nodes)
+    ignore_events()
+    with no_grad():
+        for node in nodes:
+            inputs = _inputs(heard, node, values)
+            if node.seq not in values and all(a is not None for a in inputs):
+                _compute(node, inputs, values)
+            if node.where:
+                heard.lines[node.seq] = node.where
+    for seq, a in values.items():
+        heard.results[seq] = show(a)
+
+
+def _kept(loss: Any, nodes: Sequence[Node]) -> dict[int, Array]:
+    values: dict[int, Array] = {loss.node.seq: loss.array}
+    for node in nodes:
+        for edge, t in zip(node.edges, node.saved or (), strict=False):
+            if isinstance(edge, Node) and t is not None:
+                values[edge.seq] = t.array
+        if isinstance(node.out, np.ndarray):
+            values[node.seq] = node.out
+    return values
+
+
+def _inputs(heard: Heard, node: Node, values: dict[int, Array]) -> list[Array | None]:
+    saved = node.saved if node.saved and len(node.saved) == len(node.edges) else None
+    constants = saved or (None,) * len(node.edges)
+    found: list[Array | None] = []
+    tensors: list[Any] = []
+    for edge, constant in zip(node.edges, constants, strict=True):
+        if isinstance(edge, Node):
+            found.append(values.get(edge.seq))
+            tensors.append(None)
+            continue
+        t = constant if edge is None else edge
+        tensors.append(t)
+        found.append(None if t is None else t.array)
+        if t is not None:
+            heard.leaf(t)
+    heard.inputs[node.seq] = tuple(tensors)
+    return found
+
+
+def _compute(node: Node, inputs: list[Any], values: dict[int, Array]) -> None:
+    if not isinstance(node.op, Op):  # a function of the user's, which may do anything
+        return
+    out = node.op.forward(inputs, node.params)
+    values[node.seq] = np.asarray(out[0] if isinstance(out, tuple) else out)
