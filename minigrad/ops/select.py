@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.core.dims import wrap_dim
+from minigrad.core.engine import apply
 from minigrad.core.ops import elementwise as e
 from minigrad.core.ops.shape import expand, reshape
 from minigrad.core.plain import plain
@@ -189,7 +190,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     if shape:
         shape[dim] = input.array.shape[dim]
     filled = reshape(_named((index,), math.prod(shape)), tuple(shape))
-    return e.choose(filled, cast(value, input.array.dtype), input)
+    value = cast(value, input.array.dtype)
+    y: Tensor = apply(e.choose.op, (filled, value, input))
+    return y
 
 
 @public(inplace=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,10 @@ def _check(
         n for e in seen.events for n in _leaves(e.residuals) if isinstance(n, (float, np.generic))
     ]
     assert not numbers, "kept for a derivative, without a place in memory"
+    for event in seen.events:
+        if event.op.name != "given":
+            params = _leaves(event.event.params)
+            assert not [p for p in params if isinstance(p, (np.ndarray, mg.Tensor, FunctionType))]
     again = seen.replay()
     for i, t in enumerate(expected):
         np.testing.assert_array_equal(again.value(t), t.array, err_msg=f"result {i}")

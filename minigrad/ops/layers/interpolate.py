@@ -15,7 +15,7 @@ from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.index import pick_op
 from minigrad.ops.layers.pool import repeat_windows
-from minigrad.ops.layers.resample import resample, sparse
+from minigrad.ops.layers.resample import matrix, resample, sparse
 
 Sizes = tuple[int, ...]
 Scales = tuple[float | None, ...]
@@ -61,12 +61,14 @@ def nearest(size: int, out: int, scale: float | None, exact: bool, char: str) ->
     return np.minimum(np.floor(place).astype(np.int64), size - 1)
 
 
+@matrix
 def nearest_matrix(*args: Any) -> Any:
     """As a matrix."""
     index = nearest(*args)[:, None]
     return sparse(index, np.ones(index.shape), args[0])
 
 
+@matrix
 def linear(size: int, out: int, align: bool, scale: float | None, char: str) -> Any:
     """Between the two neighbours, by distance."""
     kind = np.dtype(char).type
@@ -88,6 +90,7 @@ def _keys(x: Array, a: float) -> Array:
     return np.where(x < 1, near, np.where(x < 2, far, 0))
 
 
+@matrix
 def cubic(size: int, out: int, align: bool, scale: float | None, char: str) -> Any:
     """Between four neighbours; beyond the border its elements repeat."""
     kind = np.dtype(char).type
@@ -99,6 +102,7 @@ def cubic(size: int, out: int, align: bool, scale: float | None, char: str) -> A
     return sparse(at, _keys(part[:, None] - near.astype(kind), _CUBIC), size)
 
 
+@matrix
 def antialiased(size: int, out: int, align: bool, scale: float | None, char: str, mode: str) -> Any:
     """With the kernel stretched over all inputs that an output stands for, when shrinking."""
     kind = np.dtype(char).type

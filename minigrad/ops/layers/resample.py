@@ -5,6 +5,7 @@ One linear operation, ``resample``, and its transpose serve interpolation and me
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from minigrad.ops.batching import same
 Sizes = tuple[int, ...]
 kernels = lazy("resample")
 
-__all__ = ["average_bins", "bin_bounds", "resample", "sparse"]
+__all__ = ["average_bins", "bin_bounds", "matrix", "resample", "sparse"]
 
 
 def sparse(at: Array, weight: Array, columns: int) -> Any:
@@ -31,13 +32,23 @@ def sparse(at: Array, weight: Array, columns: int) -> Any:
     )
 
 
+#: What makes matrices, by name.
+_MATRICES: dict[str, Callable[..., Any]] = {}
+
+
+def matrix(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Let :func:`resample` multiply by what a function makes."""
+    _MATRICES[make.__name__] = make
+    return make
+
+
 @lru_cache(maxsize=128)
-def _table(make: Any, args: tuple[Any, ...], turned: bool) -> Any:
+def _table(make: str, args: tuple[Any, ...], turned: bool) -> Any:
     """Tables are made once: a network asks for the same ones at every step."""
-    return kernels.transposed(_table(make, args, False)) if turned else make(*args)
+    return kernels.transposed(_table(make, args, False)) if turned else _MATRICES[make](*args)
 
 
-def _along(x: Array, dim: int, make: Any, args: tuple[Any, ...], turned: bool) -> Array:
+def _along(x: Array, dim: int, make: str, args: tuple[Any, ...], turned: bool) -> Array:
     return kernels.combine(x, x.ndim + dim, _table(make, args, turned))  # type: ignore[no-any-return]
 
 
@@ -47,6 +58,7 @@ def bin_bounds(size: int, out: int) -> tuple[Array, Array]:
     return i * size // out, -(-(i + 1) * size // out)
 
 
+@matrix
 def bins(size: int, out: int) -> Any:
     """The matrix of means of bins."""
     start, stop = bin_bounds(size, out)
@@ -58,14 +70,16 @@ def bins(size: int, out: int) -> Any:
 
 def _sample(turned: bool) -> Any:
     return cases(
-        lambda rng: Sample((rng.normal(size=(2, 3 if turned else 5)),), (-1, bins, (5, 3), turned)),
         lambda rng: Sample(
-            (rng.normal(size=(2, 4 if turned else 3, 2)),), (-2, bins, (3, 4), turned)
+            (rng.normal(size=(2, 3 if turned else 5)),), (-1, "bins", (5, 3), turned)
+        ),
+        lambda rng: Sample(
+            (rng.normal(size=(2, 4 if turned else 3, 2)),), (-2, "bins", (3, 4), turned)
         ),
     )
 
 
-def _turn(g: Tensor, dim: int, make: Any, args: tuple[Any, ...], turned: bool) -> Tensor:
+def _turn(g: Tensor, dim: int, make: str, args: tuple[Any, ...], turned: bool) -> Tensor:
     return _resample((g,), (dim, make, args, not turned))
 
 
@@ -76,9 +90,9 @@ _resample = primitive(
 )  # fmt: skip
 
 
-def resample(input: Tensor, dim: int, make: Any, args: tuple[Any, ...]) -> Tensor:
-    """Multiply by the matrix ``make(*args)`` along `dim`, counted from the end (-1, -2, ...)."""
-    return _resample((input,), (dim, make, args, False))
+def resample(input: Tensor, dim: int, make: Callable[..., Any], args: tuple[Any, ...]) -> Tensor:
+    """Multiply by the :func:`matrix` ``make(*args)`` along `dim`, counted from the end."""
+    return _resample((input,), (dim, make.__name__, args, False))
 
 
 def average_bins(input: Tensor, out: Sizes) -> Tensor:
