@@ -14,10 +14,14 @@
 from minigrad.viz.curves import plot_curves
 from minigrad.viz.drawing import Drawing, draw
 from minigrad.viz.explain import Explanation, Path, explain
+from minigrad.viz.figures import Plot
+from minigrad.viz.networks import activations, decision_boundary, weights
 from minigrad.viz.record import Tape, record
 from minigrad.viz.stepping.steps import Steps, steps
+from minigrad.viz.surfaces import Landscape, Paths, landscape, paths
 
 __all__ = [
-    "Drawing", "Explanation", "Path", "Steps", "Tape", "draw", "explain", "plot_curves", "record",
-    "steps",
+    "Drawing", "Explanation", "Landscape", "Path", "Paths", "Plot", "Steps", "Tape", "activations",
+    "decision_boundary", "draw", "explain", "landscape", "paths", "plot_curves", "record", "steps",
+    "weights",
 ]  # fmt: skip

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.viz.figures import GRID, TEXT, Plot, new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -23,7 +25,6 @@ _SETS = {
     "validation": ("#4B9B5D", "validation"),
 }
 _AXES = ("epoch", "step")
-_TEXT, _GRID = "#1F2933", "#E3E6EA"
 _CROWDED = 150  # points: from here on, a smooth line over a faint one
 
 Curves = dict[str, dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]]
@@ -31,12 +32,12 @@ Curves = dict[str, dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]]
 
 def plot_curves(
     history: Mapping[str, Sequence[float]] | Iterable[Mapping[str, float]],
-    path: str | PathLike[str],
+    path: str | PathLike[str] | None = None,
     *,
     x: str = "epoch",
     title: str | None = None,
-) -> Path:
-    """Write a picture of a training run: a panel for each quantity, a line for each set.
+) -> Path | Plot:
+    """A picture of a training run: a panel for each quantity, a line for each set.
 
     Parameters
     ----------
@@ -46,8 +47,9 @@ def plot_curves(
         ``train_loss``, ``test accuracy``. A series ``epoch`` or ``step`` gives positions;
         otherwise values are numbered from 1, and a series with more values than the shortest
         (a loss for every step, say) is spread over the same range.
-    path : path_like
-        Where to; the suffix decides the format: .png, .svg or .pdf.
+    path : path_like, optional
+        Where to write it; the suffix decides the format: .png, .svg or .pdf. Without it the plot is
+        returned, which a notebook shows.
     x : str
         What is counted from left to right; written below.
     title : str, optional
@@ -55,8 +57,8 @@ def plot_curves(
 
     Returns
     -------
-    Path
-        Where the picture is.
+    Path or Plot
+        Where the picture is, or the picture.
 
     Raises
     ------
@@ -74,23 +76,15 @@ def plot_curves(
     ...     plot_curves(history, folder + "/curves.png").name
     'curves.png'
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            'plot_curves needs matplotlib: pip install "minigrad[examples]"'
-        ) from error
     axis, series = _series(history, x)
     curves = _panels(series, axis)
-    figure = Figure(figsize=(5.2 * len(curves), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)  # pictures only: no window, no global state
+    figure = new_figure("plot_curves", 5.2 * len(curves), 3.6)
     if title:
-        figure.suptitle(title, color=_TEXT)
+        figure.suptitle(title, color=TEXT)
     for place, (quantity, lines) in enumerate(curves.items(), 1):
         _draw(figure.add_subplot(1, len(curves), place), quantity, lines, axis)
-    figure.savefig(Path(path), dpi=144, facecolor="white")
-    return Path(path)
+    plot = Plot(figure)
+    return plot if path is None else plot.save(path)
 
 
 def _series(history: Any, x: str) -> tuple[str, dict[str, np.ndarray[Any, Any]]]:
@@ -156,10 +150,10 @@ def _draw(axes: Axes, quantity: str, lines: Any, axis: str) -> None:
         axes.plot(
             where, values, color=colour, linewidth=1.8, label=label, marker=marker, markersize=3.5
         )
-    axes.set_xlabel(axis, color=_TEXT)
-    axes.set_ylabel(f"{quantity} (%)" if share else quantity, color=_TEXT)
+    axes.set_xlabel(axis, color=TEXT)
+    axes.set_ylabel(f"{quantity} (%)" if share else quantity, color=TEXT)
     _clean(axes)
-    axes.legend(frameon=False, labelcolor=_TEXT)
+    axes.legend(frameon=False, labelcolor=TEXT)
 
 
 def _smooth(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -178,8 +172,8 @@ def _clean(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#9AA1AB")
-    axes.tick_params(colors=_TEXT)
+    axes.tick_params(colors=TEXT)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y", color=_GRID)
+    axes.grid(axis="y", color=GRID)
     axes.set_axisbelow(True)
     axes.margins(x=0.03)

@@ -317,7 +317,7 @@ class _Describer:
                 kept.append((name if len(name) > 2 else f"input {name}", t.array))
         outs = node.out if isinstance(node.out, tuple) else (node.out,)
         kept += [("result", a) for a in outs if isinstance(a, np.ndarray)]
-        kept += [("extra", a) for a in node.residuals or () if isinstance(a, np.ndarray)]
+        kept += [("extra", a) for a in node.residuals or () if isinstance(a, np.ndarray) and a.ndim]
         if kept:
             rows = tuple((name, _kept_text(array)) for name, array in kept)
             box = Box("saved", "saved", rows=rows, call=op.call)
