@@ -2,7 +2,8 @@
 
 1. trains Linear, BatchNorm1d, ReLU, Dropout with Adam, to more than 97.5 % on held-out digits,
 2. compares the gradient of every parameter with finite differences, and prints the table,
-3. writes the graph of one training step and the training curves into a folder.
+3. writes the graph of one training step, the same step by step (steps.html), and the training
+   curves into a folder.
 
 The 1,797 digits of 8 x 8 come with scikit-learn; --data mnist fetches MNIST (11 MB). Ctrl-C stops
 after the current step and leaves a checkpoint that --resume continues from.
@@ -340,8 +341,13 @@ def _draw(run_: _Run, train: Any, folder: Path) -> None:
     with viz.record() as tape:
         loss = cross_entropy(run_.model(x), y)
         loss.backward()
-    drawing = viz.draw(loss, run_.model, inputs={"images": x, "labels": y}, tape=tape)
+    inputs = {"images": x, "labels": y}
+    drawing = viz.draw(loss, run_.model, inputs=inputs, tape=tape)
+    steps = viz.steps(
+        loss, run_.model, inputs=inputs, tape=tape, title="One training step, forward and backward"
+    )
     run_.model.zero_grad()
+    print(f"steps       {steps.save(folder / 'steps.html')}")
     try:
         print(f"graph       {drawing.save(folder / 'graph.svg')}")
     except ImportError:

@@ -248,6 +248,16 @@ def test_large_tensors_become_pictures():
     assert show(np.full(100, np.nan))["stats"] == {"size": 100, "not finite": 100}
 
 
+def test_rows_called_images_are_shown_as_such():
+    images, rows = mg.rand(5, 64), mg.rand(5, 64)
+    w = leaf(1.0)
+    with viz.record() as tape:
+        z = (images * w).mean() + (rows * w).mean()
+    shown = viz.steps(z, tape=tape)
+    assert "images" in shown.data["values"][f"v:{node(shown, 'images')}"]
+    assert "images" not in shown.data["values"][f"v:{node(shown, 'rows')}"]
+
+
 def test_negative_numbers_stand_in_parentheses():
     values = {"a": {"elements": -2.0}, "b": {"elements": 3.0}}
     assert fill("⟦a⟧ * ⟦b⟧ = f(⟦a⟧, ⟦b⟧) = ⟦a⟧", values) == "(-2) * 3 = f(-2, 3) = -2"

@@ -23,7 +23,7 @@ from minigrad.viz.labels import INFIX, op_label, op_title
 from minigrad.viz.remarks import why_not_finite
 from minigrad.viz.stepping.formulas import derivative, formula, javascript, replaced, spelled
 from minigrad.viz.stepping.heard import Heard
-from minigrad.viz.stepping.values import number
+from minigrad.viz.stepping.values import flat_images, number
 
 __all__ = ["build"]
 
@@ -46,6 +46,11 @@ _RULES: dict[str, tuple[str, ...]] = {
                    "sum of {g} * ({0} - mean) / std over the examples",
                    "sum of {g} over the examples"),
     "amax": ("{g}, where the largest element is, 0 elsewhere",),
+    "max_pool": ("{g}, to the largest element of each window, 0 elsewhere",),
+    "avg_pool": ("{g} / (how many are in a window), to each of them",),
+    "convolution": ("{g} convolved with {1}, turned around",
+                    "{0} correlated with {g}, summed over the examples",
+                    "{g}, summed over examples and places"),
     "amin": ("{g}, where the smallest element is, 0 elsewhere",),
     "softmax": ("{y} * ({g} - sum({g} * {y}))",),
     "log_softmax": ("{g} - softmax({0}) * sum({g})",),
@@ -54,6 +59,8 @@ _RULES: dict[str, tuple[str, ...]] = {
     "mse_loss": ("{g} * 2 * ({0} - {1}) / (how many elements)",
                  "{g} * 2 * ({1} - {0}) / (how many elements)"),
 }  # fmt: skip
+#: Rows of data of such names are images, if their length is a square.
+_IMAGES = ("image", "img", "picture", "digit", "pixel")
 #: One word, or one call: what needs no brackets as a factor.
 _TIGHT = re.compile(r"[\w.]+(\([^()]*\))?")
 
@@ -189,7 +196,10 @@ class _Builder:
             self.heard.leaf(t)
             kind = "leaf" if edge is not None else "data"
             name = self.leaf_names.get(id(t)) or t.name or self._unnamed(kind)
-            self._add(key, kind, name, self.heard.tensors[id(t)][1])
+            shown = self.heard.tensors[id(t)][1]
+            if kind == "data" and name.lower().startswith(_IMAGES):
+                shown = flat_images(t.array) or shown
+            self._add(key, kind, name, shown)
             if id(t) in self.heard.arrived:
                 self.values[f"g:{self.ids[key]}"] = self.heard.arrived[id(t)]
         return self.ids[key]

@@ -212,7 +212,14 @@ function follow(step) {  // the box that is spoken of, in the middle of what one
 function brief(key) {
   const shown = DATA.values[key];
   if (!shown) return "";
-  return shown.shape.length ? shown.type : number(scalar(key));
+  if (!shown.shape.length) return number(scalar(key));
+  return key.startsWith("g:") ? `± ${number(size(shown))}` : shown.type;
+}
+
+function size(shown) {  // the root of the mean square
+  if ("stats" in shown) return Math.hypot(shown.stats.mean ?? NaN, shown.stats.std ?? NaN);
+  const flat = [shown.elements].flat(Infinity).map(Number);
+  return Math.sqrt(flat.reduce((sum, x) => sum + x * x, 0) / flat.length);
 }
 
 function variables() {
@@ -231,6 +238,9 @@ function variables() {
   }
   const head = element("thead", {}, element("tr", {}, ...["", "value", "gradient"].map((t) => element("th", { scope: "col" }, t))));
   const parts = [element("h2", {}, "Values and gradients"), element("table", {}, head, body)];
+  if (Object.entries(DATA.values).some(([key, shown]) => key.startsWith("g:") && shown.shape.length)) {
+    parts.push(element("p", { class: "hint" }, "± is the usual size of a gradient's elements, the root of their mean square."));
+  }
   if (PROGRAM) {
     const reset = element("button", { type: "button", id: "reset" }, "As it was");
     reset.addEventListener("click", () => { restore(); });

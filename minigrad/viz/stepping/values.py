@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.viz.text import shape_text
 
-__all__ = ["FEW", "fill", "number", "show"]
+__all__ = ["FEW", "fill", "flat_images", "number", "show"]
 
 Array = np.ndarray[Any, Any]
 #: Tensors of at most this many elements are shown as numbers, larger ones as heat maps.
@@ -86,6 +86,21 @@ def _image(values: Array) -> dict[str, Any] | None:
     cells = _bytes(stacked.transpose(0, 2, 3, 1))
     return {"images": {"n": len(pictures), "rows": height, "columns": width, "colour": colour,
                        "cells": cells}}  # fmt: skip
+
+
+def flat_images(array: Array) -> dict[str, Any] | None:
+    """What is shown of a matrix whose rows are square grey images; None if they cannot be.
+
+    >>> flat_images(np.zeros((2, 784)))["images"]["rows"]
+    28
+    """
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not len(array):
+        return None
+    side = math.isqrt(array.shape[1])
+    if side < 6 or side * side != array.shape[1]:
+        return None
+    images = show(array.reshape(-1, 1, side, side))
+    return {**show(array), "images": images["images"]} if "images" in images else None
 
 
 def _smaller(image: Array) -> Array:
