@@ -30,7 +30,7 @@ M = TypeVar("M", bound="Module")
 #: How many calls a module remembers, for drawings.
 SPANS = 64
 
-_everywhere = hooks.everywhere
+_everywhere, _mode = hooks.everywhere, current.get
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _HOOKS = (
@@ -117,7 +117,7 @@ class Module(Stateful):
             if (
                 own["_forward_hooks"] or own["_forward_pre_hooks"]
                 or own["_backward_hooks"] or own["_backward_pre_hooks"] or _everywhere
-                or current.get().listeners
+                or _mode().listeners
             ):  # fmt: skip
                 result = hooks.call_with_hooks(self, args, kwargs)
             else:

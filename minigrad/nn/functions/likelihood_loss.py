@@ -17,7 +17,6 @@ from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.nn.functions.loss import cross_entropy
 from minigrad.nn.functions.reduction import check_same_shape, choose_reduction, reduced, reducing
-from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.guard import guarded
 from minigrad.ops.half import in_float32
 from minigrad.ops.layers import ctc as ctc_ops
@@ -178,6 +177,11 @@ def _padded_targets(targets: Tensor, lengths: Tensor, classes: int) -> Tensor:
 
 
 @plain
+def _divisors(counts: Array, kind: np.dtype[Any]) -> Array:
+    return np.maximum(counts, 1).astype(kind)
+
+
+@plain
 def _rows(targets: Array, counts: Array, most: int, classes: int) -> Array:
     inside = np.arange(most) < counts[:, None]
     rows = np.zeros(inside.shape, np.int64)
@@ -253,7 +257,7 @@ def ctc_loss(
     rows = _padded_targets(targets, counts, classes)
     losses = ctc_ops.ctc((log_probs, rows, times, counts), (blank, bool(zero_infinity)))
     if reduction == "mean":
-        losses = losses / cast(clamp_min(counts, 1), losses.array.dtype)
+        losses = losses / _divisors((counts,), losses.array.dtype)
     loss = reduced(losses, reduction)
     return loss if batched or reduction != "none" else reshape(loss, ())
 

@@ -18,7 +18,6 @@ from minigrad.core.ops.shape import reshape
 from minigrad.core.plain import plain, plain_results
 from minigrad.core.promotion import cast
 from minigrad.core.tensor import Array, Tensor, given
-from minigrad.ops.arithmetic import clamp_min
 from minigrad.ops.join import cat
 from minigrad.ops.select import index_select
 
@@ -156,18 +155,21 @@ def _inverse(permutation: Array) -> Array:
     return inverse
 
 
-def _rows_or(data: Tensor, rows: Tensor, padding_value: float) -> Tensor:
-    """Rows of `data` in the shape of `rows`, and padding where those are negative."""
-    shape, rest = rows.array.shape, data.array.shape[1:]
+def _rows_or(data: Tensor, index: Tensor, missing: Tensor, padding_value: float) -> Tensor:
+    """Rows of `data` in the shape of `missing`, and padding where that is true."""
+    shape, rest = missing.array.shape, data.array.shape[1:]
     if data.array.shape[0] == 0:
         return given(np.full((*shape, *rest), padding_value, data.array.dtype))
-    index = clamp_min(reshape(rows, (-1,)), 0)
     out: Any = reshape(index_select(data, 0, index), (*shape, *rest))
-    if not (rows.array < 0).any():  # `rows` follows from sizes that Python knows
+    if not missing.array.any():  # it follows from sizes that Python knows
         return out  # type: ignore[no-any-return]
-    missing: Any = rows
-    mask = reshape(missing < 0, (*shape, *(1,) * len(rest)))
+    mask = reshape(missing, (*shape, *(1,) * len(rest)))
     return out.masked_fill(mask, padding_value)  # type: ignore[no-any-return]
+
+
+def _places(rows: Array) -> tuple[Array, Array]:
+    """Rows as a vector of indices, and which of them are negative: padding."""
+    return np.maximum(rows, 0).reshape(-1), rows < 0
 
 
 def _flipped(t: Tensor) -> Tensor:
@@ -338,20 +340,28 @@ def pad_packed_sequence(
                 f"but got total_length={total_length} and max sequence length being {steps}"
             )
         steps = total_length
-    rows, lengths = _padded_rows((sequence.batch_sizes,), steps)
-    if (order := sequence.unsorted_indices) is not None:
-        rows, lengths = index_select(rows, 1, order), index_select(lengths, 0, order)
-    padded = _rows_or(sequence.data, _flipped(rows) if batch_first else rows, padding_value)
-    return padded, lengths
+    known = (sequence.batch_sizes, sequence.unsorted_indices)
+    index, missing, lengths = _padded_rows(
+        tuple([t for t in known if t is not None]), steps, batch_first
+    )
+    return _rows_or(sequence.data, index, missing, padding_value), lengths
 
 
-@plain_results(2)
-def _padded_rows(sizes: Array, steps: int) -> tuple[Array, Array]:
-    """Where each element of a padded batch is packed, -1 for padding; the lengths."""
+@plain_results(3)
+def _padded_rows(sizes: Array, *rest: Any) -> tuple[Array, Array, Array]:
+    """Where each element of a padded batch is packed, where there is padding, and the lengths.
+
+    Of the sizes of the steps, the order of the sequences if it is another, how many steps there are
+    to be, and whether these come second.
+    """
+    *order, steps, batch_first = rest
     rows = np.full((steps, sizes[0]), -1)
     running = np.arange(sizes[0]) < sizes[:, None]
     rows[: sizes.size][running] = np.arange(sizes.sum())
-    return rows, running.sum(0)
+    lengths = running.sum(0)
+    for places in order:
+        rows, lengths = rows[:, places], lengths[places]
+    return (*_places(rows.T if batch_first else rows), lengths)
 
 
 def pad_sequence(
@@ -404,7 +414,8 @@ def pad_sequence(
     if padding_side == "left":
         steps = steps - (lengths.max() - lengths)
     rows = np.where((steps >= 0) & (steps < lengths), steps + starts, -1)
-    return _rows_or(data, given(rows.T if batch_first else rows), padding_value)
+    index, missing = map(given, _places(rows.T if batch_first else rows))
+    return _rows_or(data, index, missing, padding_value)
 
 
 def _check_rest(parts: Sequence[Tensor]) -> None:
