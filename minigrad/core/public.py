@@ -229,7 +229,8 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
     def function(input: Any, other: Any) -> Any:
         try:
             x = input.array
-            if other.__class__ is float and x.dtype.kind == "f":
+            kind = other.__class__
+            if (kind is float or kind is int) and x.dtype.kind == "f":
                 other = constant(other, x.dtype)
             y = other.array
         except AttributeError:  # another number, an array
