@@ -110,7 +110,4 @@ def array_at(buffers: list[Array], place: Place) -> Array:
     """The array at a place, in other memory."""
     if place.block < 0:
         return np.empty(place.shape, place.dtype)
-    raw, size = buffers[place.block], place.dtype.itemsize
-    # its base is the memory in elements of its type, where views with any strides look for others
-    whole = raw[: raw.size // size * size].view(place.dtype) if place.offset % size == 0 else raw
-    return np.ndarray(place.shape, place.dtype, whole, place.offset, place.strides)
+    return np.ndarray(place.shape, place.dtype, buffers[place.block], place.offset, place.strides)

@@ -146,6 +146,7 @@ CASES: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "as_strided_scatter": (
         lambda x, y: mg.as_strided_scatter(x, y, (2, 2), (4, 1)), (M, ((2, 2), "f"))
     ),
+    "as_strided of a part": (lambda x: x[1].as_strided((2, 2), (1, 1), 0), (M,)),
     "masked_select": (mg.masked_select, (M, ((3, 4), "b"))),
     "masked_scatter": (lambda x, m, s: x.masked_scatter(m, s), (M, ((3, 4), "b"), M)),
     "masked_fill": (lambda x, m: x.masked_fill(m, 2.0), (M, ((3, 4), "b"))),
