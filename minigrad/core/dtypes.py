@@ -6,6 +6,7 @@ or a Python number only matters where its *category* (bool < integer < float) is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -98,26 +99,21 @@ _BARE: Final = (uint16, uint32, uint64)
 _default = float32
 
 
-def __getattr__(name: str) -> Any:
-    if name == "bfloat16":
-        return _add_bfloat16()
-    raise AttributeError(f"module 'minigrad.core.dtypes' has no attribute {name!r}")
+#: Types that numpy lacks, by name: their numpy types are made when they are first asked for.
+LATER: dict[str, Callable[[], Any]] = {}
 
 
-def _add_bfloat16() -> dtype:
-    """``minigrad.bfloat16``: made when it is first asked for, because numpy lacks the type."""
-    try:
-        from ml_dtypes import bfloat16 as scalar
-    except ImportError as error:
-        raise ImportError(
-            "bfloat16 needs ml_dtypes, which comes with the extra 'bfloat16': "
-            'pip install "minigrad[bfloat16]"'
-        ) from error
-    made = globals().get("bfloat16")
-    if made is None:
-        made = globals()["bfloat16"] = dtype("bfloat16", scalar)
-        FROM_NUMPY[made.numpy] = _BY_NAME["bfloat16"] = made
+def __getattr__(name: str) -> dtype:
+    """A type of :data:`LATER`, which is an attribute of this module from then on."""
+    if name not in LATER:
+        raise AttributeError(f"module 'minigrad.core.dtypes' has no attribute {name!r}")
+    made = globals()[name] = dtype(name, LATER[name]())
+    FROM_NUMPY[made.numpy] = _BY_NAME[name] = made
     return made
+
+
+def _later(name: str) -> dtype:
+    return globals().get(name) or __getattr__(name)
 
 
 def from_numpy(kind: Any) -> dtype:
@@ -130,7 +126,7 @@ def from_numpy(kind: Any) -> dtype:
     """
     try:
         numpy = np.dtype(kind).newbyteorder("=")
-        return _add_bfloat16() if numpy.name == "bfloat16" else FROM_NUMPY[numpy]
+        return _later(numpy.name) if numpy.name in LATER else FROM_NUMPY[numpy]
     except (KeyError, TypeError):
         raise TypeError(
             f"minigrad tensors hold {', '.join(d.name for d in ALL)}; got elements of type {kind}"
@@ -151,8 +147,8 @@ def as_dtype(kind: Any) -> dtype:
         return int64
     if kind is bool:
         return bool_
-    if isinstance(kind, str) and (kind in _BY_NAME or kind == "bfloat16"):
-        return _BY_NAME.get(kind) or _add_bfloat16()
+    if isinstance(kind, str) and (kind in _BY_NAME or kind in LATER):
+        return _BY_NAME.get(kind) or _later(kind)
     return from_numpy(kind)
 
 
@@ -198,6 +194,6 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
         )
     if type1.category != type2.category:
         return type1 if type1.category > type2.category else type2
-    if "bfloat16" in (type1.name, type2.name):
+    if "V" in (type1.numpy.kind, type2.numpy.kind):
         return float64 if float64 in (type1, type2) else float32
     return FROM_NUMPY[np.promote_types(type1.numpy, type2.numpy)]

@@ -42,7 +42,7 @@ from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors a
 )
 
 # isort: split
-from minigrad.ops import moving  # noqa: F401 - after all of them are declared
+from minigrad.ops import bfloat16  # noqa: F401 - after all of them are declared
 
 __all__ = [
     "PUBLIC",
