@@ -4,6 +4,7 @@ Masks, indices, counts, norms: what a function of numpy computes from the values
 the engine as every other computation does, so that whoever listens hears of it.
 
 >>> import minigrad as mg
+>>> import numpy as np
 >>> @plain
 ... def nearest(x, grid):
 ...     return np.abs(x[..., None] - grid).argmin(-1)

@@ -204,3 +204,17 @@ def test_two_listeners() -> None:
             x.log()
         x.sin()
     assert (first, second) == (["exp", "log", "sin"], ["log"])
+
+
+def test_asking_a_result_for_a_gradient_it_does_not_keep_warns() -> None:
+    w = mg.ones(2, requires_grad=True)
+    y = w * 2
+    with pytest.warns(UserWarning, match="not a leaf Tensor is being accessed.*MulBackward"):
+        assert y.grad is None
+    kept = w * 3
+    kept.retain_grad()
+    assert kept.grad is None  # nothing has run yet, and that is known
+    (kept.sum() + y.sum()).backward()
+    assert kept.grad.tolist() == [1.0, 1.0]
+    assert w.grad.tolist() == [5.0, 5.0]
+    assert mg.ones(2).grad is None
