@@ -53,8 +53,8 @@ def _grad(self: Tensor) -> Tensor | None:
     """The accumulated gradient, or None; who asks a tensor that keeps none is told why."""
     if self._grad is None and self.node is not None and not self._retains:
         warnings.warn(
-            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
-            f"attribute won't be populated during autograd.backward(). This one was made by "
+            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+            ".grad attribute won't be populated during autograd.backward(). This one was made by "
             f"{self.node.name()}: if you want its gradient, call .retain_grad() on it before "
             "backward; if you meant a parameter, look whether an operation (such as .to() or a "
             "product) stands between.",
@@ -139,4 +139,4 @@ setattr(Node, "next_functions", property(_next_functions))  # noqa: B010
 setattr(Node, "metadata", property(_metadata))  # noqa: B010
 setattr(Node, "register_hook", _register_hook)  # noqa: B010
 setattr(Node, "register_prehook", _register_prehook)  # noqa: B010
-setattr(Tensor, "grad", Tensor.grad.getter(_grad))  # noqa: B010
+setattr(Tensor, "grad", vars(Tensor)["grad"].getter(_grad))  # noqa: B010
