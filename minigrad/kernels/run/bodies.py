@@ -38,8 +38,14 @@ def inner(function: Callable[..., Any]) -> Any:
 def entry_of(body: Any) -> int:
     """The address of the machine code of a body made by :func:`inner`, compiled if need be.
 
-    It is valid as long as `body` lives.
+    It is valid as long as `body` lives. What is integers only is lowered without numba, see
+    :mod:`minigrad.kernels.lower`.
     """
+    from minigrad.kernels.lower.entry import entry  # which asks this module for what it knows
+
+    lowered = entry(body.py_func)
+    if lowered is not None:
+        return lowered
     body.compile(_ARGUMENTS)
     compiled = body.overloads[_ARGUMENTS]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
