@@ -59,13 +59,13 @@ def _chosen(test: str) -> Callable[..., Value]:
 
 @functools.cache
 def _table() -> dict[int, Callable[..., Value]]:
-    from minigrad.kernels import scalar  # which import numba, and some of them this package
-    from minigrad.kernels.run import atomics, bodies
+    from minigrad.kernels import scalar  # which import numba
+    from minigrad.kernels.run import atomics, numbers
     from minigrad.kernels.vector import emitter
 
     smaller, larger = _chosen("slt"), _chosen("sgt")
     pairs: list[tuple[Any, Callable[..., Value]]] = [
-        (bodies.numbers_at, _numbers_at), (emitter.call, _call),
+        (numbers.numbers_at, _numbers_at), (emitter.call, _call),
         (atomics.load, _load), (atomics.store, _store), (atomics.fetch_add, _fetch_add),
         (atomics.compare_and_swap, _compare_and_swap),
         (scalar.smaller, smaller), (scalar.larger, larger), (min, smaller), (max, larger),

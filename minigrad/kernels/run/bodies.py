@@ -18,8 +18,9 @@ from typing import Any
 
 import numba
 from numba.core import types
-from numba.extending import intrinsic
 
+from minigrad.kernels.lower.entry import entry
+from minigrad.kernels.run.numbers import numbers_at
 from minigrad.kernels.run.startup import cached
 
 __all__ = ["Body", "entry_of", "inner", "numbers_at"]
@@ -41,8 +42,6 @@ def entry_of(body: Any) -> int:
     It is valid as long as `body` lives. What is integers only is lowered without numba, see
     :mod:`minigrad.kernels.lower`.
     """
-    from minigrad.kernels.lower.entry import entry  # which asks this module for what it knows
-
     lowered = entry(body.py_func)
     if lowered is not None:
         return lowered
@@ -61,15 +60,3 @@ class Body:
     def entry(self) -> int:
         """The address of its machine code, compiled if need be."""
         return entry_of(self._function)
-
-
-@intrinsic
-def numbers_at(typing_context: Any, kind: Any, address: Any) -> Any:
-    """The named tuple of integers, of a given class, that lies at an address."""
-    fields = types.NamedUniTuple(types.int64, len(kind.instance_class._fields), kind.instance_class)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.inttoptr(args[1], context.get_value_type(fields).as_pointer())
-        return builder.load(pointer, align=8)
-
-    return fields(kind, types.int64), codegen
