@@ -41,4 +41,10 @@ def entry(function: FunctionType) -> int | None:
         return None
     _tell_symbols()
     name = f"body_{function.__name__}"
-    return objects.entry_of(name, text, lambda key: text.replace("@NAME(", f"@{key}("), passes=True)
+    try:
+        return objects.entry_of(
+            name, text, lambda key: text.replace("@NAME(", f"@{key}("), passes=True
+        )
+    except RuntimeError as reason:  # this LLVM does not take the text: numba knows how to ask it
+        refused[f"{function.__module__}.{function.__qualname__}"] = str(reason)
+        return None
