@@ -224,8 +224,8 @@ def _refuse_unknown(**asked: Any) -> None:
     for name, value in asked.items():
         if value:
             raise ValueError(
-                f"{name}=True is not supported: minigrad has no vmap and no sparse tensors; "
-                "leave it out"
+                f"{name}=True is not supported: gradients are checked one by one, and there are no "
+                "sparse tensors; leave it out"
             )
 
 

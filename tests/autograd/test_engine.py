@@ -134,7 +134,7 @@ def test_interior_gradients_are_not_kept() -> None:
     x = leaf(3.0)
     y = x * x
     y.backward()
-    assert y.grad is None
+    assert y._grad is None
 
 
 def test_leaves_do_not_share_the_array_of_their_gradient() -> None:
