@@ -55,7 +55,8 @@ def _plain(value: Any) -> Any:
 
 def _statistics(values: Array) -> dict[str, Any]:
     """Of the finite elements; how many others there are is said."""
-    finite = values[np.isfinite(values)]
+    fine = np.isfinite(values)
+    finite = values.ravel() if fine.all() else values[fine]
     found: dict[str, Any] = {}
     if finite.size:
         found = {
@@ -125,6 +126,11 @@ def _pooled(matrix: Array, axis: int) -> Array:
     size = matrix.shape[axis]
     if size <= _SIDE:
         return matrix
+    if size % _SIDE == 0:  # the same, several times as quick
+        rows, columns = matrix.shape
+        cut = (rows, _SIDE, -1) if axis == 1 else (_SIDE, -1, columns)
+        means: Array = np.einsum("ijk->ij" if axis == 1 else "ijk->ik", matrix.reshape(cut))
+        return means / (size // _SIDE)
     starts = np.arange(_SIDE) * size // _SIDE
     counts = np.diff([*starts, size])
     sums: Array = np.add.reduceat(matrix, starts, axis=axis)
@@ -132,6 +138,9 @@ def _pooled(matrix: Array, axis: int) -> Array:
 
 
 def _finite(matrix: Array, function: Any) -> float:
+    found = float(function(matrix)) if matrix.size else 0.0
+    if math.isfinite(found):  # NaN and infinities show up in extremes, -inf in the lowest only
+        return found
     finite = matrix[np.isfinite(matrix)]
     return float(function(finite)) if finite.size else 0.0
 
