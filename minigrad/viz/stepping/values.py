@@ -129,8 +129,8 @@ def _pooled(matrix: Array, axis: int) -> Array:
     if size % _SIDE == 0:  # the same, several times as quick
         rows, columns = matrix.shape
         cut = (rows, _SIDE, -1) if axis == 1 else (_SIDE, -1, columns)
-        sums = np.einsum("ijk->ij" if axis == 1 else "ijk->ik", matrix.reshape(cut))
-        return np.asarray(sums / (size // _SIDE))
+        added = np.einsum("ijk->ij" if axis == 1 else "ijk->ik", matrix.reshape(cut))
+        return np.asarray(added / (size // _SIDE))
     starts = np.arange(_SIDE) * size // _SIDE
     counts = np.diff([*starts, size])
     sums: Array = np.add.reduceat(matrix, starts, axis=axis)
