@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from minigrad.viz.render import available
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -29,6 +31,19 @@ def test_the_readme_trains() -> None:
     scope: dict[str, object] = {}
     exec(blocks[0].replace("range(100)", "range(3)"), scope)
     assert scope["loss"].item() > 0  # type: ignore[attr-defined]
+
+
+def test_the_readme_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its training, with what that left behind."""
+    if not available():
+        pytest.skip("drawing needs Graphviz: neither the program nor the library is here")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    scope: dict[str, object] = {}
+    exec(blocks[0].replace("range(100)", "range(3)"), scope)
+    (block,) = [b for b in blocks if "viz.draw" in b]
+    exec(block, scope)
+    assert {p.name for p in tmp_path.iterdir()} == {"step.svg", "steps.html"}
 
 
 def test_the_readme_opens_with_the_two_commands() -> None:
