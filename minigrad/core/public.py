@@ -229,8 +229,9 @@ def _binary(op: Any, operator: bool = False) -> Callable[..., Any]:
     def function(input: Any, other: Any) -> Any:
         try:
             x = input.array
-            kind = other.__class__
-            if (kind is float or kind is int) and x.dtype.kind == "f":
+            if other.__class__ is not Tensor and (
+                other.__class__ in (float, int) and x.dtype.kind == "f"
+            ):
                 other = constant(other, x.dtype)
             y = other.array
         except AttributeError:  # another number, an array
