@@ -207,3 +207,12 @@ def test_same_bits_for_any_number_of_threads(threads: int) -> None:
         results.append((loss.item(), x.grad.numpy().tobytes(), w.grad.numpy().tobytes()))  # type: ignore[union-attr]
     mg.set_num_threads(before)
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", ["running_mean", "running_var", "weight", "bias"])
+def test_batch_norm_refuses_parameters_of_another_type(name: str, training: bool) -> None:
+    names = ("running_mean", "running_var", "weight", "bias")
+    vectors = {n: mg.ones(3, dtype=mg.float32 if n == name else mg.float64) for n in names}
+    with pytest.raises(RuntimeError, match="mixed dtype: expect parameters to have the type"):
+        F.batch_norm(mg.randn(4, 3, dtype=mg.float64), **vectors, training=training)

@@ -109,6 +109,7 @@ def batch_norm(
             )
         if eps < 0:
             raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+        _check_types("batch_norm", input, weight, bias, running_mean, running_var)
         w, b = _ones_and_zeros(input, (channels,), weight, bias)
         y = ops.batch_norm_eval((input, w, b, running_mean, running_var), (float(eps),))
         return y
@@ -119,6 +120,7 @@ def batch_norm(
             f"Expected more than 1 value per channel when training, got input size {input.shape}: "
             "use a larger batch (drop_last=True drops a last one that is too small), or eval()"
         )
+    _check_types("batch_norm", input, weight, bias, running_mean, running_var)
     w, b = _ones_and_zeros(input, (channels,), weight, bias)
     y, mean, var = ops.batch_norm_training((input, w, b), (float(eps),))
     if x.size:  # an empty batch has no statistics
