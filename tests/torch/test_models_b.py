@@ -127,9 +127,22 @@ FILES = [
     "nasnet",
 ]  # fmt: skip
 NEW_PARAMETER = "new_parameter = lambda shape: nn.Parameter(__import__('torch').empty(shape))\n"
+#: What minigrad's layers of fields are, on PyTorch's modules.
+LAYER = """
+class UnaryLayer(nn.Module):
+    def __init__(self, *values):
+        super().__init__()
+        fields = [n for n in type(self).__annotations__]
+        for name, value in zip(fields, values):
+            setattr(self, name, value)
+        self.__post_init__()
+"""
 SOURCES = {
+    "from minigrad.nn.layer import UnaryLayer": LAYER,
     "from minigrad import nn": "from torch import nn",
     "from minigrad.names import": "from torch import",
+    "from minigrad.core.tensor import Tensor, given":
+        "from torch import Tensor\nfrom torch import tensor as given",
     "from minigrad.core.tensor import": "from torch import",
     "from minigrad.nn import": "from torch.nn import",
     "from minigrad.utils.": "from torch.utils.",
@@ -138,9 +151,6 @@ SOURCES = {
     "from minigrad.nn.linear import TransposedLinear": NEW_PARAMETER
         + "Module, Linear, linear, fill = nn.Module, nn.Linear, F.linear, nn.init\n"
         + inspect.getsource(mg.nn.TransposedLinear),
-    "Tensor(np.array(rows, np.int64).reshape(-1))":
-        "__import__('torch').tensor(np.array(rows)).flatten()",
-    "Tensor(_codes(num_classes, 84))": "__import__('torch').tensor(_codes(num_classes, 84))",
 }  # fmt: skip
 
 
@@ -153,7 +163,8 @@ def translated():
             text = inspect.getsource(sys.modules[f"minigrad.models.{file}"])
             for ours, theirs in SOURCES.items():
                 text = text.replace(ours, theirs)
-            assert "minigrad" not in "".join(x for x in text.splitlines() if "import" in x[:12])
+            imports = [x for x in text.splitlines() if x.startswith(("import ", "from "))]
+            assert not any("minigrad" in x for x in imports), imports
             module = types.ModuleType(f"torch_twins_b.{file}")
             sys.modules[module.__name__] = module
             exec(compile(text, f"<{file} for PyTorch>", "exec"), module.__dict__)
