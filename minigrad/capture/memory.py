@@ -95,6 +95,15 @@ class Memory:
         self.blocks.append(Block(owner, start, end, before))
         return len(self.blocks) - 1
 
+    def keep(self, a: Array, before: bool) -> Place:
+        """Where `a` lies; its memory is made known if it is not, with what it holds if `before`."""
+        place = self.place(a)
+        if place is None:
+            self.add(a, before)
+            place = self.place(a)
+        assert place is not None
+        return place
+
     def place(self, a: Array) -> Place | None:
         """Where `a` lies, if its memory is known; arrays without elements lie anywhere."""
         if not a.size:

@@ -108,10 +108,7 @@ class Recording:
         """The places of arrays that are known."""
 
         def at(a: Any, number: bool) -> Place:
-            place = self.memory.place(a)
-            if place is None and number:
-                self.memory.add(a, keep=True)
-                place = self.memory.place(a)
+            place = self.memory.keep(a, before=True) if number else self.memory.place(a)
             if place is None:
                 raise UnknownTensor(
                     f"{event.op.name} ({event.door}) reads {a.dtype} of shape {list(a.shape)}, "
@@ -123,16 +120,7 @@ class Recording:
 
     def _placed(self, value: Any, keep: bool) -> Any:
         """The places of arrays that were made or changed now."""
-
-        def at(a: Any, number: bool) -> Place:
-            place = self.memory.place(a)
-            if place is None:
-                self.memory.add(a, keep)
-                place = self.memory.place(a)
-            assert place is not None
-            return place
-
-        return mapped(value, at)
+        return mapped(value, lambda a, number: self.memory.keep(a, before=keep))
 
     # -- afterwards --------------------------------------------------------------------------------
 

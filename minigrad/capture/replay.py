@@ -92,12 +92,10 @@ def _fresh(block: Any) -> Any:
     """Memory of its own, in elements of the type of its owner: views with any strides look there
     for elements that they do not begin at.
     """
-    bytes_ = np.full(block.size, _GARBAGE, np.uint8)
-    if block.before is not None:
-        bytes_[:] = np.frombuffer(block.before, np.uint8)
     kind = block.owner.dtype
     buffer = np.empty(block.size // kind.itemsize, kind)
-    buffer.view(np.uint8)[:] = bytes_
+    held = _GARBAGE if block.before is None else np.frombuffer(block.before, np.uint8)
+    buffer.view(np.uint8)[:] = held
     return buffer
 
 

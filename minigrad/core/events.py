@@ -120,9 +120,7 @@ def heard(record: Any, op: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]
         event.outputs = made if made.__class__ is tuple else (made,)
         if out.__class__ is tuple:
             event.residuals = out[len(event.outputs) :]
-    if (
-        mode.saving is not None
-    ):  # users may keep in their way what is needed: that is told by itself
+    if mode.saving is not None:  # users keep in their way what is needed: that is told by itself
         nodes = [y.node for y in event.outputs if y.node is not None]
         if nodes:
             mode.saving(nodes[0].edges[0] if made.__class__ is tuple else nodes[0])

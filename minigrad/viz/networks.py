@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,23 +10,12 @@ import numpy as np
 from minigrad.core.modes import no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.names import tensor
+from minigrad.nn.modes import evaluating
 from minigrad.viz.figures import TEXT, Plot, new_figure
 
 __all__ = ["activations", "decision_boundary", "weights"]
 
 Array = np.ndarray[Any, Any]
-
-
-@contextmanager
-def _in_use(model: Any) -> Iterator[None]:
-    """As in use (``eval()``) for a while; every part is as before afterwards."""
-    before = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for m, training in before:
-            m.training = training
 
 
 def weights(layer: Any, most: int = 64) -> Plot:
@@ -127,7 +114,7 @@ def activations(model: Any, x: Tensor, layer: str, sample: int = 0, most: int = 
     found: list[Any] = []
     handle = modules[layer].register_forward_hook(lambda m, args, out: found.append(out))
     try:
-        with _in_use(model), no_grad():
+        with evaluating(model), no_grad():
             model(x)
     finally:
         handle.remove()
@@ -177,7 +164,7 @@ def decision_boundary(
     wide = margin * np.maximum(high - low, 1e-6)
     sides = [np.linspace(low[i] - wide[i], high[i] + wide[i], count) for i in (0, 1)]
     grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2).astype(points.dtype)
-    with _in_use(model), no_grad():
+    with evaluating(model), no_grad():
         scores = model(tensor(grid)).array
     one = scores.ndim == 1 or scores.shape[1] == 1
     classes = (scores.reshape(-1) > 0).astype(int) if one else scores.argmax(1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.notebook import CELLS, block_means
 from minigrad.viz.text import shape_text
 
 __all__ = ["FEW", "fill", "flat_images", "number", "show"]
@@ -16,7 +17,6 @@ __all__ = ["FEW", "fill", "flat_images", "number", "show"]
 Array = np.ndarray[Any, Any]
 #: Tensors of at most this many elements are shown as numbers, larger ones as heat maps.
 FEW = 64
-_SIDE = 64  # cells of a heat map, at most, along each side
 _PICTURES = 16  # images of a batch, or channels, that are shown
 _PLACE = re.compile("⟦([^⟧]+)⟧")
 #: Beside these a negative number needs no parentheses ("" is in every text: the ends of a line).
@@ -105,7 +105,7 @@ def flat_images(array: Array) -> dict[str, Any] | None:
 
 
 def _smaller(image: Array) -> Array:
-    step = -(-max(image.shape[-2:]) // _SIDE)
+    step = -(-max(image.shape[-2:]) // CELLS)
     return image[..., ::step, ::step]
 
 
@@ -116,25 +116,9 @@ def _heat(values: Array) -> dict[str, Any]:
         width = math.isqrt(flat.size - 1) + 1
         flat = np.append(flat, np.full(-flat.size % width, np.nan)).reshape(-1, width)
     for axis in (0, 1):
-        flat = _pooled(flat, axis)
+        flat = block_means(flat, axis)
     return {"heat": {"rows": flat.shape[0], "columns": flat.shape[1], "cells": _bytes(flat),
                      "low": _finite(flat, np.min), "high": _finite(flat, np.max)}}  # fmt: skip
-
-
-def _pooled(matrix: Array, axis: int) -> Array:
-    """At most `_SIDE` rows, or columns: each the mean of several."""
-    size = matrix.shape[axis]
-    if size <= _SIDE:
-        return matrix
-    if size % _SIDE == 0:  # the same, several times as quick
-        rows, columns = matrix.shape
-        cut = (rows, _SIDE, -1) if axis == 1 else (_SIDE, -1, columns)
-        added = np.einsum("ijk->ij" if axis == 1 else "ijk->ik", matrix.reshape(cut))
-        return np.asarray(added / (size // _SIDE))
-    starts = np.arange(_SIDE) * size // _SIDE
-    counts = np.diff([*starts, size])
-    sums: Array = np.add.reduceat(matrix, starts, axis=axis)
-    return sums / (counts[:, None] if axis == 0 else counts)
 
 
 def _finite(matrix: Array, function: Any) -> float:
