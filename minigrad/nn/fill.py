@@ -35,8 +35,13 @@ def skipped() -> Iterator[None]:
         _SKIP.reset(token)
 
 
+def skips() -> bool:
+    """Whether tensors are left as they are."""
+    return _SKIP.get()
+
+
 def _set(tensor: Tensor, values: Any, name: str) -> Tensor:
-    if _SKIP.get():
+    if skips():
         return tensor
     with no_grad():
         return overwrite(tensor, values, name)

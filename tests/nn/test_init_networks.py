@@ -10,7 +10,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.nn import init
+from minigrad.nn import fill, init
 
 
 def mlp(depth: int, width: int, activation: Any, bias: bool = True) -> Any:
@@ -292,3 +292,12 @@ def test_the_signal_keeps_its_size_through_a_deep_net(relu: bool) -> None:
         else:
             x = x @ init.lecun_normal_(w).t()
     assert math.log((x**2).mean().item()) == pytest.approx(0, abs=0.7)
+
+
+def test_what_is_not_drawn_is_not_scaled() -> None:
+    """Memory that nobody filled may hold anything: a signalling nan warned."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    kept = {name: p.clone() for name, p in model.named_parameters()}
+    with fill.skipped():
+        nn.init.fixup_(model, [model])
+    assert all(mg.equal(p, model.get_parameter(name)) for name, p in kept.items())

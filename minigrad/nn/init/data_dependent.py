@@ -14,7 +14,7 @@ from minigrad.core.modes import enable_grad, no_grad
 from minigrad.core.plain import plain, plain_results
 from minigrad.core.tensor import Array, Tensor
 from minigrad.nn.conv import _ConvNd
-from minigrad.nn.fill import normal_, orthogonal_, zeros_
+from minigrad.nn.fill import normal_, orthogonal_, skips, zeros_
 from minigrad.nn.linear import Linear
 from minigrad.nn.modes import evaluating
 from minigrad.nn.module import M, Module
@@ -40,7 +40,7 @@ def _weight(layer: Module) -> Tensor:
 
 def _scale(t: Tensor | None, factor: Any) -> None:
     """Multiply a parameter in place, by a number or a tensor."""
-    if t is not None:
+    if t is not None and not skips():
         with no_grad():
             if isinstance(factor, Tensor):
                 alter(t, _multiply, (factor,))
