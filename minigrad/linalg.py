@@ -20,10 +20,11 @@ from typing import Any, NoReturn
 from minigrad.core.ops.matmul import matmul as _matmul
 from minigrad.core.tensor import Tensor
 from minigrad.ops.guard import guarded
+from minigrad.ops.linear_algebra.cholesky import cholesky_ex
+from minigrad.ops.linear_algebra.cholesky import linalg_cholesky as cholesky
 from minigrad.ops.linear_algebra.determinant import linalg_det as det
 from minigrad.ops.linear_algebra.determinant import linalg_slogdet as slogdet
-from minigrad.ops.linear_algebra.factorizations import cholesky_ex, eigh, eigvalsh, svdvals
-from minigrad.ops.linear_algebra.factorizations import linalg_cholesky as cholesky
+from minigrad.ops.linear_algebra.factorizations import eigh, eigvalsh, svdvals
 from minigrad.ops.linear_algebra.factorizations import linalg_qr as qr
 from minigrad.ops.linear_algebra.factorizations import linalg_svd as svd
 from minigrad.ops.linear_algebra.lu import linalg_lu as lu

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from minigrad.nn import hooks
 from minigrad.nn.misuse import explained, explaining
 from minigrad.nn.parameter import Buffer, Parameter
 from minigrad.nn.state import Stateful
+from minigrad.nn.tree import tree_html
 from minigrad.ops.inplace import store
 from minigrad.place import device as _device
 from minigrad.place import memory_format, only_cpu
@@ -583,27 +583,7 @@ class Module(Stateful):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a tree that opens, with the parameters of each part."""
-        return _tree_html("", self)
-
-
-def _tree_html(name: str, module: Module) -> str:
-    """A module and what is in it, as nested lists that open and close."""
-    own = "".join(
-        f"<li><code>{escape(key)}</code> {' × '.join(map(str, p.shape)) or 'scalar'}"
-        f"{'' if p.requires_grad else ' (frozen)'}</li>"
-        for key, p in module._parameters.items()
-        if p is not None
-    )
-    inner = "".join(f"<li>{_tree_html(key, m)}</li>" for key, m in module._modules.items() if m)
-    count = sum(p.numel() for p in module.parameters())
-    extra = module.extra_repr().replace("\n", ", ")
-    head = f"{f'<code>{escape(name)}</code>: ' if name else ''}<b>{module._get_name()}</b>"
-    head += f"({escape(extra)})" if extra else ""
-    head += f" &middot; {count:,} parameters" if count else ""
-    if not (own or inner):
-        return f"<span>{head}</span>"
-    opened = "" if name and "." in name else " open"
-    return f"<details{opened}><summary>{head}</summary><ul>{own}{inner}</ul></details>"
+        return tree_html("", self)
 
 
 def _typename(value: Any) -> str:

@@ -296,8 +296,9 @@ def test_the_signal_keeps_its_size_through_a_deep_net(relu: bool) -> None:
 
 def test_what_is_not_drawn_is_not_scaled() -> None:
     """Memory that nobody filled may hold anything: a signalling nan warned."""
-    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    branches = [nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)) for _ in range(4)]
+    model = nn.Sequential(*branches)
     kept = {name: p.clone() for name, p in model.named_parameters()}
     with fill.skipped():
-        nn.init.fixup_(model, [model])
+        nn.init.fixup_(model, branches)
     assert all(mg.equal(p, model.get_parameter(name)) for name, p in kept.items())

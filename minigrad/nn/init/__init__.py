@@ -7,9 +7,9 @@ network so that a batch of data has the variance 1 in it, and `fixup_` sets resi
 """
 
 from minigrad.nn import fill
+from minigrad.nn.fans import _calculate_correct_fan as _calculate_correct_fan
+from minigrad.nn.fans import _calculate_fan_in_and_fan_out as _calculate_fan_in_and_fan_out
 from minigrad.nn.fill import *  # noqa: F403
-from minigrad.nn.fill import _calculate_correct_fan as _calculate_correct_fan
-from minigrad.nn.fill import _calculate_fan_in_and_fan_out as _calculate_fan_in_and_fan_out
 from minigrad.nn.init import deprecated
 from minigrad.nn.init.data_dependent import krahenbuhl_, lsuv_
 from minigrad.nn.init.deprecated import *  # noqa: F403

@@ -1,6 +1,7 @@
 """Matrices: products, factorizations, solving, norms, functions of matrices."""
 
 from minigrad.ops.linear_algebra import (
+    cholesky,
     contraction,
     determinant,
     einsum,
@@ -15,6 +16,6 @@ from minigrad.ops.linear_algebra import (
 )
 
 __all__ = [
-    "contraction", "determinant", "einsum", "factorizations", "lu", "matrices", "matrix_functions",
-    "norms", "products", "solve", "triangular",
+    "cholesky", "contraction", "determinant", "einsum", "factorizations", "lu", "matrices",
+    "matrix_functions", "norms", "products", "solve", "triangular",
 ]  # fmt: skip

@@ -135,3 +135,8 @@ def from_factors(rule: Callable[..., Tensor]) -> Callable[..., Array]:
             return rule(as_tensors(g), *as_tensors(list(residuals))).array
 
     return fused
+
+
+def cast_eye(A: Tensor) -> Tensor:
+    """The unit matrix of the size and type of `A`."""
+    return given(np.eye(A.array.shape[-1], dtype=A.array.dtype))

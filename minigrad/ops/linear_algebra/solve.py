@@ -22,9 +22,10 @@ from minigrad.core.tensor import Array, Tensor, given
 from minigrad.kernels.run.lazy import lazy
 from minigrad.ops.batching import broadcasting, lined_up, same, sharing
 from minigrad.ops.guard import guarded
-from minigrad.ops.linear_algebra.factorizations import cast_eye, check_finite, svdvals
+from minigrad.ops.linear_algebra.factorizations import check_finite, svdvals
 from minigrad.ops.linear_algebra.matrices import (
     LinAlgError,
+    cast_eye,
     check_float,
     check_matrix,
     check_same_type,
@@ -33,9 +34,8 @@ from minigrad.ops.linear_algebra.matrices import (
     positions,
     whole,
 )
-from minigrad.ops.linear_algebra.triangular import substitute
 from minigrad.ops.shape import movedim
-from minigrad.ops.slices import tril, triu
+from minigrad.ops.slices import tril
 
 __all__ = ["inv", "inv_ex", "lstsq", "pinv", "solve", "solve_ex", "tensorinv", "tensorsolve"]
 
@@ -495,64 +495,6 @@ def lstsq(
         given(np.empty(0, np.int64)) if driver == "gels" else ranks,
         s if driver in ("gelsd", "gelss") else given(np.empty(0, A.array.dtype)),
     )  # fmt: skip
-
-
-# -- with a Cholesky factor ------------------------------------------------------------------------
-
-
-def _factor(L: Tensor, upper: bool) -> Tensor:
-    return triu(L).mT if upper else tril(L)
-
-
-@public
-def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """``X`` with ``L L^T X = input`` (with `upper`, ``L^T L``).
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.cholesky_solve(mg.ones(1, 1), mg.tensor([[2.0]]))
-    tensor([[0.2500]])
-    """
-    check_matrix(input, "cholesky_solve", "b")
-    check_square(L, "cholesky_solve")
-    check_same_type(L, input, "cholesky_solve")
-    m, n = L.array.shape[-1], input.array.shape[-2]
-    if m != n:
-        raise RuntimeError(
-            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {m} by {m} but each b "
-            f"matrix is {n} by {input.array.shape[-1]}"
-        )
-    lower = _factor(L, upper)
-    return substitute(lower.mT, substitute(lower, input, False), True)
-
-
-@public
-def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
-    """The inverse of ``L L^T`` (with `upper`, of ``L^T L``)."""
-    check_square(L, "cholesky_inverse")
-    unit = given(np.eye(L.array.shape[-1], dtype=L.array.dtype))
-    half = substitute(_factor(L, upper), unit, False)
-    return matmul(half.mT, half)
-
-
-class TriangularSolve(NamedTuple):
-    """The solution, and a copy of the matrix."""
-
-    solution: Tensor
-    cloned_coefficient: Tensor
-
-
-@public
-def triangular_solve(
-    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
-) -> TriangularSolve:
-    """As :func:`minigrad.linalg.solve_triangular`, which replaces it in PyTorch."""
-    from minigrad.ops.linear_algebra.triangular import solve_triangular
-
-    matrix, high = (A.mT, not upper) if transpose else (A, upper)
-    x = solve_triangular(matrix, b, upper=high, unitriangular=unitriangular)
-    return TriangularSolve(x, A.clone())
 
 
 # -- tensors as matrices ---------------------------------------------------------------------------

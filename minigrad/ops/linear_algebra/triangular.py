@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.core.declare import primitive
 from minigrad.core.ops.matmul import matmul
+from minigrad.core.public import public
 from minigrad.core.samples import cases
 from minigrad.core.tensor import Tensor
 from minigrad.kernels.run.lazy import lazy
@@ -16,7 +17,7 @@ from minigrad.ops.guard import guarded
 from minigrad.ops.linear_algebra.matrices import check_matrix, check_same_type, check_square
 from minigrad.ops.slices import tril, triu
 
-__all__ = ["solve_triangular", "substitute"]
+__all__ = ["solve_triangular", "substitute", "triangular_solve"]
 
 kernels = lazy("triangular")
 
@@ -100,3 +101,20 @@ def solve_triangular(
     if left:
         return substitute(A, B, bool(upper), bool(unitriangular))
     return substitute(A.mT, B.mT, not upper, bool(unitriangular)).mT
+
+
+class TriangularSolve(NamedTuple):
+    """The solution, and a copy of the matrix."""
+
+    solution: Tensor
+    cloned_coefficient: Tensor
+
+
+@public
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> TriangularSolve:
+    """As :func:`minigrad.linalg.solve_triangular`, which replaces it in PyTorch."""
+    matrix, high = (A.mT, not upper) if transpose else (A, upper)
+    x = solve_triangular(matrix, b, upper=high, unitriangular=unitriangular)
+    return TriangularSolve(x, A.clone())
