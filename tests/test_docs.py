@@ -1,22 +1,42 @@
-"""The code in the pages of the documentation runs, in order, and its assertions hold."""
+"""The code in the pages of the documentation runs, in order, and makes the pictures they show."""
 
 from __future__ import annotations
 
-import re
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-PAGES = sorted(Path(__file__).parents[1].joinpath("docs").glob("*.md"))
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 WITH_CODE = [p for p in PAGES if "```python" in p.read_text()]
 
 
+def _tool() -> Any:
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "tools" / "pictures.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tool = _tool()
+
+
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: p.stem)
-def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+def test_the_code_of_a_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    text = page.read_text()
-    names: dict[str, object] = {"__name__": "__page__"}
-    for block in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
-        line = text[: block.start()].count("\n") + 1
-        code = "\n" * line + block[1]  # so that a traceback shows the line of the page
-        exec(compile(code, str(page), "exec"), names)
+    tool.run(page)
+    missing = [name for name in tool.shown(page) if not (tmp_path / name).exists()]
+    assert not missing, f"the page shows what its code does not make: {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_pictures_are_there_and_no_others(page: Path) -> None:
+    for name in tool.shown(page):
+        assert (ROOT / "docs" / "pictures" / name).exists(), "run tools/pictures.py"
+    used = {name for p in PAGES for name in tool.shown(p)}
+    assert {p.name for p in (ROOT / "docs" / "pictures").glob("*")} <= used
