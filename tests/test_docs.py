@@ -15,7 +15,8 @@ WITH_CODE = [p for p in PAGES if "```python" in p.read_text()]
 
 def _tool() -> Any:
     spec = importlib.util.spec_from_file_location("pictures", ROOT / "tools" / "pictures.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation by the code beside them: ``python tools/pictures.py [PAGE ...]``.
+"""Make the pictures of the pages by the code beside them: ``python tools/pictures.py [PAGE ...]``.
 
 The code of each page runs in an empty folder; what it writes and the page shows, as
 ``![...](pictures/NAME)``, is kept in ``docs/pictures``. The tests run the code, too, and look
