@@ -126,7 +126,7 @@ __all__ = [
     "short", "signal", "span", "spans", "special", "strided", "train", "uint8", "uint16", "uint32",
     "uint64", "utils", "viz", "vmap", "xp",
 ]  # fmt: skip
-__all__ += names.__all__
+__all__ += names.__all__ + names.LATER
 
 #: Subpackages and names that are imported on first use.
 _LAZY = {
@@ -196,6 +196,8 @@ def __getattr__(name: str) -> Any:
         return _import_module(f"minigrad.{_LAZY[name]}")
     if name in _LAZY_NAMES:
         return getattr(_import_module(f"minigrad.{_LAZY_NAMES[name]}"), name)
+    if name in names.LATER:
+        return getattr(names, name)
     from difflib import get_close_matches
 
     if name in _compat.ABSENT:

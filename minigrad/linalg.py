@@ -37,8 +37,9 @@ from minigrad.ops.linear_algebra.matrix_functions import linalg_diagonal as diag
 from minigrad.ops.linear_algebra.matrix_functions import linalg_matrix_exp as matrix_exp
 from minigrad.ops.linear_algebra.matrix_functions import linalg_matrix_power as matrix_power
 from minigrad.ops.linear_algebra.matrix_functions import linalg_vander as vander
-from minigrad.ops.linear_algebra.norms import cond, matrix_norm, matrix_rank, vector_norm
-from minigrad.ops.linear_algebra.norms import linalg_norm as norm
+from minigrad.ops.linear_algebra.matrix_norms import cond, matrix_norm, matrix_rank
+from minigrad.ops.linear_algebra.matrix_norms import linalg_norm as norm
+from minigrad.ops.linear_algebra.norms import vector_norm
 from minigrad.ops.linear_algebra.solve import (
     inv,
     inv_ex,

@@ -939,3 +939,4 @@ __all__: list[str] = [
     "zeros",
     "zeros_like",
 ]
+LATER: list[str]

@@ -11,7 +11,9 @@ import numpy as np
 import minigrad  # noqa: F401 - fills the registry
 from minigrad.core.declare import REGISTRY, Elementwise, Op
 from minigrad.core.expr import Expr, symbol, text
+from minigrad.ops.later import everything
 
+everything()
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
 INTRODUCTION = """# Operations
 

@@ -8,9 +8,11 @@ With ``--check`` nothing is written, and the exit code says whether the files ar
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import minigrad
 from minigrad.core.engine import Node
 from minigrad.core.tensor import Tensor
 from minigrad.nn import functions, pointwise
-from minigrad.ops import PUBLIC
+from minigrad.ops import PUBLIC, REGISTRY, later
 
 PACKAGE = Path(minigrad.__file__).parent
 #: Tensors have methods of these names, so the types go by others inside the class.
@@ -122,7 +124,7 @@ def names_stub() -> str:
         else:
             lines.append(f"{name}: Any")
     lines += ["", "__all__: list[str] = [", *(f'    "{name}",' for name in sorted(PUBLIC)), "]"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "LATER: list[str]"]) + "\n"
 
 
 def methods_stub() -> str:
@@ -209,9 +211,28 @@ def activations_stub(module: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+def later_names() -> str:
+    """What each file that is loaded late declares: functions, methods of tensors, operations."""
+    lines = [HEADER, '__all__ = ["NAMES"]\n']
+    lines += ["#: By file: functions, methods of tensors, operations.", "NAMES = {"]
+    for file in later.FILES:
+        before = set(PUBLIC), dict(vars(Tensor)), set(REGISTRY)
+        importlib.import_module(f"minigrad.ops.{file}")
+        functions, operations = set(PUBLIC) - before[0], set(REGISTRY) - before[2]
+        methods = {n for n, v in vars(Tensor).items() if v is not before[1].get(n)}
+        lines.append(f"    {file!r}: (".replace("'", '"'))
+        for names in (functions, methods, operations):
+            rows = textwrap.wrap(" ".join(sorted(names)), 84, break_long_words=False) or [""]
+            quoted = [f'"{row}{" " * (row is not rows[-1])}"' for row in rows]
+            lines += [f"        {row}" for row in quoted[:-1]] + [f"        {quoted[-1]},"]
+        lines.append("    ),")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
 def stubs() -> list[tuple[str, str]]:
     """Each stub by its path inside the package."""
     return [
+        ("ops/later_names.py", later_names()),
         ("names.pyi", names_stub()),
         ("core/methods.pyi", methods_stub()),
         ("nn/functions/pointwise.pyi", activations_stub(functions.pointwise)),

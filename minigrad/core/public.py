@@ -25,6 +25,7 @@ from minigrad.core.promotion import (
 )
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.core.refusal import explain
+from minigrad.core.rules import Names
 from minigrad.core.tensor import Tensor
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 #: What ``import minigrad`` offers, by name; filled by the declarations.
-PUBLIC: dict[str, Any] = {}
+PUBLIC: Names[Any] = Names()
 
 FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 

@@ -10,20 +10,37 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from minigrad.core.engine import Node, new_tensor
 from minigrad.core.tensor import Tensor
 
-__all__ = ["REGISTRY", "Op", "Rule", "as_tensors", "register"]
+__all__ = ["REGISTRY", "Names", "Op", "Rule", "as_tensors", "register"]
 
 Array = np.ndarray[Any, Any]
 Sampler = Callable[..., Any]
+V = TypeVar("V")
+
+
+class Names(dict[str, V]):
+    """What is known by name; what is in `later` is looked for when it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.later: dict[str, Callable[[], None]] = {}
+
+    def __missing__(self, name: str) -> V:
+        if name in self.later:
+            self.later[name]()
+            if name in self:
+                return self[name]
+        raise KeyError(name)
+
 
 #: Every declared operation, by name.
-REGISTRY: dict[str, Op] = {}
+REGISTRY: Names[Op] = Names()
 
 
 class Rule:

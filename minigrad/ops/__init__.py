@@ -23,6 +23,7 @@ from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors a
     guard,
     index,
     join,
+    later,
     layers,
     layout,
     linear_algebra,

@@ -15,8 +15,6 @@ from minigrad.nn.utils import parametrize
 from minigrad.nn.utils.norms import default_dim, scaled, unit, weight_matrix, write
 from minigrad.ops.aliases import norm_except_dim
 from minigrad.ops.join import cat
-from minigrad.ops.linear_algebra.matrix_functions import geqrf, householder_product, matrix_exp
-from minigrad.ops.linear_algebra.solve import solve
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
@@ -223,9 +221,10 @@ def _is_orthogonal(q: Tensor) -> bool:
 
 def _made_orthogonal(a: Tensor) -> Tensor:
     """The Q of the QR decomposition of a tall matrix, such that R has a positive diagonal."""
-    x, tau = geqrf(a)
-    q: Tensor = householder_product(x, tau)
-    return q * x.diagonal(0, -2, -1).sgn().unsqueeze(-2)
+    x, tau = a.geqrf()
+    q: Tensor = x.orgqr(tau)
+    signs: Tensor = x.diagonal(0, -2, -1).sgn().unsqueeze(-2)
+    return q * signs
 
 
 @plain
@@ -269,9 +268,11 @@ class _Orthogonal(Module):
             X = cat([X, rest], -1)
         A = X - X.mT
         if self.orthogonal_map is _OrthMaps.matrix_exp:
-            Q: Tensor = matrix_exp(A)
+            Q: Tensor = A.matrix_exp()
         else:
             one = given(np.eye(n, dtype=A.array.dtype))
+            from minigrad.linalg import solve  # loaded by those who need it
+
             Q = solve(one - 0.5 * A, one + 0.5 * A)
         return Q if n == k else Q[..., :k]
 
@@ -279,7 +280,7 @@ class _Orthogonal(Module):
         """The product of the reflections whose vectors stand below the diagonal of X."""
         A = X.tril(-1)
         tau = 2.0 / (1.0 + (A * A).sum(-2))
-        Q: Tensor = householder_product(A, tau)
+        Q: Tensor = A.orgqr(tau)
         # The diagonal holds signs: truncated to integers, they get no gradient.
         return Q * X.diagonal(0, -2, -1).int().unsqueeze(-2)
 
@@ -309,7 +310,7 @@ class _Orthogonal(Module):
                 "It is not possible to assign to the matrix exponential or the Cayley "
                 "parametrizations when use_trivialization=False."
             )
-        return _signed(tuple(geqrf(Q)))
+        return _signed(tuple(Q.geqrf()))
 
     def _completed(self, Q: Tensor) -> Tensor:
         """An orthogonal square matrix that begins with Q."""

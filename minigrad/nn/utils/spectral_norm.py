@@ -9,7 +9,6 @@ from minigrad.core.tensor import Tensor
 from minigrad.nn.module import M, Module
 from minigrad.nn.parameter import Parameter
 from minigrad.nn.utils.norms import default_dim, unit, weight_matrix, write
-from minigrad.ops.linear_algebra.solve import pinverse
 
 __all__ = [
     "SpectralNorm", "SpectralNormLoadStateDictPreHook", "SpectralNormStateDictHook",
@@ -77,7 +76,7 @@ class SpectralNorm:
 
     def _solve_v_and_rescale(self, matrix: Tensor, u: Tensor, sigma: Tensor) -> Tensor:
         """A v with ``u = W v / ||W v||`` and ``u^T W v = sigma``."""
-        v = pinverse(matrix.mT @ matrix) @ (matrix.mT @ u)
+        v = (matrix.mT @ matrix).pinverse() @ (matrix.mT @ u)
         return v * (sigma / (u @ (matrix @ v)))
 
     @staticmethod

@@ -1,21 +1,8 @@
-"""Matrices: products, factorizations, solving, norms, functions of matrices."""
+"""Matrices: products, factorizations, solving, norms, functions of matrices.
 
-from minigrad.ops.linear_algebra import (
-    cholesky,
-    contraction,
-    determinant,
-    einsum,
-    factorizations,
-    lu,
-    matrices,
-    matrix_functions,
-    norms,
-    products,
-    solve,
-    triangular,
-)
+What factors or solves is loaded when somebody asks for it (:mod:`minigrad.ops.later`).
+"""
 
-__all__ = [
-    "cholesky", "contraction", "determinant", "einsum", "factorizations", "lu", "matrices",
-    "matrix_functions", "norms", "products", "solve", "triangular",
-]  # fmt: skip
+from minigrad.ops.linear_algebra import contraction, einsum, matrices, norms, products
+
+__all__ = ["contraction", "einsum", "matrices", "norms", "products"]

@@ -1,12 +1,8 @@
-"""Functions beyond those that every script uses: special, statistical, spectral."""
+"""Functions beyond those that every script uses: statistical, special, spectral.
 
-from minigrad.ops.mathematics import (
-    differences,
-    polynomials,
-    special,
-    spectral,
-    statistics,
-    transcendental,
-)
+The special and spectral ones are loaded when somebody asks (:mod:`minigrad.ops.later`).
+"""
 
-__all__ = ["differences", "polynomials", "special", "spectral", "statistics", "transcendental"]
+from minigrad.ops.mathematics import differences, statistics
+
+__all__ = ["differences", "statistics"]
