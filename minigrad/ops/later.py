@@ -1,4 +1,4 @@
-"""Rarely used mathematics is loaded when somebody asks for it: an eighth of the import's time.
+"""Rarely used mathematics is loaded when somebody asks for it: a twelfth of the import's time.
 
 Its names stand in a table (:mod:`minigrad.ops.later_names`, which ``tools/stubs.py`` writes). What
 is in the table is found as everything else is, as ``minigrad.NAME``, as a method, in
