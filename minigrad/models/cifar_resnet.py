@@ -20,12 +20,12 @@ from typing import Any, ClassVar
 
 from minigrad import nn
 from minigrad.core.tensor import Tensor
-from minigrad.models.resnet import BasicBlock, conv1x1, conv3x3, he_conv
+from minigrad.models.resnet import BasicBlock, PlainBlock, conv1x1, conv3x3, he_conv
 from minigrad.models.weights import load_weights
 from minigrad.nn import functional as F
 
 __all__ = [
-    "CIFARResNet", "PadShortcut", "PlainBlock", "PreActBlock", "PreActBottleneck", "PreActResNet",
+    "CIFARResNet", "PadShortcut", "PreActBlock", "PreActBottleneck", "PreActResNet",
     "blocks_per_stage", "cifar_plain20", "cifar_plain32", "cifar_plain44", "cifar_plain56",
     "cifar_plain110", "cifar_preact_resnet20", "cifar_preact_resnet56", "cifar_preact_resnet110",
     "cifar_preact_resnet164", "cifar_resnet", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44",
@@ -85,17 +85,8 @@ def _shortcut(kind: str, inplanes: int, planes: int, stride: int) -> nn.Module |
     return conv1x1(inplanes, planes, stride)
 
 
-class PlainBlock(BasicBlock):
-    """A :class:`~minigrad.models.resnet.BasicBlock` without its shortcut: ``relu(F(x))``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``relu(F(x))``."""
-        y: Tensor = self.relu(self.residual(x))
-        return y
-
-
 class CIFARResNet(nn.Module):
-    """``(N, 3, H, W) -> (N, num_classes)``; H and W are 32 in the paper.
+    """``(N, in_channels, H, W) -> (N, num_classes)``; H and W are 32 in the paper.
 
     A 3x3 convolution, three stages of `blocks` blocks with 16, 32 and 64 channels at full, half and
     quarter size, the mean of each channel, an affine layer: ``6 * blocks + 2`` layers.
@@ -112,6 +103,8 @@ class CIFARResNet(nn.Module):
         Channels of the first stage.
     block : class, optional
         A subclass of :class:`~minigrad.models.resnet.BasicBlock` to take in its place.
+    in_channels : int
+        1 for MNIST.
 
     Raises
     ------
@@ -128,7 +121,7 @@ class CIFARResNet(nn.Module):
 
     def __init__(
         self, blocks: int, num_classes: int = 10, shortcut: str = "A", *, width: int = 16,
-        block: type[BasicBlock] | None = None,
+        block: type[BasicBlock] | None = None, in_channels: int = 3,
     ) -> None:  # fmt: skip
         super().__init__()
         if shortcut not in SHORTCUTS:
@@ -136,7 +129,7 @@ class CIFARResNet(nn.Module):
         if shortcut == "none" and block is not None:
             raise ValueError(f"{block.__name__} has a shortcut: it makes no plain network")
         kind = block or (PlainBlock if shortcut == "none" else BasicBlock)
-        self.conv1 = conv3x3(3, width)
+        self.conv1 = conv3x3(in_channels, width)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = _stage(kind, width, width, blocks, 1, shortcut)

@@ -8,12 +8,16 @@ from typing import Any
 
 from minigrad import nn
 from minigrad.core.tensor import Tensor
+from minigrad.models.cifar_resnet import blocks_per_stage
 from minigrad.models.weights import load_weights
 from minigrad.names import cat
 from minigrad.nn import functional as F
 from minigrad.utils.checkpoint import checkpoint
 
-__all__ = ["DenseNet", "densenet121", "densenet161", "densenet169", "densenet201"]
+__all__ = [
+    "CIFARDenseNet", "DenseNet", "cifar_densenet100", "densenet121", "densenet161", "densenet169",
+    "densenet201",
+]  # fmt: skip
 
 
 class _DenseLayer(nn.Module):
@@ -100,6 +104,21 @@ class _Transition(nn.Sequential):
         self.pool = nn.AvgPool2d(kernel_size=2, stride=2)
 
 
+def _initialize(net: Any) -> None:
+    """As the paper's program: He's distribution, and no bias at first."""
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight)
+    nn.init.zeros_(net.classifier.bias)
+
+
+def _classified(net: Any, x: Tensor) -> Tensor:
+    """The scores of the means of the maps."""
+    features = F.relu(net.features(x))
+    scores: Tensor = net.classifier(F.adaptive_avg_pool2d(features, (1, 1)).flatten(1))
+    return scores
+
+
 class DenseNet(nn.Module):
     """``x_l = H_l([x_0, x_1, ..., x_(l-1)])``: maps are concatenated, never added (Huang 2017).
 
@@ -162,13 +181,7 @@ class DenseNet(nn.Module):
                 maps //= 2
         self.features.add_module("norm5", nn.BatchNorm2d(maps))
         self.classifier = nn.Linear(maps, num_classes)
-        self._initialize()
-
-    def _initialize(self) -> None:
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight)
-        nn.init.zeros_(self.classifier.bias)
+        _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of the classes.
@@ -182,9 +195,64 @@ class DenseNet(nn.Module):
         -------
         Tensor, shape (N, num_classes)
         """
-        features = F.relu(self.features(x))
-        scores: Tensor = self.classifier(F.adaptive_avg_pool2d(features, (1, 1)).flatten(1))
-        return scores
+        return _classified(self, x)
+
+
+class CIFARDenseNet(nn.Module):
+    """``(N, in_channels, H, W) -> (N, num_classes)`` for small images: DenseNet-BC.
+
+    A 3x3 convolution, three blocks of ``(depth - 4) / 6`` layers at full, half and quarter size,
+    halving transitions between, the mean of each channel, an affine layer (Huang et al. 2017,
+    section 4.2).
+
+    Parameters
+    ----------
+    depth : int
+        ``6 n + 4`` for some n.
+    growth_rate : int
+        How many maps each layer adds.
+    num_classes : int
+    in_channels : int
+        1 for MNIST.
+    drop_rate : float
+        Dropout behind each layer: 0.2 in the paper where images are not augmented.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not ``6 n + 4``.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> net = CIFARDenseNet(depth=10, growth_rate=4, in_channels=1)
+    >>> net(mg.ones(2, 1, 28, 28)).shape
+    minigrad.Size([2, 10])
+    """
+
+    def __init__(
+        self, depth: int = 100, growth_rate: int = 12, num_classes: int = 10, *,
+        in_channels: int = 3, drop_rate: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        layers = blocks_per_stage(depth, 2, 4)
+        maps = 2 * growth_rate
+        self.features = nn.Sequential()
+        self.features.add_module("conv0", nn.Conv2d(in_channels, maps, 3, padding=1, bias=False))
+        for i in (1, 2, 3):
+            block = _DenseBlock(layers, maps, 4, growth_rate, drop_rate, False)
+            self.features.add_module(f"denseblock{i}", block)
+            maps += layers * growth_rate
+            if i < 3:
+                self.features.add_module(f"transition{i}", _Transition(maps, maps // 2))
+                maps //= 2
+        self.features.add_module("norm5", nn.BatchNorm2d(maps))
+        self.classifier = nn.Linear(maps, num_classes)
+        _initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The scores of the classes (before softmax)."""
+        return _classified(self, x)
 
 
 def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
@@ -229,3 +297,13 @@ def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) ->
     Parameters as of :func:`densenet121`.
     """
     return load_weights(DenseNet(32, (6, 12, 48, 32), 64, **kwargs), weights)
+
+
+def cifar_densenet100(
+    *, weights: Any = None, progress: bool = True, **kwargs: Any
+) -> CIFARDenseNet:
+    """DenseNet-BC of 100 layers, growth rate 12, for CIFAR (Huang 2017): 769,162 parameters.
+
+    Arguments as of :func:`densenet121`, of :class:`CIFARDenseNet`.
+    """
+    return load_weights(CIFARDenseNet(**kwargs), weights)

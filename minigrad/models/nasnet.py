@@ -117,8 +117,11 @@ def _operation(name: str, inputs: int, channels: int, stride: int) -> nn.Module:
         return nn.AvgPool2d(size, stride, size // 2, count_include_pad=False)
     if kind == "max":
         return nn.MaxPool2d(size, stride, size // 2)
-    if kind == "identity":
+    if kind == "identity" and stride == 1:
         return nn.Identity()
+    if kind == "identity":
+        reduced = nn.Conv2d(inputs, channels, 1, stride, bias=False)
+        return nn.Sequential(nn.ReLU(), reduced, _norm(channels))
     raise ValueError(f"unknown operation {name!r}; known: sep, avg and max with a size; identity")
 
 
@@ -189,13 +192,29 @@ class Cell(nn.Module):
         return cat([maps[n] for n in self.table.outputs], 1)
 
 
+class _Auxiliary(nn.Sequential):
+    """A classifier for maps inside the network, as in the paper's program.
+
+    Its last convolution is as large as what it sees: 4 x 4 for images of 32 x 32 (CIFAR) and of 224
+    x 224 (ImageNet), to which means bring the maps of other images.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__(
+            nn.ReLU(), nn.AvgPool2d(5, 3), nn.AdaptiveAvgPool2d(4),
+            nn.Conv2d(channels, 128, 1, bias=False), _norm(128), nn.ReLU(),
+            nn.Conv2d(128, 768, 4, bias=False), _norm(768), nn.ReLU(),
+            nn.Flatten(), nn.Linear(768, num_classes),
+        )  # fmt: skip
+
+
 class NASNetA(nn.Module):
     """Normal cells in three groups with reduction cells between (Zoph et al. 2018).
 
     The search looked for the cells on CIFAR-10 only; how often they are repeated, and with how
-    many channels, is chosen by hand, so that the same cells serve for ImageNet. (The paper raises
-    the probability to drop an operation over the training, too: for that, set ``p`` of each
-    :class:`StochasticDepth` inside. Its auxiliary classifier is left out.)
+    many channels, is chosen by hand, so that the same cells serve for ImageNet. The probability to
+    drop an operation grows with depth, and over the training ("ScheduledDropPath"):
+    :meth:`set_progress` says how much of the training is over.
 
     Parameters
     ----------
@@ -210,10 +229,13 @@ class NASNetA(nn.Module):
     stem_channels : int
         Of that convolution.
     drop_path : float
-        The probability to drop an operation in the last cell in training; it falls linearly to 0
-        at the first one.
+        The probability to drop an operation in the last cell at the end of the training; it falls
+        linearly to 0 at the first one.
     dropout : float
         Before the classifier.
+    auxiliary : bool
+        In training, return ``(scores, auxiliary scores)``, the latter from two thirds of the
+        depth, as the paper's program does: their loss is added with weight 0.4.
 
     References
     ----------
@@ -231,6 +253,7 @@ class NASNetA(nn.Module):
     def __init__(
         self, repeats: int = 6, penultimate: int = 768, num_classes: int = 10,
         stem: str = "cifar", stem_channels: int = 96, drop_path: float = 0.0, dropout: float = 0.0,
+        auxiliary: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if stem not in ("cifar", "imagenet"):
@@ -256,10 +279,17 @@ class NASNetA(nn.Module):
             cell = Cell(table, below, before, width, shrink, not first_on_stem, drop)
             self.cells.append(cell)
             below, before, shrink = cell.out_channels, below, table.stride == 2
+        self._drops = [(c.drop, c.drop.p) for c in self.cells]
+        last = max(i for i, (table, _) in enumerate(plan) if table is REDUCTION)
+        #: After which cell the auxiliary classifier stands: the last before a reduction.
+        self.auxiliary_at = last - 1
+        self.auxiliary: nn.Module | None = None
+        if auxiliary:
+            self.auxiliary = _Auxiliary(self.cells[last - 1].out_channels, num_classes)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(below, num_classes))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores of the classes.
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Scores of the classes; in training with an auxiliary head, also its scores.
 
         Parameters
         ----------
@@ -267,14 +297,35 @@ class NASNetA(nn.Module):
 
         Returns
         -------
-        Tensor, shape (N, num_classes)
+        Tensor, shape (N, num_classes), or two of them
         """
         below = before = self.stem(x)
-        for cell in self.cells:
+        early = None
+        for i, cell in enumerate(self.cells):
             below, before = cell(below, before), below
+            if i == self.auxiliary_at and self.training and self.auxiliary is not None:
+                early = self.auxiliary(below)
         pooled = F.adaptive_avg_pool2d(F.relu(below), (1, 1)).flatten(1)
         scores: Tensor = self.classifier(pooled)
-        return scores
+        return scores if early is None else (scores, early)
+
+    def set_progress(self, share: float) -> None:
+        """Say how much of the training is over: operations are dropped with ``drop_path * share``.
+
+        Parameters
+        ----------
+        share : float
+            From 0 to 1. A network whose training is not told drops as at its end.
+
+        Raises
+        ------
+        ValueError
+            For any other number.
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"set_progress: expected a share from 0 to 1, got {share}")
+        for drop, p in self._drops:
+            drop.p = p * share
 
 
 def nasnet_a_cifar(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> NASNetA:

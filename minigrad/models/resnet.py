@@ -3,7 +3,8 @@
 A plain network of 56 layers trains to a *higher* training error than one of 20: the layers that are
 too many fail to learn even the identity. With a shortcut around every block, a block that learns
 ``F(x)`` computes ``F(x) + x``; the identity is ``F = 0``, and the gradient has a path on which
-nothing is multiplied: ``dL/dx = dL/dy + dL/dy * dF/dx``.
+nothing is multiplied: ``dL/dx = dL/dy + dL/dy * dF/dx``. To be compared, there are the *plain*
+twins: the same layers, without shortcuts.
 
 - He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition" (arXiv:1512.03385)
 - Xie et al. 2016, "Aggregated Residual Transformations", ResNeXt (arXiv:1611.05431)
@@ -23,9 +24,10 @@ from minigrad.core.tensor import Tensor
 from minigrad.models.weights import load_weights
 
 __all__ = [
-    "BasicBlock", "Bottleneck", "ResNet", "conv1x1", "conv3x3", "he_conv", "resnet18", "resnet34",
-    "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d",
-    "wide_resnet50_2", "wide_resnet101_2",
+    "BasicBlock", "Bottleneck", "PlainBlock", "PlainBottleneck", "ResNet", "conv1x1", "conv3x3",
+    "he_conv", "plain18", "plain34", "plain50", "resnet18", "resnet34", "resnet50", "resnet101",
+    "resnet152", "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2",
+    "wide_resnet101_2",
 ]  # fmt: skip
 
 NormLayer = Callable[[int], nn.Module]
@@ -174,6 +176,23 @@ class Bottleneck(_Block):
         return y  # type: ignore[no-any-return]
 
 
+class _Plain(_Block):
+    """``y = relu(F(x))``: a block without its shortcut."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``relu(F(x))``."""
+        y: Tensor = self.relu(self.residual(x))
+        return y
+
+
+class PlainBlock(_Plain, BasicBlock):
+    """A :class:`BasicBlock` without its shortcut: ``relu(F(x))``."""
+
+
+class PlainBottleneck(_Plain, Bottleneck):
+    """A :class:`Bottleneck` without its shortcut: ``relu(F(x))``."""
+
+
 class ResNet(nn.Module):
     """A residual network for images: ``(N, 3, H, W) -> (N, num_classes)``.
 
@@ -198,7 +217,8 @@ class ResNet(nn.Module):
     Parameters
     ----------
     block : class
-        :class:`BasicBlock`, :class:`Bottleneck`, or one that is called as they are.
+        :class:`BasicBlock`, :class:`Bottleneck`, their plain twins, or one that is called as they
+        are.
     layers : sequence of four int
         The number of blocks of each stage.
     num_classes : int
@@ -273,7 +293,7 @@ class ResNet(nn.Module):
             stride = 1
         out_planes = planes * block.expansion
         downsample = None
-        if stride != 1 or self.inplanes != out_planes:
+        if not issubclass(block, _Plain) and (stride != 1 or self.inplanes != out_planes):
             downsample = nn.Sequential(
                 conv1x1(self.inplanes, out_planes, stride), self._norm_layer(out_planes)
             )
@@ -382,3 +402,24 @@ def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: An
     Zagoruyko and Komodakis 2016; arguments as of :func:`resnet18`.
     """
     return _resnet(Bottleneck, [3, 4, 23, 3], weights, **({"width_per_group": 128} | kwargs))
+
+
+def plain18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+    """ResNet-18 without shortcuts (He et al. 2015, figure 4 left): 11,515,688 parameters.
+
+    Arguments as of :func:`resnet18`.
+    """
+    return _resnet(PlainBlock, [2, 2, 2, 2], weights, **kwargs)
+
+
+def plain34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+    """ResNet-34 without shortcuts (He et al. 2015, figure 4 left): 21,623,848 parameters.
+
+    Arguments as of :func:`resnet18`.
+    """
+    return _resnet(PlainBlock, [3, 4, 6, 3], weights, **kwargs)
+
+
+def plain50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+    """ResNet-50 without shortcuts: 22,780,456 parameters; arguments as of :func:`resnet18`."""
+    return _resnet(PlainBottleneck, [3, 4, 6, 3], weights, **kwargs)

@@ -1,4 +1,4 @@
-"""Training, in small pieces: early stopping, ensembles, freezing, pre-training, tying, labels.
+"""Training, in small pieces: early stopping, ensembles, freezing, pre-training, rewards, labels.
 
 Nothing here is a framework: each piece does one thing that the lectures describe, and the loop
 stays yours.
@@ -10,10 +10,11 @@ from minigrad.train.freezing import StagedUnfreezing, freeze, unfreeze
 from minigrad.train.labels import flip_labels, smooth_targets
 from minigrad.train.loops import accuracy, evaluate, train_epoch
 from minigrad.train.pretraining import pretrain_layerwise
+from minigrad.train.reinforce import Reinforce
 from minigrad.train.tying import tie
 
 __all__ = [
-    "EarlyStopping", "Ensemble", "StagedUnfreezing", "accuracy", "bagging", "bootstrap", "evaluate",
-    "flip_labels", "freeze", "out_of_bag", "pretrain_layerwise", "smooth_targets", "tie",
-    "train_epoch", "unfreeze",
+    "EarlyStopping", "Ensemble", "Reinforce", "StagedUnfreezing", "accuracy", "bagging",
+    "bootstrap", "evaluate", "flip_labels", "freeze", "out_of_bag", "pretrain_layerwise",
+    "smooth_targets", "tie", "train_epoch", "unfreeze",
 ]  # fmt: skip

@@ -31,7 +31,8 @@ COUNTS = {
     "cifar_preact_resnet164": 1_703_258, "cifar_fixup_resnet110": 1_720_138,
     "cifar_se_resnet20": 272_095,
     "cifar_se_resnet56": 860_137, "wide_resnet16_8": 10_961_370, "wide_resnet28_10": 36_479_194,
-    "wide_resnet40_4": 8_949_210,
+    "wide_resnet40_4": 8_949_210, "alexnet_2012": 60_965_224, "plain18": 11_515_688,
+    "plain34": 21_623_848, "plain50": 22_780_456, "cifar_densenet100": 769_162,
 }  # fmt: skip
 
 

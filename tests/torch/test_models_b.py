@@ -123,8 +123,8 @@ def test_dense_block():
 
 
 FILES = [
-    "weights", "blocks", "mlp", "lenet", "autoencoder", "densenet", "mobilenet", "efficientnet",
-    "nasnet",
+    "weights", "blocks", "resnet", "cifar_resnet", "mlp", "lenet", "autoencoder", "densenet",
+    "mobilenet", "efficientnet", "nasnet",
 ]  # fmt: skip
 NEW_PARAMETER = "new_parameter = lambda shape: nn.Parameter(__import__('torch').empty(shape))\n"
 #: What minigrad's layers of fields are, on PyTorch's modules.
