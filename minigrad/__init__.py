@@ -70,6 +70,7 @@ from minigrad.printing import set_printoptions  # noqa: E402
 if TYPE_CHECKING:
     from minigrad import (
         data,
+        diagnosis,
         distributions,
         fft,
         func,
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from minigrad.compat.amp import autocast
     from minigrad.core import expr as fx
     from minigrad.core.samples import pair, span, spans
+    from minigrad.diagnosis import diagnose
     from minigrad.func import vmap
     from minigrad.interop.dlpack import from_dlpack
     from minigrad.serialize import load, save
@@ -116,7 +118,8 @@ from math import e, inf, nan, pi  # noqa: E402
 __all__ = [
     "Size", "Tensor", "accelerator", "amp", "autocast", "autograd", "backends", "bool", "can_cast",
     "channels_last", "channels_last_3d", "contiguous_format", "cuda", "data", "device",
-    "distributions", "double", "dtype", "e", "elementwise", "empty_cache", "enable_grad", "fft",
+    "diagnose", "diagnosis", "distributions", "double", "dtype", "e", "elementwise", "empty_cache",
+    "enable_grad", "fft",
     "finfo", "float", "float16", "float32", "float64", "from_dlpack", "func", "fx",
     "get_default_dtype", "get_num_threads", "half", "iinfo", "inf", "inference_mode", "int", "int8",
     "int16", "int32", "int64", "interop", "is_grad_enabled", "is_inference_mode_enabled", "jit",
@@ -132,14 +135,16 @@ __all__ += names.__all__ + names.LATER
 _LAZY = {
     name: name
     for name in (
-        "accelerator", "amp", "backends", "cuda", "data", "distributions", "fft", "func", "jit",
+        "accelerator", "amp", "backends", "cuda", "data", "diagnosis", "distributions", "fft",
+        "func", "jit",
         "linalg", "models", "nn", "optim", "serialize", "signal", "special", "train", "utils",
         "viz", "xp",
     )
 }  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp", "bfloat16": "core.dtypes", "from_dlpack": "interop.dlpack",
-    "elementwise": "autograd.elementwise", "kernel": "autograd.kernel", "load": "serialize",
+    "diagnose": "diagnosis", "elementwise": "autograd.elementwise", "kernel": "autograd.kernel",
+    "load": "serialize",
     "pair": "core.samples", "save": "serialize", "span": "core.samples", "spans": "core.samples",
     "vmap": "func",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from minigrad.viz.render import available
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("tool", ["stubs", "docs"])
+@pytest.mark.parametrize("tool", ["stubs", "docs", "plants"])
 def test_generated_files_are_up_to_date(tool: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--check"],

@@ -36,7 +36,7 @@ FLOORS: list[tuple[str, ...]] = [
         "utils",
         "xp",
     ),
-    ("models", "viz", "diagnose", "compile", "distributed", "train"),
+    ("models", "viz", "diagnosis", "compile", "distributed", "train"),
     ("cli", "__main__", ""),
 ]
 

@@ -2,8 +2,8 @@
 
 1. trains Linear, BatchNorm1d, ReLU, Dropout with Adam, to more than 97.5 % on held-out digits,
 2. compares the gradient of every parameter with finite differences, and prints the table,
-3. writes the graph of one training step, the same step by step (steps.html), and the training
-   curves into a folder.
+3. writes the graph of one training step, the same step by step (steps.html), what can be said of
+   the health of the network (diagnosis.html), and the training curves into a folder.
 
 The 1,797 digits of 8 x 8 come with scikit-learn; --data mnist fetches MNIST (11 MB). Ctrl-C stops
 after the current step and leaves a checkpoint that --resume continues from.
@@ -335,6 +335,7 @@ def _check(run_: _Run, train: Any) -> bool:
 def _draw(run_: _Run, train: Any, folder: Path) -> None:
     """The graph of one training step, and the curves; without a back end, what can be had."""
     from minigrad import viz
+    from minigrad.diagnosis import diagnose
     from minigrad.nn.functional import cross_entropy
 
     x, y = train.tensors[0][:32], train.tensors[1][:32]
@@ -347,6 +348,11 @@ def _draw(run_: _Run, train: Any, folder: Path) -> None:
         loss, run_.model, inputs=inputs, tape=tape, title="One training step, forward and backward"
     )
     run_.model.zero_grad()
+    run_.model.train()
+    report = diagnose(run_.model, cross_entropy, (x, y), run_.optimizer)
+    run_.model.eval()
+    found = ", ".join(f.name for f in report.findings) or "nothing found"
+    print(f"diagnosis   {report.save(folder / 'diagnosis.html')}: {found}")
     print(f"steps       {steps.save(folder / 'steps.html')}")
     try:
         print(f"graph       {drawing.save(folder / 'graph.svg')}")
