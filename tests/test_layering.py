@@ -16,7 +16,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "minigrad"
 FLOORS: list[tuple[str, ...]] = [
     ("core", "place"),
     ("kernels",),
-    ("autograd.hooks", "autograd.node_hooks", "autograd.watching", "notebook", "printing"),
+    (
+        "autograd.again",
+        "autograd.hooks",
+        "autograd.node_hooks",
+        "autograd.nonfinite",
+        "autograd.watching",
+        "notebook",
+        "printing",
+    ),
     ("ops", "names"),
     (
         "autograd",

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
         is_inference_mode_enabled,
         set_grad_enabled,
     )
+    from minigrad.autograd.nonfinite import NonFiniteWarning
     from minigrad.compat.variable import Variable
     from minigrad.core.modes import enable_grad, no_grad
 
 __all__ = [
-    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
-    "gradgradcheck", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
+    "Function", "NonFiniteWarning", "Variable", "backward", "detect_anomaly", "enable_grad",
+    "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
     "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
@@ -37,6 +38,7 @@ _PLACES = {
         "gradcheck": "gradcheck gradgradcheck",
         "graph": "backward grad",
         "minigrad.core.modes": "enable_grad no_grad",
+        "nonfinite": "NonFiniteWarning",
         "modes": "inference_mode is_grad_enabled is_inference_mode_enabled set_grad_enabled",
         "variable": "Variable",
     }.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from minigrad.core.operation import Bare
 from minigrad.core.passes import Arrived, Pass, ancestors, see
 from minigrad.core.tensor import Tensor, given
 
-__all__ = ["as_tuple", "backward", "grad", "gradients"]
+__all__ = ["as_tuple", "backward", "beginning", "grad", "gradients"]
 
 Tensors = Tensor | Sequence[Tensor]
+#: Who looks at what :func:`backward` begins at.
+beginning: list[Callable[[tuple[Any, ...]], None]] = []
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
@@ -94,6 +96,8 @@ def backward(
         The tensors that collect a gradient; by default all leaves.
     """
     outs = as_tuple(tensors)
+    for look in beginning:
+        look(outs)
     flows = (None,) * len(outs) if grad_tensors is None else as_tuple(grad_tensors)
     targets = None if inputs is None else as_tuple(inputs)
     if targets == ():

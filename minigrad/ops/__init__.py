@@ -7,6 +7,7 @@ engine what it needs to add gradients.
 from minigrad.ops import loops  # noqa: F401 - before the first formula is declared
 
 # isort: split
+from minigrad.autograd import nonfinite  # noqa: F401 - looks at what backward passes begin at
 from minigrad.core.declare import REGISTRY
 from minigrad.core.public import PUBLIC
 from minigrad.ops import (  # noqa: F401 - copies, guard, layout: what tensors and functions get

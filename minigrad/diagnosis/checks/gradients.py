@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from minigrad.autograd.nonfinite import likely
 from minigrad.diagnosis.findings import Said, check
 from minigrad.diagnosis.layers import Layer, one_signed, owned_rows
 from minigrad.diagnosis.observed import Observed, Step
@@ -171,7 +172,8 @@ def _origin(seen: Observed, step: Step) -> Iterator[Said]:
         call = step.bad
         yield (
             call.path, "error", {"operation": call.name, "line": call.line},
-            f"{call.name} gives what is not finite: {_likely(call.name)[0]}", _likely(call.name)[1],
+            f"{call.name} gives what is not finite: likely {likely(call.name)[0]}",
+            likely(call.name)[1],
         )  # fmt: skip
     elif step.bad_backward is not None:
         name, layer, _ = step.bad_backward
@@ -187,19 +189,3 @@ _SLOPES = {
     "pow": "a negative power of 0", "norm2": "the slope of a root at 0",
     "div": "a division by 0", "reciprocal": "a division by 0",
 }  # fmt: skip
-
-
-def _likely(name: str) -> tuple[str, str]:
-    """What is likely the cause, and what helps."""
-    if name.startswith("log"):
-        return "the logarithm of 0 or of a negative number", "log_softmax, or log(x + 1e-8)"
-    if name in ("div", "reciprocal", "rsqrt"):
-        return "a division by 0", "add a small number to the divisor"
-    if name in ("exp", "expm1", "pow", "square", "cosh", "sinh"):
-        return "the number is too large for its type", "subtract the maximum first, or clamp"
-    if name == "sqrt":
-        return "the root of a negative number", "clamp at 0 first"
-    return (
-        "its inputs are too large: weights that grew without bound",
-        "a smaller learning rate, smaller initial weights, or clipped gradients",
-    )

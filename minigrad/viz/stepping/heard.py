@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.again import values_again
 from minigrad.autograd.anomaly import user_line
 from minigrad.core.declare import Elementwise
 from minigrad.core.engine import Node, adding
 from minigrad.core.events import Event
-from minigrad.core.modes import listen, no_grad
+from minigrad.core.modes import listen
 from minigrad.core.passes import Pass
-from minigrad.core.quiet import ignore_events
-from minigrad.core.rules import Op
 from minigrad.core.several import Parts, picked
 from minigrad.core.tensor import Tensor
 from minigrad.viz.stepping.values import FEW, show
@@ -176,51 +175,12 @@ def again(loss: Any, nodes: Sequence[Node]) -> Heard:
 
 def _replay(heard: Heard, loss: Any, nodes: Sequence[Node]) -> None:
     """Results: those that are kept, and those that can be computed from them again."""
-    values = _kept(loss, nodes)
-    ignore_events()
-    with no_grad():
-        for node in nodes:
-            inputs = _inputs(heard, node, values)
-            if node.seq not in values and all(a is not None for a in inputs):
-                _compute(node, inputs, values)
-            if node.where:
-                heard.lines[node.seq] = node.where
-    for seq, a in values.items():
-        heard.results[seq] = show(a)
-
-
-def _kept(loss: Any, nodes: Sequence[Node]) -> dict[int, Array]:
-    values: dict[int, Array] = {loss.node.seq: loss.array}
-    for node in nodes:
-        for edge, t in zip(node.edges, node.saved or (), strict=False):
-            if isinstance(edge, Node) and t is not None:
-                values[edge.seq] = t.array
-        if isinstance(node.out, np.ndarray):
-            values[node.seq] = node.out
-    return values
-
-
-def _inputs(heard: Heard, node: Node, values: dict[int, Array]) -> list[Array | None]:
-    saved = node.saved if node.saved and len(node.saved) == len(node.edges) else None
-    constants = saved or (None,) * len(node.edges)
-    found: list[Array | None] = []
-    tensors: list[Any] = []
-    for edge, constant in zip(node.edges, constants, strict=True):
-        if isinstance(edge, Node):
-            found.append(values.get(edge.seq))
-            tensors.append(None)
-            continue
-        t = constant if edge is None else edge
-        tensors.append(t)
-        found.append(None if t is None else t.array)
-        if t is not None:
-            heard.leaf(t)
-    heard.inputs[node.seq] = tuple(tensors)
-    return found
-
-
-def _compute(node: Node, inputs: list[Any], values: dict[int, Array]) -> None:
-    if not isinstance(node.op, Op):  # a function of the user's, which may do anything
-        return
-    out = node.op.forward(inputs, node.params)
-    values[node.seq] = np.asarray(out[0] if isinstance(out, tuple) else out)
+    for node, _, constants, value in values_again(loss, nodes):
+        heard.inputs[node.seq] = constants
+        for t in constants:
+            if t is not None:
+                heard.leaf(t)
+        if value is not None:
+            heard.results[node.seq] = show(value)
+        if node.where:
+            heard.lines[node.seq] = node.where
