@@ -108,7 +108,7 @@ if TYPE_CHECKING:
     from minigrad.compat.amp import autocast
     from minigrad.core import expr as fx
     from minigrad.core.samples import pair, span, spans
-    from minigrad.diagnosis import diagnose
+    from minigrad.diagnosis import diagnose, watch
     from minigrad.func import vmap
     from minigrad.interop.dlpack import from_dlpack
     from minigrad.serialize import load, save
@@ -127,7 +127,7 @@ __all__ = [
     "ops", "optim", "pair", "pi", "preserve_format", "promote_types", "result_type", "save",
     "serialize", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
     "short", "signal", "span", "spans", "special", "strided", "train", "uint8", "uint16", "uint32",
-    "uint64", "utils", "viz", "vmap", "xp",
+    "uint64", "utils", "viz", "vmap", "watch", "xp",
 ]  # fmt: skip
 __all__ += names.__all__ + names.LATER
 
@@ -146,7 +146,7 @@ _LAZY_NAMES = {
     "diagnose": "diagnosis", "elementwise": "autograd.elementwise", "kernel": "autograd.kernel",
     "load": "serialize",
     "pair": "core.samples", "save": "serialize", "span": "core.samples", "spans": "core.samples",
-    "vmap": "func",
+    "vmap": "func", "watch": "diagnosis",
 }  # fmt: skip
 _LAZY |= {
     name: name

@@ -102,8 +102,6 @@ ABSENT: dict[str, str] = {
     "quantization": _NOT_QUANTIZED,
     "sparse": "tensors are dense",
     "utils.cpp_extension": "minigrad.kernel makes operations of Python functions",
-    "utils.tensorboard": "write to it with the package tensorboardX, which takes arrays and "
-    "numbers, or draw with minigrad.viz.plot_curves",
 }
 
 

@@ -11,11 +11,13 @@ the doors, puts everything back, and lists what it found.
 :mod:`.checks`       the checks, by what they look at
 :mod:`.findings`     what a check says
 :mod:`.report`       all of it, as text, page and data
+:mod:`.watching`     :func:`minigrad.watch`: what happens over a training, recorded
 ===================  =============================================================================
 """
 
 from minigrad.diagnosis.diagnosing import diagnose
 from minigrad.diagnosis.findings import Finding
 from minigrad.diagnosis.report import Report
+from minigrad.diagnosis.watching import Watch, watch
 
-__all__ = ["Finding", "Report", "diagnose"]
+__all__ = ["Finding", "Report", "Watch", "diagnose", "watch"]

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DERIVATIVE_SHARE", "Layer", "one_signed", "owned_rows", "rms", "rows_of", "unit_axis"]
+__all__ = [
+    "DERIVATIVE_SHARE",
+    "Layer",
+    "one_signed",
+    "owned_rows",
+    "rms",
+    "rows_of",
+    "saturated_share",
+    "unit_axis",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -60,6 +69,17 @@ def one_signed(g: Array, axis: int) -> float:
     """The share of the rows of a gradient in which all entries have the same sign."""
     rows = owned_rows(g, axis)
     return float(((rows >= 0).all(1) | (rows <= 0).all(1)).mean()) if rows.size else 0.0
+
+
+def saturated_share(y: Array, activation: str) -> float:
+    """The share of what a squashing activation gave where its slope is next to nothing."""
+    if not y.size:
+        return 0.0
+    low, high = SQUASHING[activation]
+    if activation == "hardtanh":
+        return float(((y <= low) | (y >= high)).mean())
+    share = (2 * y - low - high) / (high - low)
+    return float((1 - share * share < DERIVATIVE_SHARE).mean())
 
 
 @dataclass
@@ -131,14 +151,7 @@ class Layer:
         """The share of what squashing units gave that lies where the slope is next to nothing."""
         if self.activation not in SQUASHING or not self.activated:
             return 0.0
-        low, high = SQUASHING[self.activation]
-        y = self.units()
-        if not y.size:
-            return 0.0
-        if self.activation == "hardtanh":
-            return float(((y <= low) | (y >= high)).mean())
-        share = (2 * y - low - high) / (high - low)
-        return float((1 - share * share < DERIVATIVE_SHARE).mean())
+        return saturated_share(self.units(), self.activation)
 
     # -- backward ----------------------------------------------------------------------------------
 
