@@ -151,7 +151,7 @@ _LAZY_NAMES = {
 _LAZY |= {
     name: name
     for name in (
-        "compiler", "distributed", "fx", "hub", "mps", "multiprocessing", "overrides", "profiler",
+        "_dynamo", "compiler", "distributed", "fx", "hub", "mps", "multiprocessing", "overrides", "profiler",
         "random", "types", "version", "xpu",
     )
 }  # fmt: skip
