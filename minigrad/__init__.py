@@ -151,8 +151,8 @@ _LAZY_NAMES = {
 _LAZY |= {
     name: name
     for name in (
-        "_dynamo", "compiler", "distributed", "fx", "hub", "mps", "multiprocessing", "overrides", "profiler",
-        "random", "types", "version", "xpu",
+        "_dynamo", "compiler", "distributed", "fx", "hub", "mps", "multiprocessing", "overrides",
+        "profiler", "random", "types", "version", "xpu",
     )
 }  # fmt: skip
 #: Names that stand in for what is not here; `compat` says what each does.

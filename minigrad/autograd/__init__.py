@@ -44,7 +44,7 @@ _PLACES = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("anomaly", "functional", "function", "graph")
+_MODULES = ("anomaly", "functional", "function", "graph", "profiler")
 
 
 def __getattr__(name: str) -> Any:
