@@ -17,7 +17,7 @@ import argparse
 import math
 from typing import Any
 
-from minigrad.cli.expression import evaluate, read_variables
+from minigrad.cli.expression import differentiate, evaluate, read_variables
 
 __all__ = ["add_arguments", "run"]
 
@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--direction", choices=("TB", "LR"), default="TB",
         help="from top to bottom (default) or from left to right",
+    )  # fmt: skip
+    parser.add_argument(
+        "--chain", action="store_true",
+        help="write the local derivative on every arrow, and draw it as strong as the gradient",
     )  # fmt: skip
     parser.add_argument(
         "--no-grad", action="store_true", help="draw values only, without a backward pass"
@@ -58,16 +62,18 @@ def _expression(args: argparse.Namespace) -> tuple[Any, list[str]]:
     variables = read_variables(args.expression, args.values)
     with viz.record() as tape:
         y = evaluate(args.expression, variables)
+        loss = y if y.numel() == 1 else y.sum()
         if not args.no_grad:
-            (y if y.numel() == 1 else y.sum()).backward()
+            differentiate(loss, args.chain)
     lines = [f"{args.expression} = {_spell(y)}"]
     for name, t in variables.items():
         if t.grad is not None:
             lines.append(f"  d/d{name} = {_spell(t.grad)}   ({name} = {_spell(t)})")
     lines += remarks(y, tape)
     drawing = viz.draw(
-        {args.expression: y}, params=variables, tape=tape, direction=args.direction,
-        values="small", grads="small" if not args.no_grad else False,
+        {args.expression: loss if args.chain else y}, params=variables, tape=tape,
+        direction=args.direction, values="small", chain=args.chain,
+        grads="small" if not args.no_grad else False,
     )  # fmt: skip
     return drawing, lines
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from minigrad.core.public import PUBLIC
 from minigrad.core.tensor import Tensor
 
-__all__ = ["evaluate", "names_in", "parse_value", "read_variables"]
+__all__ = ["differentiate", "evaluate", "names_in", "parse_value", "read_variables"]
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
@@ -269,3 +270,12 @@ def _function(name: str) -> Callable[..., Any] | None:
     from minigrad.nn import functional
 
     return PUBLIC.get(name) or getattr(functional, name, None)
+
+
+def differentiate(loss: Any, retain: bool = False) -> None:
+    """Backward; what is no number is said by the command, with more words than a warning has."""
+    from minigrad.autograd.nonfinite import NonFiniteWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NonFiniteWarning)
+        loss.backward(retain_graph=retain)

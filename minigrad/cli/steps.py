@@ -17,7 +17,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from minigrad.cli.expression import evaluate, read_variables
+from minigrad.cli.expression import differentiate, evaluate, read_variables
 
 __all__ = ["add_arguments", "run"]
 
@@ -64,7 +64,7 @@ def _steps(expression: str, values: list[str]) -> Any:
         if y.node is None:
             raise ValueError(f"{expression!r} computes nothing: it has no graph to step through")
         loss = y if y.numel() == 1 else y.sum()
-        loss.backward()
+        differentiate(loss)
     if loss is not y and loss.node is not None:
         parts[loss.node.seq] = f"sum({expression}): gradients start from one number"
     tape.heard.lines = {seq: f"in {expression}: {part}" for seq, part in parts.items()}

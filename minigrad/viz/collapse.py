@@ -6,12 +6,14 @@ runs without branches, so what remains is a graph without cycles.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 from minigrad.viz.graph import Arrow, Box, Graph
-from minigrad.viz.text import plural
+from minigrad.viz.rolling import roll_up
+from minigrad.viz.text import number_text, plural
 
 __all__ = ["collapse_to_depth", "fit", "fold_runs", "fold_stretches", "repeat_leaves"]
 
@@ -24,17 +26,25 @@ _READERS = 4
 #: drawn beside each; and before a layout takes too long. Graphviz puts a hidden box into each
 #: row an arrow crosses, and takes time with the square of their number: about a second for so many.
 _TANGLED, _CROSSED = 60, 1500
+#: From how many boxes on blocks that repeat are rolled up, if nobody asked.
+_ROLLED = 60
 
 
-def fit(graph: Graph, depth: int | None, max_nodes: int | None) -> Graph:
+def fit(
+    graph: Graph, depth: int | None, max_nodes: int | None, shared: str = "auto",
+    rolled: bool | None = None,
+) -> Graph:  # fmt: skip
     """A picture that can be laid out, of at most about `max_nodes` boxes; says below what was done.
 
-    What a layout cannot carry is simplified first: leaves that many steps read are drawn at each
-    use, and if arrows still cross too many rows, there are fewer boxes than allowed.
+    What a layout cannot carry is simplified first: blocks that repeat are rolled up, leaves that
+    many steps read are drawn at each use, and if arrows still cross too many rows, there are fewer
+    boxes than allowed.
     """
+    if rolled or (rolled is None and len(graph.boxes) > _ROLLED):
+        graph = roll_up(graph)
     graph = _fewer(graph, depth, max_nodes)
-    if _crossed(graph) > _TANGLED:
-        graph = repeat_leaves(graph)
+    if shared == "each" or (shared == "auto" and _crossed(graph) > _TANGLED):
+        graph = repeat_leaves(graph, 1 if shared == "each" else _READERS)
     while max_nodes is not None and _crossed(graph) > _CROSSED and max_nodes > 16:
         max_nodes //= 2
         graph = _fewer(graph, depth, max_nodes)
@@ -82,15 +92,13 @@ def _crossed(graph: Graph) -> int:
     return sum(max(row[id(a.head)] - row[id(a.tail)] - 1, 0) for a in graph.arrows)
 
 
-def repeat_leaves(graph: Graph) -> Graph:
-    """Draw leaves that many operations read beside each of these: the first time in full.
+def repeat_leaves(graph: Graph, most: int = _READERS) -> Graph:
+    """Draw leaves that more than `most` operations read beside each of these; once in full.
 
     A weight that is shared by the steps of a recurrent network, drawn once, has an arrow to each.
     """
     readers = Counter(id(a.tail) for a in graph.arrows)
-    again = {
-        id(b) for b in graph.boxes if b.kind in ("leaf", "input") and readers[id(b)] > _READERS
-    }
+    again = {id(b) for b in graph.boxes if b.kind in ("leaf", "input") and readers[id(b)] > most}
     if not again:
         return graph
     seen: set[int] = set()
@@ -118,7 +126,7 @@ def collapse_to_depth(graph: Graph, depth: int) -> Graph:
             return box
         call = box.call.within(depth)
         if id(call) not in groups:
-            groups[id(call)] = Box("module", call.label, call=call.parent)
+            groups[id(call)] = Box("module", call.label, call=call.parent, stands=call)
         return groups[id(call)]
 
     return _contract(graph, group)
@@ -189,18 +197,41 @@ def _contract(graph: Graph, group: Callable[[Box], Box]) -> Graph:
         if target is not box:
             target.ops += box.ops
             target.leaves += box.leaves + (box.kind == "leaf")
+            target.seqs += box.seqs
     arrows: dict[tuple[int, ...], Arrow] = {}
     for i, arrow in enumerate(graph.arrows):
         tail, head = mapping[id(arrow.tail)], mapping[id(arrow.head)]
         if tail is arrow.tail and head is arrow.head:
             arrows[i,] = arrow  # untouched, even if it is one of two between the same boxes
         elif tail is not head:
-            arrows.setdefault((id(tail), id(head)), Arrow(tail, head, saved=arrow.saved))
+            joined = Arrow(tail, head, saved=arrow.saved)
+            _carry(arrows.setdefault((id(tail), id(head)), joined), arrow)
     result = Graph(list(boxes.values()), list(arrows.values()), graph.caption)
+    _gains(result)
     for box in result.boxes:
         if box.kind in ("module", "fold"):
             _count(box)
     return result
+
+
+def _carry(joined: Arrow, arrow: Arrow) -> None:
+    """An arrow that stands for several carries what flows along all of them."""
+    if arrow.length is not None:
+        joined.size = max(joined.size or 0.0, arrow.size or 0.0)
+        joined.length = math.hypot(joined.length or 0.0, arrow.length)
+
+
+def _gains(graph: Graph) -> None:
+    """Write on arrows into collapsed boxes how much longer the gradient is that leaves them."""
+    arrives: dict[int, float] = {}
+    for arrow in graph.arrows:
+        if arrow.length is not None:
+            known = arrives.get(id(arrow.tail), 0.0)
+            arrives[id(arrow.tail)] = math.hypot(known, arrow.length)
+    for arrow in graph.arrows:
+        total = arrives.get(id(arrow.head), 0.0)
+        if arrow.head.kind in ("module", "fold") and arrow.length is not None and total:
+            arrow.label = f"length ×{number_text(arrow.length / total)}"
 
 
 def _swallows(group: Box, box: Box) -> bool:

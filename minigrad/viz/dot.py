@@ -1,6 +1,7 @@
 """From the description of a graph to DOT, Graphviz's language.
 
-Names are n0, n1, ... in the order of computation, so that the text can be compared.
+Names are n0, n1, ... in the order of computation, arrows e0, e1, ..., so that the text can be
+compared; in SVG they are the ids of the elements.
 
 The colours are those that torchviz's users know, a little softer: light blue for leaves that
 collect a gradient, green for outputs, orange for what is saved for backward, grey for operations.
@@ -59,7 +60,9 @@ def to_dot(graph: Graph, direction: str = "TB") -> str:
     beside = _beside(graph)
     lines += _nested(graph.boxes, names, beside)
     largest = max((a.size for a in graph.arrows if a.size), default=0.0)
-    lines += [_arrow(arrow, names, beside, largest) for arrow in graph.arrows]
+    lines += [
+        _arrow(arrow, names, beside, largest, f"e{i}") for i, arrow in enumerate(graph.arrows)
+    ]
     return "\n".join([*lines, "}", ""])
 
 
@@ -154,7 +157,8 @@ def _box(box: Box, name: str) -> str:
     extra = f' tooltip="{_quoted(box.hint)}"' if box.hint else ""
     if box.kind in _DASHED:
         extra += ' style="filled,rounded,dashed"'
-    return f'{name} [label=<{_label(box)}>, fillcolor="{fill}", color="{border}"{_comma(extra)}];'
+    label = f'id="{name}", label=<{_label(box)}>'
+    return f'{name} [{label}, fillcolor="{fill}", color="{border}"{_comma(extra)}];'
 
 
 def _comma(extra: str) -> str:
@@ -210,9 +214,9 @@ def _strength(size: float, largest: float) -> str:
 
 
 def _arrow(
-    arrow: Arrow, names: dict[int, str], beside: dict[int, list[Box]], largest: float = 0.0
+    arrow: Arrow, names: dict[int, str], beside: dict[int, list[Box]], largest: float, name: str
 ) -> str:
-    marks = []
+    marks = [f'id="{name}"']
     if arrow.label:
         marks.append(f'label=" {_quoted(arrow.label)} "')
     if arrow.saved:

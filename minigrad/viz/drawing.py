@@ -12,7 +12,7 @@ from minigrad.core.tensor import Tensor
 from minigrad.viz.collapse import fit
 from minigrad.viz.dot import to_dot
 from minigrad.viz.flow import flow
-from minigrad.viz.graph import Options, describe
+from minigrad.viz.graph import Graph, Options, describe
 from minigrad.viz.record import Tape
 from minigrad.viz.render import render
 
@@ -29,10 +29,15 @@ class Drawing:
     ----------
     source : str
         The DOT text, which needs no Graphviz; also called ``dot``.
+    ids : dict
+        The ids of elements in the SVG: of the box that an operation is in, by ``node.seq``, and of
+        the arrow to one of its inputs, by ``(node.seq, input)``. Events of that operation
+        (:mod:`minigrad.core.events`) have the same node.
     """
 
-    def __init__(self, source: str, summary: str = "") -> None:
+    def __init__(self, source: str, summary: str = "", ids: dict[Any, str] | None = None) -> None:
         self.source = source
+        self.ids = ids or {}
         self._summary = summary
         self._svg: str | None = None
 
@@ -113,6 +118,10 @@ def draw(
     max_nodes: int | None = 250,
     marks: Mapping[tuple[int, int], str] | None = None,
     chain: bool = False,
+    memory: bool = False,
+    times: bool = False,
+    shared: str = "auto",
+    rolled: bool | None = None,
 ) -> Drawing:
     """Draw the graph that `loss` was computed by, from the data to the loss.
 
@@ -156,6 +165,17 @@ def draw(
         the sum, over the arrows that leave it, of the gradient at the head times what is written
         there. Needs a graph that was not freed: draw before `backward`, or retain it.
 
+    memory : bool
+        Write on each operation how many bytes it keeps for the backward pass.
+    times : bool
+        Write on each operation how long it took, forward and backward; needs a `tape`, and is the
+        time while that listened.
+    shared : {"auto", "once", "each"}
+        Draw leaves that several operations read, such as the weights of a recurrent network, once
+        or beside each; by itself once, unless the arrows would be tangled.
+    rolled : bool, optional
+        Draw equal blocks in a row once, with "×12" on the frame; by itself in large graphs only.
+
     Returns
     -------
     Drawing
@@ -164,6 +184,8 @@ def draw(
     ------
     RuntimeError
         If `loss` has no graph.
+    ValueError
+        For other options than these, and `times` without a tape.
 
     Examples
     --------
@@ -183,6 +205,10 @@ def draw(
         raise ValueError(f"draw: depth must not be negative, got {depth}")
     if max_nodes is not None and max_nodes < 1:
         raise ValueError(f"draw: max_nodes must be positive, got {max_nodes}")
+    if shared not in ("auto", "once", "each"):
+        raise ValueError(f"draw: shared must be 'auto', 'once' or 'each', got {shared!r}")
+    if times and tape is None:
+        raise ValueError("draw: times needs a tape: with viz.record() as tape: ..., then tape=tape")
     named = _named("params", params, "p")
     options = Options(
         params=named,
@@ -191,14 +217,25 @@ def draw(
         values=values,
         grads=grads,
         show_saved=show_saved,
+        memory=memory,
+        times=times,
         marks=marks or {},
         flow=flow(_roots(loss)) if chain else None,
     )
     graph = describe(_roots(loss), model, options)
-    graph = fit(graph, depth, max_nodes)
+    graph = fit(graph, depth, max_nodes, shared, rolled)
     ops = sum(sum(b.ops.values()) for b in graph.boxes)
     summary = f"{ops:,} operation{'s' * (ops != 1)}, {len(graph.boxes):,} boxes"
-    return Drawing(to_dot(graph, direction), summary)
+    return Drawing(to_dot(graph, direction), summary, _ids(graph))
+
+
+def _ids(graph: Graph) -> dict[Any, str]:
+    """Elements of the picture by the numbers of nodes."""
+    found: dict[Any, str] = {s: f"n{i}" for i, b in enumerate(graph.boxes) for s in b.seqs}
+    for i, arrow in enumerate(graph.arrows):
+        if arrow.edge is not None:
+            found[arrow.edge] = f"e{i}"
+    return found
 
 
 def _roots(loss: Any) -> dict[str, Tensor]:

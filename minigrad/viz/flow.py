@@ -38,12 +38,13 @@ class Edge:
     local : str
         The local derivative: a number, a vector (of an operation element by element), a small
         matrix, or by how much it makes the gradient longer or shorter.
-    size : float
-        The root mean square of the gradient that flows along it.
+    size, length : float
+        The root mean square and the norm of the gradient that flows along it.
     """
 
     local: str
     size: float
+    length: float
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class _Heard:
             if edge is None or part is None:
                 continue
             local = _local(node, i, edge, part, length)
-            self.edges[node.seq, i] = Edge(local, _length([part]) / max(1, part.size) ** 0.5)
+            own = _length([part])
+            self.edges[node.seq, i] = Edge(local, own / max(1, part.size) ** 0.5, own)
 
 
 def _length(arrays: list[Array]) -> float:

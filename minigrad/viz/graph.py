@@ -51,6 +51,10 @@ class Box:
         How many leaves it has swallowed.
     hint : str
         What a pointer resting on it may tell.
+    seqs : list of int
+        The numbers of the nodes it stands for (``node.seq``), by which events know them.
+    stands : Call or None
+        Of a collapsed module, the call that it stands for.
     """
 
     kind: str
@@ -61,6 +65,8 @@ class Box:
     ops: Counter[str] = field(default_factory=Counter)
     leaves: int = 0
     hint: str = ""
+    seqs: list[int] = field(default_factory=list)
+    stands: Call | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -68,7 +74,8 @@ class Arrow:
     """From what is computed first to what reads it; `saved` for a value kept for backward.
 
     `edge` is the number of the reading node and which of its inputs this is; `marked` arrows are
-    drawn so that they are seen first; `size` is that of the gradient that flows back along it.
+    drawn so that they are seen first. Of the gradient that flows back along it `size` is the root
+    mean square, `length` the norm.
     """
 
     tail: Box
@@ -78,6 +85,7 @@ class Arrow:
     edge: tuple[int, int] | None = None
     marked: bool = False
     size: float | None = None
+    length: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -99,6 +107,8 @@ class Options:
     values: str | bool = "small"
     grads: str | bool = "small"
     show_saved: bool = False
+    memory: bool = False
+    times: bool = False
     marks: Mapping[tuple[int, int], str] = field(default_factory=dict)
     flow: Flow | None = None
 
@@ -201,7 +211,8 @@ class _Describer:
             (self._source(node, i, edge, constant, text), arrow)
             for i, (edge, constant, text, arrow) in enumerate(operands)
         ]
-        box = Box("op", label.title, call=call, hint=_hint(node))
+        box = Box("op", label.title, call=call, hint=_hint(node), seqs=[node.seq])
+        box.rows = self._costs(node)
         name = op_title(node.op)
         box.ops[name] += 1
         self.boxes.append(box)
@@ -222,6 +233,7 @@ class _Describer:
         return Arrow(
             tail, head, f"{label} {text}".strip(), edge=edge, marked=mark is not None,
             size=None if known is None else known.size,
+            length=None if known is None else known.length,
         )  # fmt: skip
 
     def _constants(self, node: Node) -> tuple[Tensor | None, ...]:
@@ -267,6 +279,19 @@ class _Describer:
             self.boxes.append(box)
         return box
 
+    def _costs(self, node: Node) -> tuple[tuple[str, str], ...]:
+        """What the operation keeps in memory, and how long it took."""
+        rows: list[tuple[str, str]] = []
+        if self.options.memory:
+            kept = sum(array.nbytes for _, array in _kept(node))
+            rows.append(("keeps", _bytes_text(kept) if kept else "nothing"))
+        tape = self.options.tape
+        if self.options.times and tape is not None:
+            for name, known in (("forward", tape.forward), ("backward", tape.backward)):
+                if node.seq in known:
+                    rows.append((name, _time_text(known[node.seq])))
+        return tuple(rows)
+
     # -- results -----------------------------------------------------------------------------
 
     def _result(self, node: Node, op: Box, call: Call | None, several: bool) -> None:
@@ -310,14 +335,7 @@ class _Describer:
 
     def _saved(self, node: Node, op: Box) -> None:
         """A box for what lives on because of this operation; leaves would live anyway."""
-        names = getattr(node.op, "names", ())
-        kept: list[tuple[str, Any]] = []
-        for edge, t, name in zip(node.edges, node.saved or (), names, strict=False):
-            if t is not None and isinstance(edge, Node):
-                kept.append((name if len(name) > 2 else f"input {name}", t.array))
-        outs = node.out if isinstance(node.out, tuple) else (node.out,)
-        kept += [("result", a) for a in outs if isinstance(a, np.ndarray)]
-        kept += [("extra", a) for a in node.residuals or () if isinstance(a, np.ndarray) and a.ndim]
+        kept = _kept(node)
         if kept:
             rows = tuple((name, _kept_text(array)) for name, array in kept)
             box = Box("saved", "saved", rows=rows, call=op.call)
@@ -384,6 +402,28 @@ def _allowed(summary: Summary | None, level: str | bool) -> str | None:
 
 def _hint(node: Node) -> str:
     return node.name() + (f", recorded at {node.where}" if node.where else "")
+
+
+def _kept(node: Node) -> list[tuple[str, Any]]:
+    """What lives on because of an operation, by names; leaves would live anyway."""
+    names = getattr(node.op, "names", ())
+    kept: list[tuple[str, Any]] = []
+    for edge, t, name in zip(node.edges, node.saved or (), names, strict=False):
+        if t is not None and isinstance(edge, Node):
+            kept.append((name if len(name) > 2 else f"input {name}", t.array))
+    outs = node.out if isinstance(node.out, tuple) else (node.out,)
+    kept += [("result", a) for a in outs if isinstance(a, np.ndarray)]
+    kept += [("extra", a) for a in node.residuals or () if isinstance(a, np.ndarray) and a.ndim]
+    return kept
+
+
+def _time_text(seconds: float) -> str:
+    """A short time.
+
+    >>> _time_text(1.234e-5), _time_text(0.0456)
+    ('12 µs', '45.6 ms')
+    """
+    return f"{seconds * 1e6:.0f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
 
 
 def _kept_text(array: Any) -> str:

@@ -22,7 +22,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SILENT = {
     "shape", "sizes", "keepdim", "key", "dtype", "eps", "ignored", "scale", "start", "k", "shared",
 }  # fmt: skip
-_USUAL = {"smoothing": 0.0, "reduction": "mean", "correction": 1}
+_USUAL = {"smoothing": 0.0, "reduction": "mean", "correction": 1, "skip": -1}
 _LONGEST = 22
 
 

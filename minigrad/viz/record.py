@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from time import perf_counter
 from typing import Any
 
 from minigrad.autograd.hooks import add_hook
@@ -27,6 +28,8 @@ class Tape:
         The gradient that the last backward pass brought to each result.
     constants : dict of int to tuple
         For each operation, the inputs through which no gradient flows (None for the others).
+    forward, backward : dict of int to float
+        How long each operation, and its derivative, took while the tape listened, in seconds.
     heard : Heard
         What :func:`~minigrad.viz.steps` shows.
     """
@@ -35,12 +38,15 @@ class Tape:
         self.values: dict[int, Summary] = {}
         self.grads: dict[int, Summary] = {}
         self.constants: dict[int, tuple[Tensor | None, ...]] = {}
+        self.forward: dict[int, float] = {}
+        self.backward: dict[int, float] = {}
         self.heard = Heard()
+        self._begun: list[float] = []
         self._results: dict[int, weakref.ref[Tensor]] = {}
         self._listening: list[Any] = []
 
     def __enter__(self) -> Tape:
-        listening = listen(self._hear)
+        listening = listen(self)
         listening.__enter__()
         self._listening.append(listening)
         return self
@@ -59,9 +65,20 @@ class Tape:
         known = self._results.get(seq)
         return None if known is None else known()
 
-    def _hear(self, event: Event) -> None:
+    def enter(self, event: Event) -> None:
+        """Something begins."""
+        self._begun.append(perf_counter())
+
+    def leave(self, event: Event) -> None:
+        """Something is over."""
+        seconds = perf_counter() - self._begun.pop() if self._begun else 0.0
+        if event.error is None:
+            self._hear(event, seconds)
+
+    def _hear(self, event: Event, seconds: float) -> None:
         self.heard.hear(event)
         if event.node is not None:  # a derivative: what it computes by is told as well
+            self.backward[event.node.seq] = seconds
             return
         for y in event.outputs:
             if not isinstance(y, Tensor) or y.node is None or event.door != "compute":
@@ -71,6 +88,7 @@ class Tape:
             self._results[seq] = weakref.ref(y)
             of_result = picked(y.node)
             whole = y.node if of_result is None else of_result[0]
+            self.forward[whole.seq] = seconds
             self.constants[whole.seq] = tuple(
                 t if isinstance(t, Tensor) and not t._requires_grad else None for t in event.inputs
             )

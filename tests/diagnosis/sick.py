@@ -9,7 +9,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.nn import functional as F
 
-from .networks import CLASSES, MODELS, data, healthy
+from .networks import CLASSES, data, healthy
 
 Planted = tuple[dict[str, Any], set[str]]
 
@@ -302,6 +302,3 @@ def nan_origin(architecture: str) -> Planted:
     with mg.no_grad():
         model.second.weight[0, 0] = float("nan")
     return given(model, batch, optimizer), {"second"}
-
-
-_ = MODELS

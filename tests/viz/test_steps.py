@@ -213,6 +213,7 @@ def test_several_results_and_derivatives_of_derivatives():
     assert elements(shown, f"g:{node(shown, 'x')}").tolist() == x.grad.tolist()
 
 
+@pytest.mark.filterwarnings("ignore::minigrad.autograd.nonfinite.NonFiniteWarning")
 def test_numbers_that_are_none():
     x = leaf(-1.0)
     with viz.record() as tape:
