@@ -46,6 +46,18 @@ def test_the_readme_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert {p.name for p in tmp_path.iterdir()} == {"step.svg", "steps.html"}
 
 
+def test_the_readme_diagnoses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    scope: dict[str, object] = {}
+    exec(blocks[0].replace("range(100)", "range(3)"), scope)
+    (block,) = [b for b in blocks if "mg.diagnose" in b]
+    exec(block, scope)
+    assert (tmp_path / "training.png").exists()
+    assert len(scope["seen"].records) == 10  # type: ignore[arg-type,attr-defined]
+
+
 def test_the_readme_opens_with_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text()
     assert re.search(r"```\n(.*?)```", text, re.S)[1].split("\n") == ["make demo", "make test", ""]  # type: ignore[index]

@@ -7,6 +7,7 @@ from typing import Any
 
 from minigrad.core.engine import Node
 from minigrad.viz.graph import find_nodes
+from minigrad.viz.stepping.values import shown
 
 __all__ = ["remarks", "why_not_finite"]
 
@@ -45,8 +46,9 @@ def remarks(root: Any, tape: Any) -> list[str]:
     """The sentences about all operations that made `root`, as a tape heard them."""
     found: list[str] = []
     for node in find_nodes([root.node]):
-        shown = [tape.heard.results.get(e.seq) if isinstance(e, Node) else None for e in node.edges]
-        inputs = [s and s.get("elements") for s in shown]
-        result = tape.heard.results.get(node.seq, {}).get("elements")
+        known = tape.heard.results
+        seen = [shown(known.get(e.seq)) if isinstance(e, Node) else None for e in node.edges]
+        inputs = [s and s.get("elements") for s in seen]
+        result = (shown(known.get(node.seq)) or {}).get("elements")
         found += why_not_finite(node.op.name, inputs, result)
     return found

@@ -23,7 +23,7 @@ from minigrad.viz.labels import INFIX, op_label, op_title
 from minigrad.viz.remarks import why_not_finite
 from minigrad.viz.stepping.formulas import derivative, formula, javascript, replaced, spelled
 from minigrad.viz.stepping.heard import Heard
-from minigrad.viz.stepping.values import flat_images, number
+from minigrad.viz.stepping.values import flat_images, number, shown
 
 __all__ = ["build"]
 
@@ -168,8 +168,8 @@ class _Builder:
         label = op_label(node, tuple(s if isinstance(s, str) and s not in self.by_id else None
                                      for s in map(_as_text, sources)))  # fmt: skip
         found = self._add(
-            node.seq, "op", name, self.heard.results.get(node.seq), op=label.title, line=line,
-            place=place,
+            node.seq, "op", name, shown(self.heard.results.get(node.seq)), op=label.title,
+            line=line, place=place,
         )  # fmt: skip
         self.of_node[found], self.operands[found] = node, sources
         for i, source in enumerate(sources):
@@ -196,12 +196,12 @@ class _Builder:
             self.heard.leaf(t)
             kind = "leaf" if edge is not None else "data"
             name = self.leaf_names.get(id(t)) or t.name or self._unnamed(kind)
-            shown = self.heard.tensors[id(t)][1]
+            seen = self.heard.tensors[id(t)][1].shown()
             if kind == "data" and name.lower().startswith(_IMAGES):
-                shown = flat_images(t.array) or shown
-            self._add(key, kind, name, shown)
+                seen = flat_images(t.array) or seen
+            self._add(key, kind, name, seen)
             if id(t) in self.heard.arrived:
-                self.values[f"g:{self.ids[key]}"] = self.heard.arrived[id(t)]
+                self.values[f"g:{self.ids[key]}"] = self.heard.arrived[id(t)].shown()
         return self.ids[key]
 
     def _unnamed(self, kind: str) -> str:
@@ -219,13 +219,13 @@ class _Builder:
             return
         incoming = next((p for p in known.incoming if p is not None), None)
         if incoming is not None:
-            self.values[f"g:{found}"] = incoming
+            self.values[f"g:{found}"] = incoming.shown()
         for edge in self.edges:
             if edge["to"] == found:
                 for kind, parts in (("c", known.parts), ("l", known.local)):
-                    shown = parts[edge["input"]] if edge["input"] < len(parts) else None
-                    if shown is not None and edge["flows"]:
-                        self.values[f"{kind}:{edge['id']}"] = shown
+                    part = parts[edge["input"]] if edge["input"] < len(parts) else None
+                    if part is not None and edge["flows"]:
+                        self.values[f"{kind}:{edge['id']}"] = part.shown()
 
     # -- texts -------------------------------------------------------------------------------
 

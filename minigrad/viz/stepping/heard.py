@@ -17,12 +17,11 @@ from minigrad.core.modes import listen
 from minigrad.core.passes import Pass
 from minigrad.core.several import Parts, picked
 from minigrad.core.tensor import Tensor
-from minigrad.viz.stepping.values import FEW, show
+from minigrad.viz.stepping.values import FEW, Kept
 
 __all__ = ["Heard", "again"]
 
 Array = np.ndarray[Any, Any]
-Shown = dict[str, Any]
 
 
 class Derived:
@@ -30,20 +29,20 @@ class Derived:
 
     Attributes
     ----------
-    incoming : dict or None
+    incoming : Kept or None
         The gradient of the result; of several results, of those that were used.
-    parts : list of dict or None
+    parts : list of Kept or None
         What went on to each input, summed to its shape.
-    local : list of dict or None
+    local : list of Kept or None
         The derivative of the result in each input alone, of small element-wise operations.
     """
 
     __slots__ = ("incoming", "local", "parts")
 
-    def __init__(self, incoming: list[Shown | None], parts: list[Shown | None], local: Any) -> None:
+    def __init__(self, incoming: list[Kept | None], parts: list[Kept | None], local: Any) -> None:
         self.incoming = incoming
         self.parts = parts
-        self.local: list[Shown | None] = local
+        self.local: list[Kept | None] = local
 
 
 class Heard:
@@ -51,27 +50,27 @@ class Heard:
 
     Attributes
     ----------
-    results : dict of int to dict
+    results : dict of int to Kept
         The result of each node (of an operation with several, of each that is a node).
     inputs : dict of int to tuple
         The tensors that each operation read.
-    tensors : dict of int to (Tensor, dict)
+    tensors : dict of int to (Tensor, Kept)
         Leaves and constants, by id, as they were when they were first read.
     lines : dict of int to str
         The user's line that each operation came from.
     derived : dict of int to Derived
         What the last backward pass did.
-    arrived : dict of int to dict
+    arrived : dict of int to Kept
         What it brought to each leaf, by id.
     """
 
     def __init__(self) -> None:
-        self.results: dict[int, Shown] = {}
+        self.results: dict[int, Kept] = {}
         self.inputs: dict[int, tuple[Any, ...]] = {}
-        self.tensors: dict[int, tuple[Any, Shown]] = {}
+        self.tensors: dict[int, tuple[Any, Kept]] = {}
         self.lines: dict[int, str] = {}
         self.derived: dict[int, Derived] = {}
-        self.arrived: dict[int, Shown] = {}
+        self.arrived: dict[int, Kept] = {}
 
     def hear(self, event: Event) -> None:
         """Something is over that ended well."""
@@ -80,26 +79,26 @@ class Heard:
         elif event.door == "write" and event.op.name == "accumulate":
             leaf, g = event.inputs
             self.leaf(leaf)
-            self.arrived[id(leaf)] = show(array_of(g))
+            self.arrived[id(leaf)] = Kept(array_of(g))
         elif event.door == "compute":
             self._operation(event)
 
     def leaf(self, t: Any) -> None:
         """Keep what a leaf is now, unless it is known."""
         if id(t) not in self.tensors:
-            self.tensors[id(t)] = (t, show(t.array))
+            self.tensors[id(t)] = (t, Kept(t.array))
 
     def _operation(self, event: Event) -> None:
         whole = None
         for y in event.outputs:
             if isinstance(y, Tensor) and y.node is not None:
-                self.results[y.node.seq] = show(y.array)
+                self.results[y.node.seq] = Kept(y.array)
                 of_result = picked(y.node)
                 whole = y.node if of_result is None else of_result[0]
         if whole is None:
             return
         if len(event.outputs) > 1:
-            self.results[whole.seq] = show(event.outputs[0].array)
+            self.results[whole.seq] = Kept(event.outputs[0].array)
         self.inputs[whole.seq] = tuple(None if t.node is not None else t for t in event.inputs)
         for t in event.inputs:
             if t.node is None:
@@ -115,17 +114,17 @@ def array_of(x: Any) -> Array:
 def derived(node: Node, g: Any, parts: Sequence[Any]) -> Derived:
     """What is kept of a derivative, computed on `node` by `g`."""
     incoming = list(g) if isinstance(g, list) else [g]
-    local: list[Shown | None] = [None] * len(node.edges)
+    local: list[Kept | None] = [None] * len(node.edges)
     if isinstance(node.op, Elementwise) and not isinstance(g, list):
         a = array_of(g)
         if a.size <= FEW:
             ones = node.op.backward(node, np.ones_like(a))
-            local = [None if p is None else show(p) for p in ones]
+            local = [None if p is None else Kept(p) for p in ones]
     passed = [
-        None if e is None or p is None or isinstance(p, Parts) else show(_to_shape(p, e))
+        None if e is None or p is None or isinstance(p, Parts) else Kept(_to_shape(p, e))
         for e, p in zip(node.edges, parts, strict=False)
     ]
-    return Derived([None if p is None else show(array_of(p)) for p in incoming], passed, local)
+    return Derived([None if p is None else Kept(array_of(p)) for p in incoming], passed, local)
 
 
 def _to_shape(part: Any, edge: Any) -> Array:
@@ -166,7 +165,7 @@ def again(loss: Any, nodes: Sequence[Node]) -> Heard:
 
     def deliver(leaves: list[Any]) -> None:
         for leaf, g, _ in leaves:
-            heard.arrived[id(leaf)] = show(array_of(g))
+            heard.arrived[id(leaf)] = Kept(array_of(g))
 
     with listen(heard.hear):
         _Again(retain=True).run([(loss.node, np.ones(loss.array.shape, loss.array.dtype))], deliver)
@@ -181,6 +180,6 @@ def _replay(heard: Heard, loss: Any, nodes: Sequence[Node]) -> None:
             if t is not None:
                 heard.leaf(t)
         if value is not None:
-            heard.results[node.seq] = show(value)
+            heard.results[node.seq] = Kept(value)
         if node.where:
             heard.lines[node.seq] = node.where

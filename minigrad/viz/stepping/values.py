@@ -12,11 +12,13 @@ import numpy as np
 from minigrad.notebook import CELLS, block_means
 from minigrad.viz.text import shape_text
 
-__all__ = ["FEW", "fill", "flat_images", "number", "show"]
+__all__ = ["FEW", "Kept", "fill", "flat_images", "number", "show", "shown"]
 
 Array = np.ndarray[Any, Any]
 #: Tensors of at most this many elements are shown as numbers, larger ones as heat maps.
 FEW = 64
+#: Of larger tensors no copy is kept while recording.
+COPIED = 1 << 22
 _PICTURES = 16  # images of a batch, or channels, that are shown
 _PLACE = re.compile("⟦([^⟧]+)⟧")
 #: Beside these a negative number needs no parentheses ("" is in every text: the ends of a line).
@@ -42,6 +44,33 @@ def show(array: Array) -> dict[str, Any]:
     known["stats"] = _statistics(values)
     known |= _image(values) or _heat(values)
     return known
+
+
+class Kept:
+    """A tensor as it was when it was heard of: what is shown of it is made when somebody asks.
+
+    Recording a computation then takes a copy of each tensor, not a picture. Tensors beyond
+    :data:`COPIED` bytes are not copied: of them the picture is made at once.
+    """
+
+    __slots__ = ("_array", "_known")
+
+    def __init__(self, array: Array) -> None:
+        small = array.size > FEW and array.nbytes <= COPIED
+        self._array: Array | None = array.copy() if small else None
+        self._known: dict[str, Any] | None = None if small else show(array)
+
+    def shown(self) -> dict[str, Any]:
+        """As :func:`show` has it."""
+        if self._known is None:
+            assert self._array is not None
+            self._known, self._array = show(self._array), None
+        return self._known
+
+
+def shown(kept: Kept | None) -> dict[str, Any] | None:
+    """What is shown of what was kept, if anything was."""
+    return None if kept is None else kept.shown()
 
 
 def _plain(value: Any) -> Any:
