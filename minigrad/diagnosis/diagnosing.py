@@ -89,7 +89,7 @@ def diagnose(
     kept = Kept([model, *([optimizer] if optimizer else []), *reachable(step), *reachable(loss_fn)])
     run = _step(model, loss_fn, given, optimizer, step, observed)
     try:
-        _listen(observed, run)
+        _listen(observed, run, kept)
         if observed.first.error is None and steps:
             _probe(observed, run, kept, steps)
         if step is None and observed.first.error is None:
@@ -139,9 +139,9 @@ def _step(
     return plain_step(model, loss_fn, batch, optimizer, seen)
 
 
-def _listen(observed: Observed, run: Callable[[], Any]) -> None:
+def _listen(observed: Observed, run: Callable[[], Any], kept: Kept) -> None:
     """Run the step twice; what it raises is kept, for it may be a consequence."""
-    observer = Observer(observed)
+    observer = Observer(observed, kept.include)
     for _ in range(_LISTENED):
         error: BaseException | None = None
         try:

@@ -7,13 +7,14 @@ applied to what, however the user wrote it: as a module or as a function.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from minigrad.autograd.anomaly import user_line
 from minigrad.core.events import Event
+from minigrad.core.several import picked
 from minigrad.core.tensor import Tensor
 from minigrad.diagnosis.layers import ACTIVATIONS, Layer
 from minigrad.diagnosis.observed import LOSSES, Call, Observed, Origin, Step
@@ -46,10 +47,13 @@ class Observer:
     ----------
     observed : Observed
         What is known before.
+    met : callable
+        Told of each optimizer before it makes a step.
     """
 
-    def __init__(self, observed: Observed) -> None:
+    def __init__(self, observed: Observed, met: Callable[[Any], None]) -> None:
         self.step = Step()
+        self._met = met
         self.detailed = True
         self._known = observed
         self._modules = {id(m) for m in observed.model.modules()}
@@ -320,6 +324,7 @@ class Observer:
 
     def _begin_update(self, optimizer: Any) -> None:
         self._depth += 1
+        self._met(optimizer)
         for p in _parameters_of(optimizer):
             self._before[id(p)] = p.array.copy()
             if id(p) in self._left:  # what was left and what arrived are used together
@@ -389,7 +394,5 @@ def _by_time(g: Array, params: tuple[Any, ...]) -> list[float]:
 
 def _whole(node: Any) -> Any:
     """Of one of several results, the node of all."""
-    from minigrad.core.several import picked
-
     found = picked(node)
     return node if found is None else found[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,30 @@ from minigrad.optim.optimizer import Optimizer
 __all__ = ["Kept", "reachable"]
 
 
+#: How far what a function refers to is followed, and how many entries of a container.
+_FAR, _MANY = 4, 100
+
+
 def reachable(function: Any) -> list[Any]:
-    """The modules, optimizers and other things with a state that a function of users refers to."""
-    found: list[Any] = []
-    for value in _referred(function):
-        if value is not function and _has_state(value) and not isinstance(value, type):
-            found.append(value)
-    return found
+    """The modules, optimizers and other things with a state that a function of users refers to.
+
+    By its cells, the globals that it names, its object and arguments; so also what functions and
+    objects of users refer to that it finds there.
+    """
+    found: dict[int, Any] = {}
+    seen = {id(function): function}
+    now = [function]
+    for _ in range(_FAR):
+        now = [v for value in now for v in _referred(value) if id(v) not in seen]
+        seen |= {id(v): v for v in now}
+        found |= {id(v): v for v in now if _has_state(v)}
+        now = [v for v in now if id(v) not in found]
+    return list(found.values())
 
 
 def _has_state(value: Any) -> bool:
+    if isinstance(value, type):
+        return False
     if isinstance(value, (Module, Optimizer, Generator)):
         return True
     return callable(getattr(value, "state_dict", None)) and callable(
@@ -36,32 +51,46 @@ def _has_state(value: Any) -> bool:
     )
 
 
-def _referred(function: Any) -> Iterator[Any]:
-    """What the code of a function can see: cells, globals that it names, its object, arguments."""
-    while isinstance(function, functools.partial):
-        yield from (*function.args, *function.keywords.values())
-        function = function.func
-    owner = getattr(function, "__self__", None)
-    if owner is not None and not isinstance(owner, type):
-        yield owner
-        yield from getattr(owner, "__dict__", {}).values()
-    if not hasattr(function, "__code__") and hasattr(function, "__dict__"):
-        yield from vars(function).values()  # an object that can be called
-        function = vars(type(function)).get("__call__", function)
-    function = getattr(function, "__func__", function)
-    for cell in getattr(function, "__closure__", None) or ():
+def _referred(value: Any) -> list[Any]:
+    """What a value of users can see."""
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, MethodType):
+        return [value.__self__, value.__func__]
+    if isinstance(value, FunctionType):
+        return _named_by(value) if _of_users(value) else []
+    if isinstance(value, (list, tuple, set)):
+        return list(value)[:_MANY]
+    if isinstance(value, dict):
+        return list(value.values())[:_MANY]
+    if isinstance(value, (type, ModuleType, Tensor)) or not _of_users(type(value)):
+        return []
+    return [*vars(value).values(), *_methods(value)] if hasattr(value, "__dict__") else []
+
+
+def _of_users(thing: Any) -> bool:
+    """Whether a function or class is of neither this package nor a library that it stands on."""
+    top = (getattr(thing, "__module__", "") or "").partition(".")[0]
+    return top not in ("builtins", "minigrad", "numpy", "numba", "matplotlib")
+
+
+def _methods(value: Any) -> list[Any]:
+    return [f for f in vars(type(value)).values() if isinstance(f, FunctionType)]
+
+
+def _named_by(function: FunctionType) -> list[Any]:
+    """Cells, and the globals that the code names."""
+    found = []
+    for cell in function.__closure__ or ():
         try:
-            yield cell.cell_contents
+            found.append(cell.cell_contents)
         except ValueError:  # not yet filled
             continue
-    names = _names(getattr(function, "__code__", None))
-    known = getattr(function, "__globals__", {})
-    yield from (known[name] for name in names if name in known)
+    names = _names(function.__code__)
+    return found + [v for k, v in function.__globals__.items() if k in names]
 
 
 def _names(code: Any) -> set[str]:
-    if code is None:
-        return set()
     inner = (c for c in code.co_consts if hasattr(c, "co_names"))
     return set(code.co_names).union(*map(_names, inner))
 
@@ -100,13 +129,24 @@ class Kept:
         tensors = [t for m in modules for t in (*m._parameters.values(), *m._buffers.values())]
         tensors += [p for o in optimizers for g in o.param_groups for p in g["params"]]
         self._restore: list[Callable[[], None]] = []
-        self._restore += [_kept_tensor(t) for t in _unique(t for t in tensors if t is not None)]
+        tensors = _unique(t for t in tensors if t is not None)
+        self._restore += map(_kept_tensor, tensors)
         self._restore += [_kept_flag(m) for m in modules]
         self._restore += [_kept_optimizer(o) for o in optimizers]
         self._restore += [_kept_state(t) for t in others]
         self._restore += [functools.partial(g.set_state, g.get_state()) for g in generators]
         self._restore.append(functools.partial(np.random.set_state, np.random.get_state()))
         self._restore.append(functools.partial(random.setstate, random.getstate()))
+
+        self._known = {id(x): x for x in (*optimizers, *tensors)}
+
+    def include(self, optimizer: Optimizer) -> None:
+        """Keep an optimizer that was not found before, as it begins its first step."""
+        if id(optimizer) not in self._known:
+            parameters = [p for g in optimizer.param_groups for p in g["params"]]
+            self._restore += [_kept_tensor(p) for p in parameters if id(p) not in self._known]
+            self._restore.append(_kept_optimizer(optimizer))
+            self._known |= {id(x): x for x in (optimizer, *parameters)}
 
     def restore(self) -> None:
         """Put everything back."""

@@ -118,6 +118,47 @@ def test_what_a_step_refers_to_is_put_back_too() -> None:
     assert all(mg.equal(v, kept[k]) for k, v in other.state_dict().items())
 
 
+class Holder:
+    """An object of users' around a network and its optimizer."""
+
+    def __init__(self, model: Any, optimizer: Any) -> None:
+        self.parts = {"model": model, "optimizer": optimizer}
+
+    def train(self, x: Any, y: Any) -> None:
+        self.parts["optimizer"].zero_grad()
+        F.cross_entropy(self.parts["model"](x), y).backward()
+        self.parts["optimizer"].step()
+
+
+def test_optimizers_that_are_found_by_a_detour() -> None:
+    mg.manual_seed(0)
+    model = nn.Linear(4, 2)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    holder = Holder(model, optimizer)
+    x, y = mg.randn(16, 4), mg.randint(0, 2, (16,))
+    before = bits(model, optimizer)
+    diagnosed({"model": model, "step": lambda: holder.train(x, y)})
+    assert bits(model, optimizer) == before
+
+
+def test_optimizers_that_are_met_on_the_way_only() -> None:
+    mg.manual_seed(0)
+    model = nn.Linear(4, 2)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    x, y = mg.randn(16, 4), mg.randint(0, 2, (16,))
+    given = iter([optimizer] * 100)  # nobody looks into an iterator
+
+    def step() -> None:
+        found = next(given)
+        found.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        found.step()
+
+    before = bits(model, optimizer)
+    diagnosed({"model": model, "step": step})
+    assert bits(model, optimizer) == before
+
+
 def test_arguments_that_make_no_sense() -> None:
     net, batch = nn.Linear(2, 2), (mg.randn(8, 2), mg.randint(0, 2, (8,)))
     with pytest.raises(TypeError, match="expected model as a Module, got function"):
