@@ -12,9 +12,9 @@ from minigrad.diagnosis.observed import Observed
 #: On a quadratic with the largest curvature L, a rate above 2/L makes every step increase the loss,
 #: a smaller one makes it fall. So a rate is too large where a tenth, or less, does better by far.
 SMALLER, FALLS = (0.1, 0.01, 0.001), 0.9
-#: A run that takes off less than a five-hundredth in ten steps needs five thousand for a factor of
+#: A run that takes off less than a two-thousandth in ten steps needs twenty thousand for a factor of
 #: e. It is too slow where a larger rate takes off a tenth at once.
-LARGER, STANDS, WOULD = (100.0, 1000.0, 10000.0), 0.998, 0.9
+LARGER, STANDS, WOULD = (1e2, 1e3, 1e4, 1e5, 1e6), 0.9995, 0.9
 
 
 def worth_trying(seen: Observed) -> tuple[float, ...]:
@@ -61,7 +61,7 @@ def learning_rate_too_low(seen: Observed) -> Iterator[Said]:
 
     Not where the network has learned.
     """
-    if 100.0 not in seen.probes or seen.learned:
+    if LARGER[0] not in seen.probes or seen.learned:
         return
     start, here = _end(seen.probes[0.0]), _end(seen.probes[1.0])
     factor = min(LARGER, key=lambda f: _end(seen.probes[f]))

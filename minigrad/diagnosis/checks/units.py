@@ -74,18 +74,18 @@ def symmetric_units(seen: Observed) -> Iterator[Said]:
     A note for a few, a warning from half of a layer on, an error where all are alike.
     """
     for layer in seen.hidden:
-        for name, w, axis in layer.weights:
-            share = _twins(layer, seen, name, w, axis)
-            if share is None or share < DEAD_SOME:
-                continue
-            severity = "error" if share == 1 else "warning" if share >= 0.5 else "note"
-            yield (
-                layer.name, severity, {"share of twins": share, "units": w.shape[axis]},
-                "units that are equal compute the same, get the same gradient and stay equal: many "
-                "do the work of one",
-                "draw the weights at random (nn.init.kaiming_normal_, xavier_uniform_); biases may "
-                "be equal",
-            )  # fmt: skip
+        shares = [_twins(layer, seen, name, w, axis) for name, w, axis in layer.weights]
+        share = max((s for s in shares if s is not None), default=0.0)
+        if share < DEAD_SOME:
+            continue
+        severity = "error" if share == 1 else "warning" if share >= 0.5 else "note"
+        yield (
+            layer.name, severity, {"share of twins": share},
+            "units that are equal compute the same, get the same gradient and stay equal: many do "
+            "the work of one",
+            "draw the weights at random (nn.init.kaiming_normal_, xavier_uniform_); biases may be "
+            "equal",
+        )  # fmt: skip
 
 
 def _twins(layer: Layer, seen: Observed, name: str, w: Any, axis: int) -> float | None:
