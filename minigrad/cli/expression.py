@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -274,8 +273,7 @@ def _function(name: str) -> Callable[..., Any] | None:
 
 def differentiate(loss: Any, retain: bool = False) -> None:
     """Backward; what is no number is said by the command, with more words than a warning has."""
-    from minigrad.autograd.nonfinite import NonFiniteWarning
+    from minigrad.autograd.nonfinite import expected
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NonFiniteWarning)
+    with expected():
         loss.backward(retain_graph=retain)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.autograd.nonfinite import expected
 from minigrad.core.modes import listen, no_grad
 from minigrad.core.tensor import Tensor
 from minigrad.diagnosis.checks import rate
@@ -89,9 +90,10 @@ def diagnose(
     kept = Kept([model, *([optimizer] if optimizer else []), *reachable(step), *reachable(loss_fn)])
     run = _step(model, loss_fn, given, optimizer, step, observed)
     try:
-        _listen(observed, run, kept)
-        if observed.first.error is None and steps:
-            _probe(observed, run, kept, steps)
+        with expected():
+            _listen(observed, run, kept)
+            if observed.first.error is None and steps:
+                _probe(observed, run, kept, steps)
         if step is None and observed.first.error is None:
             kept.restore()
             observed.output = _without_dropout(model, given, observed.output)

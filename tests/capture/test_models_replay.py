@@ -85,6 +85,11 @@ def _rebuilt(make: Callable[[], nn.Module]) -> Any:
     return case
 
 
+def _controller() -> tuple[Any, ...]:
+    model, rewards = models.Controller([3, 2, 4], hidden=8), mg.rand(5)
+    return model, lambda: -(model.sample(5).log_prob * rewards).mean(), (rewards,)
+
+
 def _perceptron() -> tuple[Any, ...]:
     model, x, t = models.Perceptron(4), mg.randn(6, 4), mg.randint(0, 2, (6,))
     loss = models.PerceptronLoss()
@@ -98,6 +103,9 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
     "OriginalLeNet5": _classifier(models.OriginalLeNet5, 28, 1),
     "MNISTNet": _log_classes,
     "AlexNet": _classifier(lambda: models.AlexNet(5, hidden=16), 67),
+    "AlexNet2012": _classifier(lambda: models.AlexNet2012(5, hidden=16), 67),
+    "Controller": _controller,
+    "CIFARDenseNet": _classifier(lambda: models.CIFARDenseNet(10, 4, 5, drop_rate=0.1), 9),
     "VGG": _classifier(lambda: models.vgg11_bn(num_classes=5, hidden=16), 32),
     "ResNet": _classifier(
         lambda: models.ResNet(Bottleneck, [1, 1, 1, 1], 5, groups=2, width_per_group=8), 33
@@ -131,8 +139,9 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
 
 #: Which are parts of others, or no networks of their own.
 PARTS = {
-    "Conv2dNormActivation", "SqueezeExcitation", "StochasticDepth", "PositionalEncoding",
-    "PerceptronLoss", "GPTConfig", "MBConvConfig", "GoogLeNetOutputs", "InceptionOutputs",
+    "CellSpace", "Conv2dNormActivation", "SqueezeExcitation", "StochasticDepth",
+    "PositionalEncoding", "PerceptronLoss", "GPTConfig", "MBConvConfig", "GoogLeNetOutputs",
+    "InceptionOutputs",
 }  # fmt: skip
 
 
