@@ -111,8 +111,8 @@ def adamax(p, g, m, u, _2, sign, decay, rest1, beta2, rate, eps):
 
 
 @update
-def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, momentum):
-    """``square = alpha square + rest d**2; p -= lr d / (sqrt(square) + eps)``.
+def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, inside, momentum):
+    """``square = alpha square + rest d**2; p -= lr d / (sqrt(square + inside) + eps)``.
 
     With an ``average`` of ``d`` its square is subtracted under the root; with a ``buffer`` the
     steps go through a momentum.
@@ -124,7 +124,7 @@ def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, mo
         if average.size > 0:
             average[i] += rest * (d - average[i])
             spread -= average[i] * average[i]
-        step = d / (sqrt(spread) + eps)
+        step = d / (sqrt(spread + inside) + eps)
         if buffer.size > 0:
             buffer[i] = momentum * buffer[i] + step
             step = buffer[i]
@@ -132,12 +132,12 @@ def rmsprop(p, g, square, buffer, average, sign, decay, lr, alpha, rest, eps, mo
 
 
 @update
-def adagrad(p, g, total, _1, _2, sign, decay, rate, eps):
-    """``total += d**2; p -= rate d / (sqrt(total) + eps)``."""
+def adagrad(p, g, total, _1, _2, sign, decay, rate, eps, inside):
+    """``total += d**2; p -= rate d / (sqrt(total + inside) + eps)``."""
     for i in range(p.size):
         d = _slope(g[i], p[i], sign, decay)
         total[i] += d * d
-        p[i] -= rate * d / (sqrt(total[i]) + eps)
+        p[i] -= rate * d / (sqrt(total[i] + inside) + eps)
 
 
 @update

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
-from minigrad.optim.options import checked, slope_numbers
+from minigrad.optim.options import checked, lecture_form, root_numbers, slope_numbers
 from minigrad.optim.runs import make_state
 
 __all__ = ["Adagrad"]
@@ -32,9 +32,11 @@ class Adagrad(Optimizer):
     initial_accumulator_value : float
         What ``v`` begins with.
     eps : float
-        Added to the denominator (the lectures add it under the root).
+        Added to the denominator.
     maximize, foreach, fused, differentiable
         As for `SGD`: there is one implementation.
+    eps_inside_root : bool
+        Divide by ``sqrt(v + eps)``, as the lectures write it; not in PyTorch.
 
     Examples
     --------
@@ -54,8 +56,9 @@ class Adagrad(Optimizer):
         self, params: Params, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
         initial_accumulator_value: float = 0, eps: float = 1e-10, foreach: bool | None = None, *,
         maximize: bool = False, differentiable: bool = False, fused: bool | None = None,
+        eps_inside_root: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(params, checked(locals()))
+        super().__init__(params, lecture_form(checked(locals()), "eps_inside_root"))
         for group in self.param_groups:  # there from the beginning, as in PyTorch
             for p in group["params"]:
                 make_state(self, group, self._names(group), p)
@@ -66,4 +69,4 @@ class Adagrad(Optimizer):
     def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
         numbers = slope_numbers(group)
         rate = numbers["lr"] / (1 + (counts["step"] - 1) * group["lr_decay"])
-        return numbers | {"rate": rate, "eps": group["eps"]}
+        return numbers | {"rate": rate} | root_numbers(group)

@@ -9,8 +9,8 @@ from typing import Any
 from minigrad.core.tensor import Tensor
 
 __all__ = [
-    "as_number", "average_numbers", "check", "check_group", "checked", "not_negative",
-    "slope_numbers",
+    "as_number", "average_numbers", "check", "check_group", "checked", "lecture_form",
+    "not_negative", "root_numbers", "slope_numbers",
 ]  # fmt: skip
 
 
@@ -171,6 +171,19 @@ def slope_numbers(group: dict[str, Any]) -> dict[str, float]:
     if group.get("decoupled_weight_decay"):
         numbers["decay"], numbers["shrink"] = 0.0, 1 - lr * decay
     return numbers
+
+
+def root_numbers(group: dict[str, Any]) -> dict[str, float]:
+    """``eps`` beside the root of the squares, and ``inside``, what is added under it."""
+    within = bool(group.get("eps_inside_root"))
+    return {"eps": 0.0 if within else group["eps"], "inside": group["eps"] if within else 0.0}
+
+
+def lecture_form(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """Options with that of a lecture's form only where it is chosen: groups are PyTorch's else."""
+    if not options[name]:
+        del options[name]
+    return options
 
 
 def average_numbers(group: dict[str, Any], counts: dict[str, Any]) -> dict[str, float]:

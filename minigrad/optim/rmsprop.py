@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
-from minigrad.optim.options import checked, not_negative, slope_numbers
+from minigrad.optim.options import checked, lecture_form, not_negative, root_numbers, slope_numbers
 
 __all__ = ["RMSprop"]
 
@@ -36,6 +36,8 @@ class RMSprop(Optimizer):
         Divide by the standard deviation: subtract the square of the average (Graves 2013).
     maximize, foreach, capturable, differentiable
         As for `SGD`: there is one implementation.
+    eps_inside_root : bool
+        Divide by the root of the average plus `eps`, as the lectures write it; not in PyTorch.
 
     Examples
     --------
@@ -54,14 +56,15 @@ class RMSprop(Optimizer):
         self, params: Params, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
         weight_decay: float = 0, momentum: float = 0, centered: bool = False,
         capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
-        differentiable: bool = False,
+        differentiable: bool = False, *, eps_inside_root: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(params, checked(locals(), alpha=not_negative("alpha value")))
+        options = checked(locals(), alpha=not_negative("alpha value"))
+        super().__init__(params, lecture_form(options, "eps_inside_root"))
 
     def _names(self, group: Group) -> tuple[str, ...]:
         buffer = "momentum_buffer" if group["momentum"] > 0 else ""
         return ("square_avg", buffer, "grad_avg" if group["centered"] else "")
 
     def _numbers(self, group: Group, counts: Counts) -> dict[str, float]:
-        numbers = {name: group[name] for name in ("alpha", "eps", "momentum")}
+        numbers = {name: group[name] for name in ("alpha", "momentum")} | root_numbers(group)
         return slope_numbers(group) | numbers | {"rest": 1 - group["alpha"]}

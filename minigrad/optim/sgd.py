@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.optim.optimizer import Counts, Group, Optimizer, Params
-from minigrad.optim.options import check, checked, slope_numbers
+from minigrad.optim.options import check, checked, lecture_form, slope_numbers
 
 __all__ = ["SGD"]
 
@@ -19,7 +19,8 @@ class SGD(Optimizer):
         w = w - lr * u                               (nesterov: w - lr * (g + momentum * u))
 
     The lectures put the rate inside, ``u = momentum * u + lr * g; w = w - u``: the same, as long as
-    the rate is constant. Nesterov's look ahead is written in terms of the present weights.
+    the rate is constant; `rate_inside` chooses that form. Nesterov's look ahead is written in terms
+    of the present weights.
 
     Parameters
     ----------
@@ -41,6 +42,9 @@ class SGD(Optimizer):
         Accepted for PyTorch's sake; there is one implementation.
     differentiable : bool
         Not supported.
+    rate_inside : bool
+        Momentum remembers steps, not gradients: a rate that falls does not shorten what remains of
+        earlier ones. Not in PyTorch.
 
     Raises
     ------
@@ -65,8 +69,9 @@ class SGD(Optimizer):
         self, params: Params, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0,
         weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
         foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None,
+        rate_inside: bool = False,
     ) -> None:  # fmt: skip
-        options = checked(locals())
+        options = lecture_form(checked(locals()), "rate_inside")
         check(
             not nesterov or (momentum > 0 and dampening == 0),
             "Nesterov momentum requires a momentum and zero dampening",
@@ -81,4 +86,7 @@ class SGD(Optimizer):
         numbers["momentum"] = group["momentum"]
         numbers["keep"] = 1 if counts["first"] else 1 - group["dampening"]
         numbers["nesterov"] = group["nesterov"]
+        if group.get("rate_inside"):
+            rate = numbers["lr"]
+            numbers |= {"sign": rate * numbers["sign"], "decay": rate * numbers["decay"], "lr": 1.0}
         return numbers

@@ -281,6 +281,9 @@ def test_demo(capsys: Any, tmp_path: Path) -> None:
     assert "WRONG" not in out
     assert (out_folder / "checkpoint.safetensors").stat().st_size > 10_000
     assert list(out_folder.glob("graph.*"))
+    assert (out_folder / "steps.html").stat().st_size > 10_000
+    assert "Diagnosis" in (out_folder / "diagnosis.html").read_text()
+    assert "nothing found" in out
     code, again, _ = run(
         capsys, "demo", "--out", str(out_folder), "--resume", "--no-draw", "--epochs", "41"
     )

@@ -506,3 +506,62 @@ def test_steps_done_again_from_options_and_counts_alone(make: Any, monkeypatch: 
         counts |= {k: np.float32(v) for k, v in opt._counted(group, counts).items()}
         kernel(pieces, [g], **numbers)
     assert p.tolist() == w.tolist()
+
+
+# -- forms of the lectures -------------------------------------------------------------------------
+
+
+def walked(make: Any, update: Any, steps: int = 6) -> None:
+    """Hold an optimizer with a changing rate to a formula in numpy."""
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=5)
+    p = mg.tensor(w, requires_grad=True, dtype=mg.float64)
+    optimizer, state = make([p]), {"w": w.copy(), "u": np.zeros(5), "v": np.zeros(5)}
+    for t in range(steps):
+        g, rate = rng.normal(size=5), 0.1 / (1 + t)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        p.grad = mg.tensor(g)
+        optimizer.step()
+        update(state, g, rate)
+        np.testing.assert_allclose(p.detach().numpy(), state["w"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_with_the_rate_inside(nesterov: bool) -> None:
+    def update(s: Any, g: Any, rate: float) -> None:
+        g = g + 0.01 * s["w"]
+        s["u"] = 0.9 * s["u"] + rate * g
+        s["w"] = s["w"] - (0.9 * s["u"] + rate * g if nesterov else s["u"])
+
+    walked(
+        lambda p: optim.SGD(
+            p, momentum=0.9, weight_decay=0.01, nesterov=nesterov, rate_inside=True
+        ),
+        update,
+    )
+
+
+def test_adagrad_with_eps_under_the_root() -> None:
+    def update(s: Any, g: Any, rate: float) -> None:
+        s["v"] += g * g
+        s["w"] = s["w"] - rate / np.sqrt(s["v"] + 0.1) * g
+
+    walked(lambda p: optim.Adagrad(p, eps=0.1, eps_inside_root=True), update)
+
+
+def test_rmsprop_with_eps_under_the_root() -> None:
+    def update(s: Any, g: Any, rate: float) -> None:
+        s["v"] = 0.9 * s["v"] + 0.1 * g * g
+        s["w"] = s["w"] - rate / np.sqrt(s["v"] + 0.1) * g
+
+    walked(lambda p: optim.RMSprop(p, alpha=0.9, eps=0.1, eps_inside_root=True), update)
+
+
+def test_groups_are_pytorchs_where_no_form_is_chosen() -> None:
+    w = [mg.zeros(2, requires_grad=True)]
+    assert "rate_inside" not in optim.SGD(w, lr=0.1).param_groups[0]
+    chosen = optim.SGD(w, lr=0.1, momentum=0.9, rate_inside=True)
+    again = optim.SGD(w, lr=0.1)
+    again.load_state_dict(chosen.state_dict())
+    assert again.param_groups[0]["rate_inside"] is True
