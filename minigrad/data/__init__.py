@@ -1,7 +1,7 @@
 """Datasets, samplers, and the loader that makes batches; also importable as `utils.data`.
 
-The folders `datasets` and `transforms` are imported when they are asked for: a loop over tensors
-needs nothing that reads archives or fetches files.
+`datasets`, `transforms` and `preprocessing` are imported when they are asked for: a loop over
+tensors needs nothing that reads archives or fetches files.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("datasets", "transforms"):
+    if name in ("datasets", "preprocessing", "transforms"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,8 +18,8 @@ _TRIES = 10  # rectangles drawn for an image until one fits
 class GaussianNoise(Transform):
     """Add normal noise to every number: ``x + mean + sigma * z``, ``z ~ N(0, 1)``.
 
-    For a linear unit with squared loss this is an L2 penalty of strength ``sigma^2`` (Bishop 1995;
-    lecture G). Takes arrays of any shape.
+    What that does to a linear unit, and the same as a layer: :class:`minigrad.nn.GaussianNoise`.
+    Takes arrays of any shape.
 
     Parameters
     ----------
