@@ -37,29 +37,27 @@ def _ends(norms: Sequence[float]) -> tuple[float, float, int]:
     return first, last, n - k
 
 
-@check("vanishing_gradients", claim=10)
-def vanishing_gradients(seen: Observed) -> Iterator[Said]:
-    """Gradients that get smaller from layer to layer on the way to the input, or from step to step.
-
-    To a hundredth, and to a third or less at each layer: a warning; so also to a ten-thousandth in
-    all; to a millionth an error.
-    """
+def _over_depth(seen: Observed, falling: bool) -> Iterator[Said]:
+    """Gradients that change too much from the last layers to the first."""
     layers = profile(seen)
-    if len(layers) >= 3:
-        first, last, between = _ends([g for _, g in layers])
-        ratio = first / last
-        factor = ratio ** (1 / between)
-        if (ratio < SMALL and factor < FACTOR) or ratio < TINY:
-            yield (
-                layers[0][0].name, "error" if ratio < NOTHING else "warning",
-                {"first / last": ratio, "factor a layer": factor, "layers": len(layers)},
-                f"from {layers[-1][0].name} to {layers[0][0].name} every layer multiplies the "
-                f"gradient by {factor:.2g}: the first layers hardly move",
-                "ReLU instead of sigmoid, He's or Xavier's initialization, batch normalization, "
-                "shortcuts around blocks",
-            )  # fmt: skip
-    for layer in seen.weighted:
-        yield from _in_time(layer, falling=True)
+    if len(layers) < 3:
+        return
+    first, last, between = _ends([g for _, g in layers])
+    ratio = first / last
+    factor = ratio ** (1 / between)
+    loss = ratio if falling else 1 / ratio  # how little is left of the one, or of the other
+    if not ((loss < SMALL and loss ** (1 / between) < FACTOR) or loss < TINY):
+        return
+    yield (
+        layers[0][0].name, "error" if loss < NOTHING else "warning",
+        {"first / last": ratio, "factor a layer": factor, "layers": len(layers)},
+        f"from {layers[-1][0].name} to {layers[0][0].name} every layer multiplies the gradient by "
+        f"{factor:.2g}: the first layers "
+        + ("hardly move" if falling else "jump where the last ones step"),
+        "ReLU instead of sigmoid, He's or Xavier's initialization, batch normalization, shortcuts "
+        "around blocks" if falling
+        else "He's or Xavier's initialization, batch normalization, clip_grad_norm_",
+    )  # fmt: skip
 
 
 def _in_time(layer: Layer, falling: bool) -> Iterator[Said]:
@@ -86,6 +84,18 @@ def _in_time(layer: Layer, falling: bool) -> Iterator[Said]:
         )  # fmt: skip
 
 
+@check("vanishing_gradients", claim=10)
+def vanishing_gradients(seen: Observed) -> Iterator[Said]:
+    """Gradients that get smaller from layer to layer on the way to the input, or from step to step.
+
+    To a hundredth, and to a third or less at each layer: a warning; so also to a ten-thousandth in
+    all; to a millionth an error.
+    """
+    yield from _over_depth(seen, falling=True)
+    for layer in seen.weighted:
+        yield from _in_time(layer, falling=True)
+
+
 @check("exploding_gradients", claim=6)
 def exploding_gradients(seen: Observed) -> Iterator[Said]:
     """Gradients that get larger from layer to layer on the way to the input, or from step to step.
@@ -93,19 +103,7 @@ def exploding_gradients(seen: Observed) -> Iterator[Said]:
     A hundred times, and three times or more at each layer: a warning; so also ten thousand times in
     all; a million times an error.
     """
-    layers = profile(seen)
-    if len(layers) >= 3:
-        first, last, between = _ends([g for _, g in layers])
-        ratio = first / last
-        factor = ratio ** (1 / between)
-        if (ratio > 1 / SMALL and factor > 1 / FACTOR) or ratio > 1 / TINY:
-            yield (
-                layers[0][0].name, "error" if ratio > 1 / NOTHING else "warning",
-                {"first / last": ratio, "factor a layer": factor, "layers": len(layers)},
-                f"from {layers[-1][0].name} to {layers[0][0].name} every layer multiplies the "
-                f"gradient by {factor:.2g}: the first layers jump where the last ones step",
-                "He's or Xavier's initialization, batch normalization, clip_grad_norm_",
-            )  # fmt: skip
+    yield from _over_depth(seen, falling=False)
     for layer in seen.weighted:
         yield from _in_time(layer, falling=False)
 
