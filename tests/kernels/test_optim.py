@@ -131,7 +131,8 @@ def test_state_that_is_missing() -> None:
     p, g = np.array([1.0, 2.0]), np.array([1.0, -1.0])
     average = np.zeros(2)
     pieces = optim.Pieces([p], [[np.zeros(2)], None, [average]])
-    options = {"sign": 1, "decay": 0, "lr": 0.1, "alpha": 0.5, "rest": 0.5, "eps": 0, "momentum": 9}
+    options = {"sign": 1, "decay": 0, "lr": 0.1, "alpha": 0.5, "rest": 0.5, "eps": 0, "inside": 0}
+    options["momentum"] = 9
     optim.rmsprop(pieces, [g], **options)
     assert average.tolist() == [0.5, -0.5]
     np.testing.assert_allclose(p, [1 - 0.1 / 0.5, 2 + 0.1 / 0.5])
