@@ -213,7 +213,13 @@ class Observer:
     # -- layers ------------------------------------------------------------------------------------
 
     def _layer(self, call: Call) -> Layer | None:
-        """The layer whose weights the operation reads, with what it reads and gives."""
+        """The layer whose weights the operation reads, with what it reads and gives.
+
+        None for layers of other networks that the step runs: they are not looked at.
+        """
+        foreign = self._stack and id(self._stack[-1][1]) not in self._modules
+        if foreign and not any(id(t) in self._owners for t in call.inputs):
+            return None
         if call.name in _RECURRENT and self._stack:
             return self._recurrent(call)
         if call.name in NORMS:

@@ -194,3 +194,19 @@ def test_weights_without_a_module_have_names() -> None:
         model.b1.fill_(-100.0)
     arguments = {"model": model, "loss_fn": F.cross_entropy, "batch": data("mlp")}
     assert ("dead_units", "W1") in {(f.name, f.layer) for f in diagnosed(arguments).findings}
+
+
+def test_a_body_of_other_widths_beside_the_network() -> None:
+    body = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 24), nn.ReLU())
+    head = nn.Linear(24, 4)
+    optimizer = optim.Adam(head.parameters(), lr=1e-2)
+    x, y = data("mlp")
+
+    def step() -> None:
+        with mg.no_grad():
+            features = body(x)
+        optimizer.zero_grad()
+        F.cross_entropy(head(features), y).backward()
+        optimizer.step()
+
+    assert alarms(diagnosed({"model": head, "step": step})) == []
