@@ -87,6 +87,9 @@ class Step:
     stale : dict of int to float
         Norms of gradients that an update had used, that were still there when the next backward
         pass began, and that the next update used again; by ``id`` of the parameter.
+    emptied : set of int
+        Parameters that a gradient had arrived at, and whose gradient was gone when the optimizer
+        made its step, by id.
     updated : dict of int to float
         How far each parameter went, relative to its length.
     modes : dict of str to (Module, bool)
@@ -108,6 +111,7 @@ class Step:
     recorded: dict[int, bool] = field(default_factory=dict)
     reached: dict[int, Any] = field(default_factory=dict)
     stale: dict[int, float] = field(default_factory=dict)
+    emptied: set[int] = field(default_factory=set)
     updated: dict[int, float] = field(default_factory=dict)
     modes: dict[str, tuple[Any, bool]] = field(default_factory=dict)
     trains: bool = False

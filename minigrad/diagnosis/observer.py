@@ -36,6 +36,8 @@ _FORMS = (
     "reshape", "permute", "expand", "unbind", "split", "slice", "index", "select", "clone",
     "contiguous", "dropout", "cat", "stack", "mean", "max_pool", "avg_pool", "pad", "resample",
 )  # fmt: skip
+_PROBABILITIES = ("softmax", "sigmoid")
+_RESCALES = ("clamp", "clamp_both", "clamp_min", "clamp_max", "add", "mul", "div", "sub", "maximum")
 #: Infinities that these give were put there.
 _MOVES = ("masked_fill", "where", "fill", "full", "pad", "add", "choose")
 
@@ -61,6 +63,7 @@ class Observer:
         self._stack: list[tuple[str, Any]] = []
         self._origins: dict[int, tuple[Any, Origin]] = {}
         self._nodes: dict[int, Layer] = {}
+        self._paths: dict[int, str] = {}  # of nodes: where they were made
         self._depth = 0  # inside backward passes and updates
         self._before: dict[int, Array] = {}
         self._used: dict[int, Array] = {}
@@ -73,7 +76,7 @@ class Observer:
         """The step is over: what was seen. Of the next one, signals are not kept."""
         done, self.step, self.detailed = self.step, Step(), False
         self._origins = {k: (t, o) for k, (t, o) in self._origins.items() if o.target and not o.op}
-        self._nodes = {}
+        self._nodes, self._paths = {}, {}
         self._stack.clear()
         self._depth = 0
         return done
@@ -148,6 +151,9 @@ class Observer:
         if outputs[0].array.size == 1 and outputs[0]._requires_grad:
             self._scalar = outputs[0].array
         call = Call(event.op.name, self._path(), inputs, origins, outputs, "")
+        for y in outputs:
+            if y.node is not None:
+                self._paths[_whole(y.node).seq] = call.path
         if self._worth(call):
             call = call._replace(line=user_line())
             self.step.calls.append(call)
@@ -180,6 +186,8 @@ class Observer:
             origin = main  # a bias
         elif name == "add" and self._in_cell():
             origin = main
+        elif main.op in _PROBABILITIES and name in _RESCALES:
+            origin = main  # clamped against log(0), say: probabilities they stay
         else:
             self._relate(call, main)
             origin = Origin(main.layer, name, False)
@@ -318,20 +326,16 @@ class Observer:
         if self.step.bad_backward is None and all(map(finite, arrays)):
             parts = [_array(p) for p in event.outputs if p is not None and hasattr(p, "shape")]
             if not all(map(finite, parts)):
-                where = layer.name if layer is not None else self._path_of(node)
+                where = layer.name if layer is not None else self._paths.get(node.seq, "loss")
                 self.step.bad_backward = (node.op.name, where, node.where or "")
-
-    def _path_of(self, node: Any) -> str:
-        """The layer before the operation of a node."""
-        for t, origin in self._origins.values():
-            if isinstance(t, Tensor) and t.node is node:
-                return "" if origin.layer is None else origin.layer.name
-        return ""
 
     def _begin_update(self, optimizer: Any) -> None:
         self._depth += 1
         self._met(optimizer)
         for p in _parameters_of(optimizer):
+            arrived = id(p) in self.step.reached
+            if arrived and (p._grad is None or not p._grad.array.any()):
+                self.step.emptied.add(id(p))
             self._before[id(p)] = p.array.copy()
             if id(p) in self._left:  # what was left and what arrived are used together
                 self.step.stale[id(p)] = self._left[id(p)]

@@ -210,3 +210,59 @@ def test_a_body_of_other_widths_beside_the_network() -> None:
         optimizer.step()
 
     assert alarms(diagnosed({"model": head, "step": step})) == []
+
+
+def test_gradients_that_are_gone_before_the_step() -> None:
+    model, (x, y), optimizer = healthy("mlp")
+
+    def step() -> None:
+        F.cross_entropy(model(x), y).backward()
+        optimizer.zero_grad()
+        optimizer.step()
+
+    (found,) = [
+        f for f in diagnosed({"model": model, "step": step}).findings if f.severity == "error"
+    ]
+    assert (found.name, found.layer) == ("parameters_not_optimized", "optimizer")
+    assert "not between them" in found.remedy
+
+
+def test_probabilities_that_are_clamped_stay_probabilities() -> None:
+    model, batch, optimizer = healthy("cnn")
+    loss = lambda y, t: F.cross_entropy(y.softmax(1).clamp(1e-7, 1), t)
+    arguments = {"model": model, "loss_fn": loss, "batch": batch, "optimizer": optimizer}
+    assert "softmax_before_cross_entropy" in names(diagnosed(arguments))
+
+
+def test_a_derivative_that_is_not_finite_in_the_loss() -> None:
+    model, batch, optimizer = healthy("mlp")
+    loss = lambda y, t: (y * 0).sqrt().sum()
+    report = diagnosed({"model": model, "loss_fn": loss, "batch": batch, "optimizer": optimizer})
+    (found,) = report.named("nan_origin")
+    assert found.layer == "loss"
+    assert found.measured["operation"] == "sqrt"
+
+
+def test_a_frozen_body_with_dropout_in_evaluation() -> None:
+    model, batch, _ = healthy("mlp")
+    for name, p in model.named_parameters():
+        p.requires_grad_(name.startswith("head"))
+    model.eval()
+    optimizer = optim.Adam(model.head.parameters(), lr=1e-2)
+    arguments = {"model": model, "loss_fn": F.cross_entropy, "batch": batch, "optimizer": optimizer}
+    assert alarms(diagnosed(arguments)) == []
+
+
+def test_features_without_a_graph_and_a_head_that_learns() -> None:
+    model, (x, y), _ = healthy("mlp")
+    optimizer = optim.Adam(model.head.parameters(), lr=1e-2)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with mg.no_grad():
+            features = model.features(x)
+        F.cross_entropy(model.head(features), y).backward()
+        optimizer.step()
+
+    (found,) = diagnosed({"model": model, "step": step}).named("graph_detached")
+    assert found.severity == "note"

@@ -13,8 +13,8 @@ from minigrad.diagnosis.observed import Observed
 #: a smaller one makes it fall. So a rate is too large where a tenth, or less, does better by far.
 SMALLER, FALLS = (0.1, 0.01, 0.001), 0.9
 #: A run that takes off less than a two-thousandth in ten steps needs twenty thousand for a factor
-#: of e. It is too slow where a larger rate takes off a tenth at once.
-LARGER, STANDS, WOULD = (1e2, 1e3, 1e4, 1e5, 1e6), 0.9995, 0.9
+#: of e. It is too slow where a larger rate takes off a twentieth at once.
+LARGER, STANDS, WOULD = (1e2, 1e3, 1e4, 1e5, 1e6, 1e7), 0.9995, 0.95
 
 
 def worth_trying(seen: Observed) -> tuple[float, ...]:

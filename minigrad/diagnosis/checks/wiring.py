@@ -76,10 +76,18 @@ def _groups(names: list[str], seen: Observed) -> Iterator[tuple[str, list[str]]]
 def parameters_not_optimized(seen: Observed) -> Iterator[Said]:
     """Parameters that get gradients and that no optimizer updates: a warning.
 
-    Frozen ones (``requires_grad=False``) are left out on purpose.
+    An error where all gradients are gone when the optimizer makes its step. Frozen ones
+    (``requires_grad=False``) are left out on purpose.
     """
     if not seen.optimizers:
         return
+    emptied = {i for step in seen.steps for i in step.emptied}
+    if emptied and not any(step.trains for step in seen.steps):
+        yield (
+            "optimizer", "error", {"parameters": len(emptied)},
+            "gradients arrived, and were gone when the optimizer made its step: nothing moves",
+            "zero_grad() before backward, or after step, not between them",
+        )  # fmt: skip
     known = {id(p) for o in seen.optimizers for g in o.param_groups for p in g["params"]}
     reached = {i for step in seen.steps for i in step.reached}
     names = [
@@ -131,8 +139,10 @@ def graph_detached(seen: Observed) -> Iterator[Said]:
     last = max(names, key=lambda n: read[id(seen.parameters[n])])
     layer = _layer_of(last, seen)
     without = not any(step.recorded.get(id(seen.parameters[n])) for n in names)
-    yield (
-        layer, "error", {"parameters without gradient": len(names)},
+    optimized = {id(p) for o in seen.optimizers for g in o.param_groups for p in g["params"]}
+    meant = bool(optimized) and not any(id(seen.parameters[n]) in optimized for n in names)
+    yield (  # whom no optimizer trains may be meant to stay
+        layer, "note" if meant else "error", {"parameters without gradient": len(names)},
         f"{layer or 'the network'} is computed, but the loss does not know by what: "
         + ("it ran without a graph" if without else "the graph is cut behind it"),
         "no detach(), .data, item(), numpy() or tensor(...) on the way to the loss"
@@ -184,15 +194,17 @@ def batchnorm_in_eval(seen: Observed) -> Iterator[Said]:
 
 @check("dropout_in_eval", claim=20)
 def dropout_in_eval(seen: Observed) -> Iterator[Said]:
-    """Dropout in evaluation mode during a training step: a warning."""
+    """Dropout in evaluation mode behind layers that are trained: a warning."""
     if not _is_training(seen):
         return
+    below = False  # whether anything before it is trained: else it is frozen with the rest
     for path, (module, training) in seen.first.modes.items():
+        below = below or any(p.requires_grad for p in module._parameters.values() if p is not None)
         p = getattr(module, "p", 0)
         dropout = "Dropout" in type(module).__name__ and isinstance(p, (int, float)) and p > 0
         inside = getattr(module, "dropout", 0)  # attention, recurrent layers
         dropout = dropout or (isinstance(inside, float) and inside > 0)
-        if dropout and not training:
+        if dropout and not training and below:
             yield (
                 path, "warning", {"p": float(p or inside), "training": 0},
                 "it passes everything on: the network is trained without the regularization that "
