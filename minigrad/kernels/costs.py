@@ -8,7 +8,7 @@ machine, both values in turn.
 
 from __future__ import annotations
 
-from minigrad.kernels.run.sizes import BLOCK
+from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP
 
 # -- convolution: python -m tools.bench --only conv: ----------------------------------------------
 
@@ -58,12 +58,10 @@ WIDE = 16
 
 #: Numbers from which reductions over rows or columns are shared between threads.
 REDUCED = 65_536
-#: Numbers whose sum is shared: one thread adds up 1e5 in 6 us.
-SUMMED = 131_072
 #: Logits below which a loss is computed in one pass by one thread.
 SMALL_LOSS = 8192
 #: Numbers read or made by a change of size (interpolation) that is worth sharing.
-RESAMPLED = 32_768
+RESAMPLED = PARALLEL_CHEAP // 4
 #: Numbers of a special function (a loop of its own inside) that are worth sharing.
 SPECIAL = 4 * BLOCK
 #: Places times times of connectionist temporal classification that are worth sharing.

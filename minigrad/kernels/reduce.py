@@ -28,7 +28,7 @@ from minigrad.core.expr import symbol
 from minigrad.core.quiet import EVENTS, call_quietly
 from minigrad.kernels import costs
 from minigrad.kernels.run.lazy import lazy
-from minigrad.kernels.run.sizes import BLOCK
+from minigrad.kernels.run.sizes import BLOCK, PARALLEL_CHEAP
 from minigrad.kernels.run.team import NOBODY, team
 
 __all__ = [
@@ -84,7 +84,7 @@ def _reduce_rows(op: int, x: Array, cols: int, divisor: float, out: Array, share
     numbers = (divisor,) if op == ADD else ()
     char = x.dtype.char
     kernel = _row_kernel(op, 2 * char, char)
-    if cols < costs.SUMMED:
+    if cols < PARALLEL_CHEAP:
         _done(kernel(*who, out.size, cols, out, x, *numbers))
         return
     whole = cols // BLOCK
@@ -346,7 +346,7 @@ def argmin(x: Array, axis: int | None, keepdim: bool = False) -> Array:
 
 
 def _argmax(x: Array, axis: int | None, keepdim: bool, down: bool) -> Array:
-    if x.size < costs.SUMMED or x.dtype.num not in _FLOAT_KERNELS:
+    if x.size < PARALLEL_CHEAP or x.dtype.num not in _FLOAT_KERNELS:
         numpys = np.argmin if down else np.argmax
         return np.asarray(numpys(x, axis=axis, keepdims=keepdim))
     axes = tuple(range(x.ndim)) if axis is None else (axis,)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.costs import SUMMED
 from minigrad.kernels.math.vecmath import maximum, minimum, select
 from minigrad.kernels.rows import copy, row_extreme, row_moments, row_sum
-from minigrad.kernels.run.jit import BLOCK, jit, jit_sum
+from minigrad.kernels.run.jit import BLOCK, PARALLEL_CHEAP, jit, jit_sum
 from minigrad.kernels.run.threads import parallel_for
 from minigrad.kernels.scalar import from_order_key, larger, order_key, smaller
 
@@ -59,7 +58,7 @@ def _sum_each_row(x, cols, divisor, out, b0, b1):
 @jit
 def sum_rows(pool, x, cols, divisor, out):
     """``(R, C) -> R``: sums of rows, divided by `divisor`; very long rows are shared out."""
-    if cols < SUMMED:
+    if cols < PARALLEL_CHEAP:
         parallel_for(pool, _sum_each_row, (x, cols, divisor, out), out.size)
         return
     parts = np.empty(cols // BLOCK, x.dtype)
@@ -85,7 +84,7 @@ def _extreme_each_row(x, cols, down, out, b0, b1):
 @jit
 def extreme_rows(pool, x, cols, down, out):
     """``(R, C) -> R``: the largest (smallest if `down`) of each row."""
-    if cols < SUMMED:
+    if cols < PARALLEL_CHEAP:
         parallel_for(pool, _extreme_each_row, (x, cols, down, out), out.size)
         return
     parts = np.empty(cols // BLOCK + 1, x.dtype)

@@ -248,7 +248,7 @@ for _ in range(2000):
 set_num_threads(1)
 print(_, first == NOBODY, team(10**9) == NOBODY, "numba" in sys.modules)
 """
-    assert Process(tmp_path).run(code, warnings="ignore") == "16 False True True"
+    assert Process(tmp_path).run(code, warnings="ignore") == "66 False True True"
 
 
 def test_a_pool_that_is_there_is_used() -> None:

@@ -9,7 +9,6 @@ __all__ = ["BLOCK", "PARALLEL_CHEAP", "PARALLEL_MATH"]
 BLOCK = 8192
 
 #: From how many elements a kernel is worth sharing between threads: where each element costs an
-#: ``exp`` or so, and where the kernel is bound by memory (measured: a launch costs about 0.5 us; at
-#: 1e5 elements, sharing takes 0.83 to 0.95 of the time of one thread on two cores of a Xeon).
+#: ``exp`` or so, and where the kernel is bound by memory (measured: a launch costs about 0.5 us).
 PARALLEL_MATH = 32_768
-PARALLEL_CHEAP = 81_920
+PARALLEL_CHEAP = 131_072

@@ -19,9 +19,8 @@ threads = lazy("run.threads")
 
 #: A pool and a way to launch, as `emit.call` takes them: only the calling thread.
 NOBODY = (0, 0)
-#: Elements computed in the calling thread before the pool is worth its start: 10 to 20 ms. (A loop
-#: over 1e5 elements is as quick as it will be after 170 turns.)
-_PAYS = 1 << 24
+#: Elements computed in the calling thread before the pool is worth its start: 50 to 100 ms.
+_PAYS = 1 << 26
 
 _done = 0
 
