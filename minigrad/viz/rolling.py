@@ -5,7 +5,6 @@ Only those of different modules: the steps of a recurrent network are drawn as t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -81,10 +80,10 @@ def _runs(graph: Graph) -> Iterator[list[_Block]]:
             if another and own == shape and _follows(run[-1], block, place):
                 run.append(block)
                 continue
-            if len(run) >= _FEWEST:
+            if len(run) >= _FEWEST and _chained(run, graph.arrows):
                 yield run
             run, shape = [block], own
-        if len(run) >= _FEWEST:
+        if len(run) >= _FEWEST and _chained(run, graph.arrows):
             yield run
 
 
@@ -93,6 +92,18 @@ def _follows(first: _Block, second: _Block, place: dict[int, int]) -> bool:
     last = max((place[id(b)] for b in first.boxes if id(b) in place), default=-2)
     begin = min((place[id(b)] for b in second.boxes if id(b) in place), default=-1)
     return begin == last + 1
+
+
+def _chained(run: list[_Block], arrows: list[Arrow]) -> bool:
+    """Whether each block is read by the next one only: what others read must be seen."""
+    number = {id(b): i for i, block in enumerate(run) for b in block.boxes}
+    for arrow in arrows:
+        tail, head = number.get(id(arrow.tail)), number.get(id(arrow.head))
+        if tail is None or tail == head:
+            continue
+        if head != tail + 1 and not (head is None and tail == len(run) - 1):
+            return False
+    return True
 
 
 def _rolled(graph: Graph, run: list[_Block]) -> Graph:
@@ -109,7 +120,7 @@ def _rolled(graph: Graph, run: list[_Block]) -> Graph:
             if not leaves or arrow.head.kind == "output":
                 arrows.append(arrow)
         elif id(arrow.tail) in ends and head is None and tail is not None:
-            arrows.append(replace(arrow, tail=tail))  # what goes on behind the last one
+            arrows.append(replace(arrow, tail=tail, label=""))  # what goes on behind the last one
     _add_up(run)
     boxes = [b for b in graph.boxes if id(b) not in stands]
     read = {id(a.tail) for a in arrows} | {id(a.head) for a in arrows}
@@ -117,15 +128,13 @@ def _rolled(graph: Graph, run: list[_Block]) -> Graph:
     frame = first.call
     name = frame.label.partition(": ")[2] or frame.label
     frame.label = f"{frame.path} … {last.call.path}: {name} ×{len(run)}"
-    said = f"{frame.path} … {last.call.path} drawn once"
+    said = f"{frame.path} … {last.call.path} drawn once, with the numbers of the first"
     return Graph(boxes, arrows, f"{graph.caption}; {said}" if graph.caption else said)
 
 
 def _add_up(run: list[_Block]) -> None:
-    """What the first block stands for now: operations, parameters, nodes of all."""
+    """What the first block stands for now: the operations and nodes of all."""
     for block in run[1:]:
         for own, other in zip(run[0].boxes, block.boxes, strict=True):
-            own.ops = Counter(own.ops)
+            own.ops = own.ops + other.ops
             own.seqs = [*own.seqs, *other.seqs]
-            if own.rows != other.rows:
-                own.rows = ()  # numbers of one block are not those of all

@@ -159,3 +159,34 @@ def test_a_network_of_many_layers() -> None:
     loss = F.mse_loss(model(mg.randn(2, 4)), mg.zeros(2, 4))
     source = viz.draw(loss, model).source
     assert "0 … 299: Sequential ×300" in source
+
+
+def test_blocks_that_others_read_are_all_drawn() -> None:
+    class Dense(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(5))
+
+        def forward(self, x: Any) -> Any:
+            found = []
+            for block in self.blocks:
+                x = block(x)
+                found.append(x)
+            return mg.cat(found, 1)
+
+    model = Dense()
+    drawing = viz.draw(model(mg.randn(2, 4)).sum(), model, rolled=True, values=False)
+    assert "drawn once" not in drawing.source
+    assert drawing.source.count("<b>relu</b>") == 5
+
+
+def test_operations_of_all_blocks_are_counted_and_costs_stay() -> None:
+    model = nn.Sequential(*[nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(12)])
+    with viz.record() as tape:
+        loss = model(mg.randn(2, 4)).sum()
+        loss.backward(retain_graph=True)
+    rolled = viz.draw(loss, model, rolled=True, tape=tape, times=True, memory=True, values=False)
+    whole = viz.draw(loss, model, rolled=False, values=False, max_nodes=None)
+    assert repr(rolled).split(",")[0] == repr(whole).split(",")[0]
+    assert len(re.findall(r"\d µs|\d ms", rolled.source)) >= 6
+    assert "with the numbers of the first" in rolled.source
